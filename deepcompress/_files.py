@@ -1,0 +1,63 @@
+"""Writing files so that the old one survives whatever goes wrong."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file that takes its name only once it is complete and on the disk.
+
+    The bytes go to a temporary file beside the target, which replaces the target
+    when the `with` block ends. After an error, a full disk or a kill, the target is
+    what it was.
+
+    Args:
+        path: The target.
+
+    Raises:
+        FileNotFoundError: The target's folder does not exist.
+        OSError: The bytes could not be written.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder, "weights.bin")
+    ...     with atomic_writer(target) as file:
+    ...         _ = file.write(b"new")
+    ...     target.read_bytes()
+    b'new'
+    """
+    # A link keeps pointing at its file, as it would under a plain open().
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"The folder of {os.fspath(path)!r} does not exist; create it first."
+        )
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the new name durable, where folders can be synchronised at all."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Lossless coding of NumPy arrays: arrays in, bytes out, and back."""
