@@ -218,6 +218,216 @@ static PyObject *gaps_decode(PyObject *module, PyObject *args)
     return result;
 }
 
+/* ---- k-means ------------------------------------------------------------------- */
+
+/* A buffer that may be None: `buffer` then stays empty, its `buf` NULL. */
+static int optional_buffer(PyObject *object, Py_buffer *buffer)
+{
+    return object == Py_None || PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE) == 0;
+}
+
+static int has_weights(const Py_buffer *weights, size_t n)
+{
+    if (!weights->buf || (size_t)weights->len == n * sizeof(double))
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "Expected one float64 weight for each value.");
+    return 0;
+}
+
+static int has_nodes(const Py_buffer *nodes, const Py_buffer *starts, size_t n)
+{
+    size_t n_elements = (size_t)nodes->len / sizeof(dc_kmeans_node);
+    const int64_t *start = starts->buf;
+    int fits = (size_t)nodes->len % sizeof(dc_kmeans_node) == 0 && n_elements >= 2 &&
+               length_of(starts) == n_elements && start[0] == 0 &&
+               start[n_elements - 1] >= 0 && (size_t)start[n_elements - 1] == n;
+    for (size_t e = 1; fits && e < n_elements; e++)
+        fits = start[e] > start[e - 1];
+    if (!fits)
+        PyErr_SetString(PyExc_ValueError, "The nodes do not belong to these values.");
+    return fits;
+}
+
+static PyObject *kmeans_distinct(PyObject *module, PyObject *args)
+{
+    Py_buffer b[1]; /* sorted values float32 or float64 IN */
+    Py_ssize_t limit;
+    if (!PyArg_ParseTuple(args, "y*n", &b[0], &limit))
+        return NULL;
+    int64_t found = DC_ERROR_ARGUMENT;
+    if (limit >= 0) {
+        Py_BEGIN_ALLOW_THREADS
+        found = dc_kmeans_distinct(b[0].buf, (int)b[0].itemsize, length_of(&b[0]),
+                                   (size_t)limit);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 1);
+    return count_or_raise(module, found);
+}
+
+static PyObject *kmeans_nodes(PyObject *module, PyObject *args)
+{
+    /* sorted values IN, nodes float64 OUT, starts int64 OUT, weights float64 or None IN */
+    Py_buffer b[4] = {{0}};
+    PyObject *weights, *result = NULL;
+    double shift, max_width;
+    Py_ssize_t max_count;
+    if (!PyArg_ParseTuple(args, "y*Odndw*w*", &b[0], &weights, &shift, &max_count,
+                          &max_width, &b[1], &b[2]))
+        return NULL;
+    size_t n = length_of(&b[0]);
+    if (optional_buffer(weights, &b[3]) && has_weights(&b[3], n) &&
+        has_itemsize(&b[2], 8)) {
+        size_t room = length_of(&b[2]);
+        int64_t made = DC_ERROR_ARGUMENT;
+        if (n && room && max_count > 0 &&
+            (size_t)b[1].len / sizeof(dc_kmeans_node) >= room) {
+            Py_BEGIN_ALLOW_THREADS
+            made = dc_kmeans_nodes(b[0].buf, (int)b[0].itemsize, b[3].buf, n, shift,
+                                   (size_t)max_count, max_width, b[1].buf, b[2].buf,
+                                   room - 1);
+            Py_END_ALLOW_THREADS
+        }
+        result = count_or_raise(module, made);
+    }
+    release(b, 4);
+    return result;
+}
+
+static PyObject *kmeans_optimal(PyObject *module, PyObject *args)
+{
+    Py_buffer b[2]; /* nodes float64 IN (scratch OUT), cuts int64 OUT */
+    double guess, cost = 0;
+    if (!PyArg_ParseTuple(args, "w*dw*", &b[0], &guess, &b[1]))
+        return NULL;
+    PyObject *result = NULL;
+    dc_kmeans_workspace w = {0};
+    size_t n_nodes = (size_t)b[0].len / sizeof(dc_kmeans_node);
+    if (!has_itemsize(&b[1], 8))
+        goto done;
+    size_t n_cuts = length_of(&b[1]);
+    if (n_nodes < 2 || n_cuts < 2 || n_cuts > n_nodes || n_nodes > UINT32_MAX) {
+        raise_code(module, DC_ERROR_ARGUMENT);
+        goto done;
+    }
+    w.begins = workspace(n_nodes, sizeof *w.begins);
+    w.wins_from = w.begins ? workspace(n_nodes, sizeof *w.wins_from) : NULL;
+    w.parents = w.wins_from ? workspace(n_nodes, sizeof *w.parents) : NULL;
+    w.many = w.parents ? workspace(n_nodes, sizeof *w.many) : NULL;
+    w.few = w.many ? workspace(n_cuts, sizeof *w.few) : NULL;
+    if (w.few) {
+        int64_t passes;
+        Py_BEGIN_ALLOW_THREADS
+        passes = dc_kmeans_optimal(b[0].buf, n_nodes - 1, n_cuts - 1, guess, w, b[1].buf,
+                                   &cost);
+        Py_END_ALLOW_THREADS
+        result = passes < 0 ? raise_code(module, passes) : PyFloat_FromDouble(cost);
+    }
+done:
+    PyMem_Free(w.begins);
+    PyMem_Free(w.wins_from);
+    PyMem_Free(w.parents);
+    PyMem_Free(w.many);
+    PyMem_Free(w.few);
+    release(b, 2);
+    return result;
+}
+
+static PyObject *kmeans_lloyd(PyObject *module, PyObject *args)
+{
+    /* sorted values IN, nodes float64 IN, starts int64 IN, centers float64 INOUT,
+     * cuts int64 OUT, weights float64 or None IN */
+    Py_buffer b[6] = {{0}};
+    PyObject *weights, *result = NULL;
+    double shift;
+    long long max_iter;
+    if (!PyArg_ParseTuple(args, "y*Oy*y*dLw*w*", &b[0], &weights, &b[1], &b[2], &shift,
+                          &max_iter, &b[3], &b[4]))
+        return NULL;
+    size_t n = length_of(&b[0]);
+    dc_kmeans_far *far = NULL;
+    if (!optional_buffer(weights, &b[5]) || !has_weights(&b[5], n) ||
+        !has_itemsize(&b[2], 8) || !has_nodes(&b[1], &b[2], n) ||
+        !has_itemsize(&b[3], 8) || !has_itemsize(&b[4], 8))
+        goto done;
+    size_t n_clusters = length_of(&b[3]);
+    if (length_of(&b[4]) != n_clusters + 1) {
+        raise_code(module, DC_ERROR_ARGUMENT);
+        goto done;
+    }
+    far = workspace(n_clusters, sizeof *far);
+    if (far) {
+        int64_t iterations;
+        Py_BEGIN_ALLOW_THREADS
+        iterations = dc_kmeans_lloyd(b[0].buf, (int)b[0].itemsize, b[5].buf, n, b[1].buf,
+                                     b[2].buf, length_of(&b[2]) - 1, shift, b[3].buf,
+                                     n_clusters, max_iter, far, b[4].buf);
+        Py_END_ALLOW_THREADS
+        result = count_or_raise(module, iterations);
+    }
+done:
+    PyMem_Free(far);
+    release(b, 6);
+    return result;
+}
+
+static PyObject *kmeans_summary(PyObject *module, PyObject *args)
+{
+    /* sorted values IN, cuts int64 IN, centers float64 OUT, weights or None IN */
+    Py_buffer b[4] = {{0}};
+    PyObject *weights, *result = NULL;
+    if (!PyArg_ParseTuple(args, "y*Oy*w*", &b[0], &weights, &b[1], &b[2]))
+        return NULL;
+    size_t n = length_of(&b[0]);
+    if (optional_buffer(weights, &b[3]) && has_weights(&b[3], n) &&
+        has_itemsize(&b[1], 8) && has_itemsize(&b[2], 8)) {
+        double inertia = 0;
+        int64_t summed = DC_ERROR_ARGUMENT;
+        if (length_of(&b[1]) == length_of(&b[2]) + 1) {
+            Py_BEGIN_ALLOW_THREADS
+            summed = dc_kmeans_summary(b[0].buf, (int)b[0].itemsize, b[3].buf, n, b[1].buf,
+                                       length_of(&b[2]), b[2].buf, &inertia);
+            Py_END_ALLOW_THREADS
+        }
+        result = summed < 0 ? raise_code(module, summed) : PyFloat_FromDouble(inertia);
+    }
+    release(b, 4);
+    return result;
+}
+
+static PyObject *kmeans_labels(PyObject *module, PyObject *args)
+{
+    Py_buffer b[3]; /* values IN, thresholds of the same type IN, labels OUT */
+    if (!PyArg_ParseTuple(args, "y*y*w*", &b[0], &b[1], &b[2]))
+        return NULL;
+    PyObject *result = NULL;
+    uint32_t *below = NULL;
+    void *padded = NULL;
+    size_t n = length_of(&b[0]);
+    if (!has_itemsize(&b[1], b[0].itemsize))
+        goto done;
+    if (length_of(&b[2]) != n) {
+        raise_code(module, DC_ERROR_ARGUMENT);
+        goto done;
+    }
+    below = workspace(DC_LABEL_CELLS, sizeof *below);
+    padded = below ? workspace(3 * length_of(&b[1]) + 2, (size_t)b[0].itemsize) : NULL;
+    if (padded) {
+        int64_t labelled;
+        Py_BEGIN_ALLOW_THREADS
+        labelled = dc_kmeans_labels(b[0].buf, (int)b[0].itemsize, n, b[1].buf,
+                                    length_of(&b[1]), below, padded, b[2].buf,
+                                    (int)b[2].itemsize);
+        Py_END_ALLOW_THREADS
+        result = count_or_raise(module, labelled);
+    }
+done:
+    PyMem_Free(below);
+    PyMem_Free(padded);
+    release(b, 3);
+    return result;
+}
+
 /* ---- The module ---------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
@@ -228,6 +438,12 @@ static PyMethodDef methods[] = {
     {"huffman_decode", huffman_decode, METH_VARARGS, NULL},
     {"gaps_encode", gaps_encode, METH_VARARGS, NULL},
     {"gaps_decode", gaps_decode, METH_VARARGS, NULL},
+    {"kmeans_distinct", kmeans_distinct, METH_VARARGS, NULL},
+    {"kmeans_nodes", kmeans_nodes, METH_VARARGS, NULL},
+    {"kmeans_optimal", kmeans_optimal, METH_VARARGS, NULL},
+    {"kmeans_lloyd", kmeans_lloyd, METH_VARARGS, NULL},
+    {"kmeans_summary", kmeans_summary, METH_VARARGS, NULL},
+    {"kmeans_labels", kmeans_labels, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

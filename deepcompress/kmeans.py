@@ -1,0 +1,446 @@
+"""k-means clustering of numbers: the exact optimum, or Lloyd from a starting point."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deepcompress import _native
+
+if TYPE_CHECKING:
+    from deepcompress.kmeans_estimator import KMeans1D
+
+__all__ = ["KMeans1D", "KMeans1DResult", "kmeans1d"]
+
+_Array: TypeAlias = NDArray[Any]
+
+_INITS = ("optimal", "linear", "density", "random", "kmeans++")
+
+# Up to so many distinct values, or so many a cluster, the optimum is exact. The
+# second bounds how coarse the elements beyond may get beside a cluster.
+_EXACT_VALUES = 1 << 20
+_EXACT_VALUES_PER_CLUSTER = 2048
+
+# Lloyd's iteration walks through the values of one element for every cut; with more
+# elements than this their sums no longer fit in a processor's cache.
+_LLOYD_ELEMENTS = 1 << 17
+
+# A thread is worth starting for about so many labels.
+_LABELS_PER_THREAD = 1 << 20
+
+# Squares of larger or smaller numbers leave the range of a float64.
+_MAX_EXPONENT = 480
+
+
+class KMeans1DResult(NamedTuple):
+    """What `kmeans1d` finds.
+
+    Args:
+        centers: Ascending array of shape `(n_clusters,)`, float32 for float16 and
+            float32 values, float64 for all others.
+        labels: The index of the nearest center, in the shape of the values and the
+            smallest unsigned dtype that holds it.
+        inertia: The sum of the (weighted) squared distances to the centers.
+    """
+
+    centers: _Array
+    labels: _Array
+    inertia: float
+
+
+def kmeans1d(
+    values: ArrayLike,
+    n_clusters: int,
+    *,
+    init: str | ArrayLike = "optimal",
+    sample_weight: ArrayLike | None = None,
+    max_iter: int = 300,
+    n_threads: int | None = None,
+    seed: int | np.random.Generator | None = None,
+) -> KMeans1DResult:
+    """Clusters numbers so that the squared distances to their centers are least.
+
+    In one dimension the best clustering can be computed: the default finds the exact
+    optimum for up to `max(2**20, 2048 * n_clusters)` distinct values, whatever their
+    number. Beyond, it is exact for groups of neighbouring values and then improved
+    value by value, which ends within a millionth of the optimum. The other methods
+    are starting points for Lloyd's iteration, which ends in a local optimum that can
+    be several times worse.
+
+    A value halfway between two centers belongs to the lower one. A cluster that
+    loses all its values during Lloyd's iteration gets the value farthest from its
+    center, so there are always `n_clusters` distinct centers. The result does not
+    depend on `n_threads`, nor, but for rounding, on the order of the values.
+
+    Costs are computed in float64 relative to the median. Structure finer than about
+    1e-8 of a value's distance from the median is below what they resolve.
+
+    Args:
+        values: Real numbers, an array of any shape, layout and byte order. Integers
+            are clustered as float64.
+        n_clusters: The number of clusters, at most that of distinct values.
+        init: `"optimal"`, or where Lloyd's iteration starts: `"linear"` (evenly from
+            the least value to the greatest), `"density"` (evenly in the cumulative
+            distribution), `"random"` (observations, drawn without a value twice),
+            `"kmeans++"` (each far from those before), or an array of `n_clusters`
+            starting centers. Defaults to `"optimal"`.
+        sample_weight: Weights of the values, not negative, in the same shape. A value
+            of weight zero is labelled but moves no center. Defaults to `None`, all 1.
+        max_iter: The most iterations of Lloyd. Defaults to `300`.
+        n_threads: Threads that label the values; `None` for one a processor.
+            Defaults to `None`.
+        seed: For `"random"` and `"kmeans++"`: an int, a `numpy.random.Generator`, or
+            `None` for a new draw each time. Defaults to `None`.
+
+    Returns:
+        A `KMeans1DResult`: the named tuple `(centers, labels, inertia)`.
+
+    Raises:
+        TypeError: If the values or weights are not real numbers, or `n_clusters`,
+            `max_iter` or `n_threads` is not an int.
+        ValueError: If the values are empty, not finite, or fewer than `n_clusters`
+            when each is counted once; if the weights do not fit the values; or if
+            `init` is unknown.
+
+    References:
+        - Wu, "Optimal Quantization by Matrix Searching", Journal of Algorithms
+          12(4), 1991: the dynamic program and the Monge property of its costs.
+        - Grønlund et al., "Fast Exact k-Means, k-Medians and Bregman Divergence
+          Clustering in 1D", arXiv 1701.07204, 2017: the optimum in linear space.
+        - Aggarwal, Schieber and Tokuyama, "Finding a Minimum-Weight k-Link Path in
+          Graphs with the Concave Monge Property", Discrete & Computational Geometry
+          12, 1994: the search over penalties that is used here.
+        - Han, Mao and Dally, "Deep Compression", ICLR 2016, section 3.2: the linear,
+          density-based and random starting points.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from deepcompress.kmeans import kmeans1d
+    >>> centers, labels, inertia = kmeans1d([1.0, 9.5, 1.5, 2.0, 8.5], n_clusters=2)
+    >>> centers
+    array([1.5, 9. ])
+    >>> labels
+    array([0, 1, 0, 0, 1], dtype=uint8)
+    >>> inertia
+    1.0
+    """
+    flat, shape = _as_values(values)
+    n_clusters = _as_count(n_clusters, "n_clusters")
+    max_iter = _as_count(max_iter, "max_iter")
+    if n_threads is not None:
+        n_threads = _as_count(n_threads, "n_threads")
+    if sample_weight is None:
+        data = np.sort(flat)
+        weights, weight_exponent = None, 0
+        _check_finite(data[[0, -1]])
+    else:
+        _check_finite(flat)
+        weights, weight_exponent = _as_weights(sample_weight, shape)
+        used = np.flatnonzero(weights)
+        order = used[np.argsort(flat[used], kind="stable")]
+        data, weights = flat[order], weights[order]
+
+    exponent = _extra_exponent(data)
+    if exponent:
+        data = np.ldexp(data, -exponent)
+    if isinstance(init, str):
+        if init not in _INITS:
+            raise ValueError(
+                f"Unknown init {init!r}: use one of {', '.join(_INITS)}, or an array "
+                f"of {n_clusters} starting centers."
+            )
+        start: str | _Array = init
+    else:
+        start = np.ldexp(_as_centers(init, n_clusters), -exponent)
+
+    limit = max(_EXACT_VALUES, _EXACT_VALUES_PER_CLUSTER * n_clusters)
+    n_distinct = _native.kmeans_distinct(data, limit + 1)
+    if n_distinct < n_clusters:
+        raise ValueError(
+            f"n_clusters is {n_clusters}, but there are only {n_distinct} distinct "
+            f"values: ask for {n_distinct} clusters or fewer."
+        )
+    if isinstance(start, str) and start == "optimal":
+        cuts = _optimal_cuts(data, weights, n_clusters, n_distinct, limit, max_iter)
+    else:
+        nodes, starts = _elements(data, weights, n_distinct, _LLOYD_ELEMENTS)
+        if isinstance(start, str):
+            start = _starting_centers(data, nodes, starts, n_clusters, start, seed)
+        cuts = _lloyd(data, weights, nodes, starts, start, max_iter)
+    centers = np.empty(n_clusters)
+    inertia = _native.kmeans_summary(data, weights, cuts, centers)
+
+    # The sorted copy must be gone before there are labels: the two never coexist.
+    dtype = data.dtype
+    del data, weights
+    centers = np.ldexp(centers, exponent).astype(dtype)
+    labels = assign_labels(flat, centers, n_threads).reshape(shape)
+    with np.errstate(over="ignore", under="ignore"):
+        inertia = float(np.ldexp(inertia, 2 * exponent + weight_exponent))
+    return KMeans1DResult(centers, labels, inertia)
+
+
+def assign_labels(flat: _Array, centers: _Array, n_threads: int | None) -> _Array:
+    """Labels a flat float32 or float64 array with its nearest ascending centers."""
+    lower, upper = centers[:-1].astype(np.float64), centers[1:].astype(np.float64)
+    middle = 0.5 * lower + 0.5 * upper
+    # Between neighbouring floats there is no middle: it rounds to either.
+    middle = np.where((middle > lower) & (middle < upper), middle, lower)
+    with np.errstate(over="ignore"):
+        thresholds = middle.astype(flat.dtype)
+    rounded_up = thresholds > middle
+    thresholds[rounded_up] = np.nextafter(
+        thresholds[rounded_up], flat.dtype.type(-np.inf)
+    )
+
+    labels = np.empty(flat.size, np.min_scalar_type(len(centers) - 1))
+    n_chunks = min(_n_processors(n_threads), -(-flat.size // _LABELS_PER_THREAD))
+    if n_chunks <= 1:
+        _native.kmeans_labels(flat, thresholds, labels)
+        return labels
+    bounds = [flat.size * i // n_chunks for i in range(n_chunks + 1)]
+
+    def run(first: int, last: int) -> None:
+        _native.kmeans_labels(flat[first:last], thresholds, labels[first:last])
+
+    with ThreadPoolExecutor(n_chunks) as pool:
+        list(pool.map(run, bounds[:-1], bounds[1:]))
+    return labels
+
+
+def _n_processors(n_threads: int | None) -> int:
+    if n_threads is not None:
+        return n_threads
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _as_values(values: ArrayLike) -> tuple[_Array, tuple[int, ...]]:
+    """The values as a flat native float32 or float64 array, and their shape."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(
+            f"values must be real numbers, received dtype {array.dtype}: convert them "
+            "to a float dtype first."
+        )
+    if array.size == 0:
+        raise ValueError("values is empty: pass at least one number.")
+    single = array.dtype.kind == "f" and array.dtype.itemsize <= 4
+    dtype = np.float32 if single else np.float64
+    return np.ascontiguousarray(array, dtype).reshape(-1), array.shape
+
+
+def _as_count(number: Any, name: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, numbers.Integral):
+        raise TypeError(f"{name} must be an int, received {number!r}.")
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, received {number}.")
+    return int(number)
+
+
+def _check_finite(array: _Array) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(
+            "values contains NaN or infinity: remove or replace them, for example "
+            "with numpy.nan_to_num."
+        )
+
+
+def _as_weights(sample_weight: ArrayLike, shape: tuple[int, ...]) -> tuple[_Array, int]:
+    """Flat weights of at most 1, and the power of two that gives them back."""
+    array = np.asarray(sample_weight)
+    if array.dtype.kind not in "iufb":
+        raise TypeError(
+            f"sample_weight must be real numbers, received dtype {array.dtype}."
+        )
+    if array.shape != shape:
+        raise ValueError(
+            f"sample_weight has shape {array.shape}, but values has shape {shape}: "
+            "pass one weight for each value."
+        )
+    weights = np.ascontiguousarray(array, np.float64).reshape(-1)
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(
+            "sample_weight must be finite and not negative: replace negative, NaN "
+            "and infinite weights."
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for all values: weight one at least.")
+    exponent = math.frexp(weights.max())[1]
+    return np.ldexp(weights, -exponent), exponent
+
+
+def _as_centers(init: ArrayLike, n_clusters: int) -> _Array:
+    centers = np.asarray(init)
+    if centers.dtype.kind not in "iuf" or centers.shape != (n_clusters,):
+        raise ValueError(
+            f"init must be one of {', '.join(_INITS)}, or {n_clusters} starting "
+            f"centers; received dtype {centers.dtype} and shape {centers.shape}."
+        )
+    if not np.isfinite(centers).all():
+        raise ValueError("init contains NaN or infinity: pass finite centers.")
+    return np.sort(centers.astype(np.float64))
+
+
+def _extra_exponent(data: _Array) -> int:
+    """The power of two to divide by so that squares stay in the range of float64."""
+    exponent = math.frexp(max(abs(float(data[0])), abs(float(data[-1]))))[1]
+    return exponent - max(-_MAX_EXPONENT, min(exponent, _MAX_EXPONENT))
+
+
+def _elements(
+    data: _Array, weights: _Array | None, n_distinct: int, limit: int
+) -> tuple[_Array, _Array]:
+    """Joins sorted values into about `limit` elements, or one a distinct value.
+
+    Returns:
+        The running sums of the elements and the positions where they start, both as
+        the native kernels take them.
+    """
+    max_count, max_width, capacity = 1, math.inf, n_distinct
+    if n_distinct > limit:
+        # Half the elements go where the values are dense, half where they are wide
+        # apart: a cluster in a thin tail is made of few values.
+        max_count = -(-2 * data.size // limit)
+        max_width = 2 * (float(data[-1]) - float(data[0])) / limit
+        capacity = limit + 2
+    nodes, starts = np.empty((capacity + 1, 4)), np.empty(capacity + 1, np.int64)
+    shift = float(data[data.size // 2])
+    n = _native.kmeans_nodes(data, weights, shift, max_count, max_width, nodes, starts)
+    return nodes[: n + 1], starts[: n + 1]
+
+
+def _optimal_cuts(
+    data: _Array,
+    weights: _Array | None,
+    n_clusters: int,
+    n_distinct: int,
+    limit: int,
+    max_iter: int,
+) -> _Array:
+    nodes, starts = _elements(data, weights, n_distinct, limit)
+    if len(starts) <= min(16 * n_clusters, n_distinct):
+        # Nearly all values are ties of a few: elements of so many values are coarse.
+        n_distinct = _native.kmeans_distinct(data, data.size)
+        nodes, starts = _elements(data, weights, n_distinct, n_distinct)
+    cuts = np.empty(n_clusters + 1, np.int64)
+    _native.kmeans_optimal(nodes, _penalty(nodes, n_clusters), cuts)
+    positions: _Array = starts[cuts]
+    if len(starts) <= n_distinct:
+        centers = np.empty(n_clusters)
+        _native.kmeans_summary(data, weights, positions, centers)
+        positions = _lloyd(data, weights, nodes, starts, centers, max_iter)
+    return positions
+
+
+def _penalty(nodes: _Array, n_clusters: int) -> float:
+    """What a cluster costs where `n_clusters` is best, or 0 where it is not worth it.
+
+    The penalties for which `n_clusters` is best reach from what one cluster more
+    saves to what one less loses. Their middle, found on few elements, is nearly
+    always a penalty for all the elements too: one pass over them is then enough.
+    """
+    guess, size = 0.0, 2048 + 16 * n_clusters
+    while 2 * size < len(nodes) and n_clusters > 1:
+        some = nodes[_representatives(nodes, size)]
+        if len(some) <= n_clusters + 1:
+            break
+        less, more = (
+            _native.kmeans_optimal(some, guess, np.empty(k + 1, np.int64))
+            for k in (n_clusters - 1, n_clusters + 1)
+        )
+        guess, size = (less - more) / 2, 16 * size
+    return guess
+
+
+def _representatives(nodes: _Array, size: int) -> _Array:
+    """About `size` nodes, as dense as the centers of the best clustering are."""
+    pool = np.unique(np.linspace(0, len(nodes) - 1, 8 * size + 1).astype(np.int64))
+    sums = np.diff(nodes[pool, :2], axis=0)
+    mass = np.maximum(sums[:, 0], np.finfo(np.float64).tiny)
+    width = np.abs(np.gradient(sums[:, 1] / mass))
+    # Panter and Dite: the density of the centers is the cube root of the values'.
+    share = np.cumsum(np.cbrt(mass) * np.cbrt(width) ** 2)
+    picked = np.searchsorted(share, np.linspace(0, share[-1], size + 1)[1:-1]) + 1
+    return pool[np.unique(np.concatenate(([0], picked, [len(pool) - 1])))]
+
+
+def _starting_centers(
+    data: _Array,
+    nodes: _Array,
+    starts: _Array,
+    n_clusters: int,
+    init: str,
+    seed: int | np.random.Generator | None,
+) -> _Array:
+    if init == "linear":
+        return np.linspace(float(data[0]), float(data[-1]), n_clusters)
+    firsts = data[starts[:-1]].astype(np.float64)
+    mass = np.maximum(np.diff(nodes[:, 0]), np.finfo(np.float64).tiny)
+    if init == "density":
+        share = np.cumsum(mass)
+        levels = (np.arange(n_clusters) + 0.5) / n_clusters * share[-1]
+        picked = np.searchsorted(share, levels, side="right")
+        return firsts[np.minimum(picked, len(firsts) - 1)]
+    rng = np.random.default_rng(seed)
+    if init == "random":
+        # The first arrivals of clocks that tick at the rate of their mass are draws
+        # without replacement; unlike Generator.choice they take any range of masses.
+        arrivals = rng.exponential(size=len(mass)) / mass
+        picked = np.argsort(arrivals, kind="stable")[:n_clusters]
+    else:
+        picked = _spread(firsts, mass, n_clusters, rng)
+    # Where elements are fewer than clusters, Lloyd moves the repeated centers away.
+    return np.sort(np.resize(firsts[picked], n_clusters))
+
+
+def _spread(
+    firsts: _Array, mass: _Array, n_clusters: int, rng: np.random.Generator
+) -> _Array:
+    """Draws elements as k-means++ does: by squared distance from those before."""
+    picked: list[int] = []
+    weight = mass.copy()
+    distance = np.full(len(firsts), np.inf)
+    for _ in range(min(n_clusters, len(firsts))):
+        share = np.cumsum(weight)
+        if not share[-1] > 0:
+            break
+        level = rng.random() * share[-1]
+        index = int(np.searchsorted(share, level, side="right"))
+        index = min(index, int(np.flatnonzero(weight)[-1]))
+        picked.append(index)
+        distance = np.minimum(distance, np.abs(firsts - firsts[index]))
+        weight = mass * distance**2
+    return np.array(picked)
+
+
+def _lloyd(
+    data: _Array,
+    weights: _Array | None,
+    nodes: _Array,
+    starts: _Array,
+    centers: _Array,
+    max_iter: int,
+) -> _Array:
+    cuts = np.empty(len(centers) + 1, np.int64)
+    shift = float(data[data.size // 2])
+    centers = centers.copy()
+    _native.kmeans_lloyd(data, weights, nodes, starts, shift, max_iter, centers, cuts)
+    return cuts
+
+
+def __getattr__(name: str) -> Any:
+    # scikit-learn takes a second to import: only who asks for the estimator waits.
+    if name == "KMeans1D":
+        from deepcompress.kmeans_estimator import KMeans1D  # noqa: PLC0415
+
+        return KMeans1D
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
