@@ -1,5 +1,75 @@
-"""Deep Compression for Keras 3."""
+"""Deep Compression for Keras 3: prune, share weights, Huffman-code, load back.
+
+The names below are imported when they are first used, so that `import deepcompress`
+costs no import of TensorFlow or Keras.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from deepcompress._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from deepcompress import models
+    from deepcompress.container import Container, read
+    from deepcompress.errors import CorruptFileError
+    from deepcompress.kmeans import KMeans1D, kmeans1d
+    from deepcompress.pruning import PruningCallback, prune
+    from deepcompress.report import CompressionReport
+    from deepcompress.schedules import (
+        ConstantSparsity,
+        PolynomialDecay,
+        PruningSchedule,
+    )
+    from deepcompress.serializer import HuffmanSerializer, load_model
+    from deepcompress.sharing import WeightSharingQuantizer
+
+__all__ = [
+    "CompressionReport",
+    "ConstantSparsity",
+    "Container",
+    "CorruptFileError",
+    "HuffmanSerializer",
+    "KMeans1D",
+    "PolynomialDecay",
+    "PruningCallback",
+    "PruningSchedule",
+    "WeightSharingQuantizer",
+    "__version__",
+    "kmeans1d",
+    "load_model",
+    "models",
+    "prune",
+    "read",
+]
+
+_MODULES = {
+    "CompressionReport": "report",
+    "ConstantSparsity": "schedules",
+    "Container": "container",
+    "CorruptFileError": "errors",
+    "HuffmanSerializer": "serializer",
+    "KMeans1D": "kmeans",
+    "PolynomialDecay": "schedules",
+    "PruningCallback": "pruning",
+    "PruningSchedule": "schedules",
+    "WeightSharingQuantizer": "sharing",
+    "kmeans1d": "kmeans",
+    "load_model": "serializer",
+    "models": "models",
+    "prune": "pruning",
+    "read": "container",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_MODULES[name]}")
+    value = module if name == "models" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,7 +5,9 @@
  *   110    one bit shorter                the first one, a one, those bits)
  *                                   1111  any other length: 5 bits, less 1
  *
- * The length before the first is the number of bits of the highest symbol. */
+ * The length before the first is the number of bits of the highest symbol. There is
+ * one way to write a table: the reader refuses a longer token where a shorter one
+ * would do, a run behind a run, and padding that is not 0. */
 #include "bits.h"
 #include "native.h"
 
@@ -66,6 +68,7 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
     }
     dc_bit_reader reader = {.data = data, .n_bits = size * 8};
     int last = bit_length(n_symbols - 1);
+    int after_run = 0;
     for (size_t s = 0; s < n_symbols;) {
         int ones = 0;
         int32_t bit = 0;
@@ -82,15 +85,17 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
             if (low < 0)
                 return DC_ERROR_CORRUPT;
             size_t run = ((size_t)1 << tail) + (size_t)low;
-            if (run > n_symbols - s)
+            if (run > n_symbols - s || after_run)
                 return DC_ERROR_CORRUPT;
             while (run--)
                 lengths[s++] = 0;
+            after_run = 1;
             continue;
         }
+        after_run = 0;
         if (ones == 4) {
             int32_t length = dc_get_bits(&reader, 5);
-            if (length < 0)
+            if (length < 0 || (last - 1 <= length + 1 && length + 1 <= last + 1))
                 return DC_ERROR_CORRUPT;
             last = length + 1;
         } else {
@@ -100,5 +105,7 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
             return DC_ERROR_CORRUPT;
         lengths[s++] = (uint8_t)last;
     }
-    return (int64_t)((reader.position + 7) / 8);
+    unsigned padding = (unsigned)(-reader.position & 7);
+    return dc_get_bits(&reader, padding) == 0 ? (int64_t)(reader.position / 8)
+                                              : DC_ERROR_CORRUPT;
 }

@@ -1,0 +1,281 @@
+"""Stage 1: pruning by magnitude, gradually during training or in one shot."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from deepcompress.schedules import ConstantSparsity, PruningSchedule, check_sparsity
+from deepcompress.tying import MaskTie, TieSet
+from deepcompress.variables import NamedVariable, choose
+
+Scope = Literal["layer", "global"]
+
+
+class PruningCallback(keras.callbacks.Callback):
+    """Prunes the smallest weights in the course of a training.
+
+    Kernels and embeddings are pruned; biases, normalization parameters and what is
+    not trainable are left alone. A pruned weight is a weight that is 0.0 and stays
+    so: the model keeps its layers, and nothing has to be stripped afterwards.
+    Weights that are zero when the training begins count as pruned, so a second fit
+    never loses the sparsity of the first.
+
+    The share of zeros is written to the epoch's logs as `"sparsity"`.
+
+    Args:
+        schedule: The target: a sparsity in [0, 1), a `PruningSchedule`, or a mapping
+            from patterns to either. A pattern is `fnmatch` on a layer's path
+            (`"block1/conv*"`), or on that of a layer around it; the most specific
+            one counts; layers that match none are left alone.
+        layers: A pattern or several; other layers are left alone. Defaults to
+            `None`: every layer.
+        scope: `"layer"` prunes every tensor to the sparsity by itself; `"global"`
+            compares the weights of all tensors, so that the sparsity holds for all
+            of them together. Defaults to `"layer"`.
+        verbose: `1` prints the sparsity after every epoch. Defaults to `0`.
+
+    Raises:
+        ValueError: A sparsity is outside [0, 1); `scope` is not known; or, when the
+            training begins, a pattern matches no layer, a weight is not finite, or
+            fractions of the fit are asked for where its length is not known.
+
+    References:
+        Han, Mao, Dally 2016, "Deep Compression", section 2; Zhu and Gupta 2017,
+        "To prune, or not to prune", section 3.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> model.compile("adam", "mse")
+    >>> x, y = np.random.rand(64, 8), np.random.rand(64, 4)
+    >>> history = model.fit(x, y, verbose=0, callbacks=[PruningCallback(0.75)])
+    >>> int((model.get_weights()[0] == 0).sum())
+    24
+    """
+
+    def __init__(
+        self,
+        schedule: float | PruningSchedule | Mapping[str, float | PruningSchedule],
+        *,
+        layers: str | Iterable[str] | None = None,
+        scope: Scope = "layer",
+        verbose: int = 0,
+    ) -> None:
+        super().__init__()
+        self._settings = _schedules(schedule)
+        self._layers = layers
+        self._scope = _check_scope(scope)
+        self._verbose = verbose
+        self._ties: TieSet | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Takes hold of the weights and prunes what is due at the start."""
+        chosen = choose(self.model, self._settings, self._layers)
+        self._epochs = self.params.get("epochs") or 1
+        self._steps_per_epoch = self.params.get("steps")
+        self._step = self._first_step = 0
+        self._check_length(schedule for _, schedule in chosen)
+
+        self._groups = _groups(chosen, self._scope)
+        values = [[variable.numpy() for variable in group] for group, _ in self._groups]
+        self._zeros_before = [sum(map(_zeros_to_keep, group)) for group in values]
+        self._n_zeros = [-1] * len(self._groups)
+        self._ties = TieSet(self.model, type(self).__name__)
+        self._masks = {}
+        for (group, _), arrays in zip(self._groups, values, strict=True):
+            for named, value in zip(group, arrays, strict=True):
+                mask = self._ties.state(np.ones(value.shape, bool))
+                self._masks[named.name] = mask
+                inner = self._ties.inner(named.variable)
+                self._ties.attach(named.variable, MaskTie(mask, inner))
+        self._ties.retrace()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Finds the step that the epoch begins at, also after a resumption."""
+        if self._steps_per_epoch is not None:
+            self._step = epoch * self._steps_per_epoch
+        self._first_step = self._step
+        self._update(is_forced=True)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Updates the masks where they are due."""
+        last, self._step = self._step, self._first_step + batch + 1
+        # One call may stand for several steps (`steps_per_execution`).
+        if any(
+            schedule.is_due(step, self._total_steps)
+            for _, schedule in self._groups
+            for step in range(last + 1, self._step + 1)
+        ):
+            self._update()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the sparsity to the logs."""
+        if self._steps_per_epoch is None:
+            self._steps_per_epoch = self._step - self._first_step
+        sparsity = self._sparsity()
+        if logs is not None:
+            logs["sparsity"] = sparsity
+        if self._verbose:
+            print(f"Epoch {epoch + 1}: sparsity {sparsity:.2%}")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Lets go of the weights; the zeros stay."""
+        if self._ties is not None:
+            # Averaging (`use_ema`) writes the weights anew after the last update.
+            self._ties.project()
+            self._ties.detach()
+            self._ties = None
+
+    @property
+    def _total_steps(self) -> int | None:
+        if self._steps_per_epoch is None:
+            return None
+        return int(self._epochs * self._steps_per_epoch)
+
+    def _check_length(self, schedules: Iterable[PruningSchedule]) -> None:
+        """Refuses fractions of a fit whose length becomes known too late."""
+        if (
+            self._steps_per_epoch is None
+            and self._epochs == 1
+            and any(schedule.needs_total for schedule in schedules)
+        ):
+            raise ValueError(
+                "The data does not say how many batches it has, so fractions of this "
+                "fit of one epoch mean nothing. Give `begin` and `end` in steps, or "
+                "pass `steps_per_epoch` to `fit`."
+            )
+
+    def _update(self, is_forced: bool = False) -> None:
+        """Brings every group whose schedule is due to its sparsity."""
+        assert self._ties is not None
+        is_changed = False
+        for index, (group, schedule) in enumerate(self._groups):
+            sparsity = schedule.sparsity(self._step, self._total_steps)
+            if sparsity is None:
+                sparsity = 0.0
+            size = sum(int(np.prod(named.variable.shape)) for named in group)
+            n_zeros = max(_n_zeros(sparsity, size), self._zeros_before[index])
+            if n_zeros == self._n_zeros[index] and not is_forced:
+                continue
+            if not is_changed:
+                self._ties.synchronise()
+                is_changed = True
+            self._n_zeros[index] = n_zeros
+            masks = _masks([named.numpy() for named in group], n_zeros)
+            for named, mask in zip(group, masks, strict=True):
+                self._masks[named.name].assign(mask)
+        if is_changed:
+            self._ties.project()
+
+    def _sparsity(self) -> float:
+        """Returns the share of zeros that the masks hold."""
+        size = sum(
+            int(np.prod(named.variable.shape)) for group, _ in self._groups for named in group
+        )
+        return sum(max(n, 0) for n in self._n_zeros) / size
+
+
+def prune(
+    model: keras.Model,
+    sparsity: float | Mapping[str, float],
+    *,
+    layers: str | Iterable[str] | None = None,
+    scope: Scope = "layer",
+) -> None:
+    """Prunes a model in one shot, in place and without training.
+
+    Args:
+        model: A built model.
+        sparsity: The share of weights to set to zero, in [0, 1), or a mapping from
+            patterns to such shares; patterns as in `PruningCallback`.
+        layers: A pattern or several; other layers are left alone. Defaults to
+            `None`: every layer.
+        scope: `"layer"` or `"global"`, as in `PruningCallback`. Defaults to
+            `"layer"`.
+
+    Raises:
+        ValueError: A sparsity is outside [0, 1), a pattern matches no layer, a
+            weight is not finite, or the model has not been built.
+
+    Example:
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> prune(model, 0.75)
+    >>> int((model.get_weights()[0] == 0).sum())
+    24
+    """
+    _check_scope(scope)
+    chosen = choose(model, _schedules(sparsity), layers)
+    pruned = []
+    for group, schedule in _groups(chosen, scope):
+        values = [named.numpy() for named in group]
+        share = schedule.sparsity_at(1.0)
+        n_zeros = max(
+            _n_zeros(share, sum(value.size for value in values)),
+            sum(map(_zeros_to_keep, values)),
+        )
+        pruned += zip(group, values, _masks(values, n_zeros), strict=True)
+    for named, value, mask in pruned:
+        named.variable.assign(np.where(mask, value, np.zeros_like(value)))
+
+
+def _schedules(
+    settings: float | PruningSchedule | Mapping[str, Any],
+) -> PruningSchedule | dict[str, PruningSchedule]:
+    if isinstance(settings, Mapping):
+        return {pattern: _schedule(value) for pattern, value in settings.items()}
+    return _schedule(settings)
+
+
+def _schedule(setting: float | PruningSchedule) -> PruningSchedule:
+    if isinstance(setting, PruningSchedule):
+        return setting
+    return ConstantSparsity(check_sparsity("sparsity", setting))
+
+
+def _check_scope(scope: Scope) -> Scope:
+    if scope not in {"layer", "global"}:
+        raise ValueError(
+            f"`scope` must be 'layer' or 'global'. Received: scope={scope!r}"
+        )
+    return scope
+
+
+def _groups(
+    chosen: list[tuple[NamedVariable, PruningSchedule]], scope: Scope
+) -> list[tuple[list[NamedVariable], PruningSchedule]]:
+    """Returns the variables that are compared with each other, and their schedule."""
+    if scope == "layer":
+        return [([named], schedule) for named, schedule in chosen]
+    schedules: dict[int, tuple[list[NamedVariable], PruningSchedule]] = {}
+    for named, schedule in chosen:
+        schedules.setdefault(id(schedule), ([], schedule))[0].append(named)
+    return list(schedules.values())
+
+
+def _n_zeros(sparsity: float, size: int) -> int:
+    """Returns how many of so many weights are zero; one at least is kept."""
+    return min(round(sparsity * size), size - 1)
+
+
+def _zeros_to_keep(value: np.ndarray) -> int:
+    """Returns the zeros of a pruned tensor; one that is all zero is only new."""
+    zeros = int(value.size - np.count_nonzero(value))
+    return 0 if zeros == value.size else zeros
+
+
+def _masks(values: list[np.ndarray], n_zeros: int) -> list[np.ndarray]:
+    """Returns what to keep so that the `n_zeros` smallest magnitudes go."""
+    magnitudes = np.concatenate([np.abs(value).ravel() for value in values])
+    keep = np.ones(magnitudes.size, bool)
+    if n_zeros:
+        keep[np.argpartition(magnitudes, n_zeros - 1)[:n_zeros]] = False
+    bounds = np.cumsum([value.size for value in values])[:-1]
+    return [
+        part.reshape(value.shape)
+        for part, value in zip(np.split(keep, bounds), values, strict=True)
+    ]

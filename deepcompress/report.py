@@ -1,0 +1,357 @@
+"""What compression made of a model: the paper's per-layer table, and its plots."""
+
+import html
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from io import StringIO
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from deepcompress.coding.tensor import TensorStats
+from deepcompress.container import read
+
+_HEADINGS = (
+    ("Layer", ""),
+    ("Weights", ""),
+    ("Weights kept %", "(P)"),
+    ("Weight bits", "(P+Q)"),
+    ("Weight bits", "(P+Q+H)"),
+    ("Index bits", "(P+Q)"),
+    ("Index bits", "(P+Q+H)"),
+    ("Rate %", "(P+Q)"),
+    ("Rate %", "(P+Q+H)"),
+    ("Bytes", ""),
+)
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """The figures of one tensor, or of several together.
+
+    Attributes:
+        name: The layer, or what the row sums up.
+        n_weights: Weights of the dense tensor.
+        n_nonzero: Weights that are not zero.
+        weight_bits: Bits of a code before Huffman coding; `None` for a sum.
+        weight_bits_huffman: Average bits of a stored weight after it.
+        index_bits: Bits of a gap symbol before Huffman coding; `None` without gaps.
+        index_bits_huffman: Average bits of a stored weight's position after it.
+        n_bytes_fixed: Bytes with codes and gaps of fixed width, codebook included.
+        n_bytes: Bytes in the file.
+        n_bytes_dense: Bytes of the dense tensor in memory.
+    """
+
+    name: str
+    n_weights: int
+    n_nonzero: int
+    weight_bits: float | None
+    weight_bits_huffman: float | None
+    index_bits: float | None
+    index_bits_huffman: float | None
+    n_bytes_fixed: float
+    n_bytes: int
+    n_bytes_dense: int
+
+    @property
+    def kept(self) -> float:
+        """The share of weights that are not zero."""
+        return self.n_nonzero / max(self.n_weights, 1)
+
+    @property
+    def rate_fixed(self) -> float:
+        """Size without Huffman coding as a share of the dense size."""
+        return self.n_bytes_fixed / max(self.n_bytes_dense, 1)
+
+    @property
+    def rate(self) -> float:
+        """Size as a share of the dense size."""
+        return self.n_bytes / max(self.n_bytes_dense, 1)
+
+
+class CompressionReport:
+    """The columns of the paper's Tables 2 to 5 for a `.dcz` file.
+
+    P, Q and H stand for pruning, quantization (weight sharing) and Huffman coding.
+    A row is a tensor that was pruned or shared; the tensors that are stored as they
+    are, biases mostly, share one row; what belongs to no tensor (names, checksums,
+    the architecture) is the overhead. The last row is the whole file. Sizes are
+    those in the file, with codebooks and code tables.
+
+    Args:
+        stats: The figures of every tensor by its name.
+        size: Bytes of the file.
+
+    References:
+        Han, Mao, Dally 2016, "Deep Compression", tables 2 and 3, figure 5.
+
+    Example:
+
+    >>> import io, numpy as np
+    >>> from deepcompress.container import write
+    >>> kernel = np.zeros((100, 10), "float32")
+    >>> kernel[::7] = 0.5
+    >>> report = CompressionReport(*write(io.BytesIO(), {"dense/kernel": kernel}))
+    >>> report.n_weights, round(report.rows[0].kept, 2)
+    (1000, 0.15)
+    """
+
+    def __init__(self, stats: Mapping[str, TensorStats], size: int) -> None:
+        self.stats = dict(stats)
+        self.size = size
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "CompressionReport":
+        """Returns the report of a `.dcz` file. TensorFlow is not needed.
+
+        Args:
+            path: The file.
+
+        Raises:
+            CorruptFileError: The file is damaged, or no `.dcz` file.
+        """
+        with read(path) as container:
+            return cls(container.stats(), container.size)
+
+    @property
+    def n_weights(self) -> int:
+        """Weights of the dense model, biases included."""
+        return sum(stats.n_weights for stats in self.stats.values())
+
+    @property
+    def dense_size(self) -> int:
+        """Bytes of the dense model's weights in memory."""
+        return sum(stats.n_weights * stats.itemsize for stats in self.stats.values())
+
+    @property
+    def ratio(self) -> float:
+        """How many times smaller the file is than the dense weights."""
+        return self.dense_size / self.size
+
+    @property
+    def rows(self) -> list[ReportRow]:
+        """One row for each tensor that was pruned or shared."""
+        coded = {name: s for name, s in self.stats.items() if _is_coded(s)}
+        layers = [name.rpartition("/")[0] for name in coded]
+        return [
+            _row(layer if layer and layers.count(layer) == 1 else name, [stats])
+            for layer, (name, stats) in zip(layers, coded.items(), strict=True)
+        ]
+
+    @property
+    def exact(self) -> ReportRow | None:
+        """The tensors that are stored as they are, biases mostly."""
+        others = [stats for stats in self.stats.values() if not _is_coded(stats)]
+        return _row("stored as they are", others) if others else None
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that belong to no tensor: directory, checksums, architecture."""
+        return self.size - sum(stats.n_bytes for stats in self.stats.values())
+
+    @property
+    def total(self) -> ReportRow:
+        """The whole file."""
+        row = _row("total", list(self.stats.values()))
+        fixed = row.n_bytes_fixed + self.overhead
+        return ReportRow(
+            **{**asdict(row), "n_bytes": self.size, "n_bytes_fixed": fixed}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all figures as plain numbers, for JSON or a data frame."""
+
+        def plain(row: ReportRow) -> dict[str, Any]:
+            return {
+                **asdict(row),
+                "kept": row.kept,
+                "rate_fixed": row.rate_fixed,
+                "rate": row.rate,
+            }
+
+        return {
+            "rows": [plain(row) for row in self.rows],
+            "exact": plain(self.exact) if self.exact else None,
+            "total": plain(self.total),
+            "overhead": self.overhead,
+            "size": self.size,
+            "dense_size": self.dense_size,
+            "ratio": self.ratio,
+        }
+
+    def to_table(self) -> Table:
+        """Returns the table for a `rich` console."""
+        table = Table(box=box.SIMPLE_HEAD, title=self._title(), title_justify="left")
+        for heading, stage in _HEADINGS:
+            table.add_column(
+                f"{heading}\n{stage}".strip(),
+                justify="left" if heading == "Layer" else "right",
+                no_wrap=True,
+            )
+        *rows, total = self._cells()
+        for cells in rows:
+            table.add_row(*cells)
+        table.add_section()
+        table.add_row(*total)
+        return table
+
+    def plot(self, figsize: tuple[float, float] | None = None) -> Any:
+        """Draws how often each shared value and each gap occurs, layer by layer.
+
+        Needs matplotlib: `pip install "deepcompress-keras[plot]"`.
+
+        Args:
+            figsize: Width and height in inches. Defaults to `None`: by the number
+                of layers.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which can be shown or saved.
+
+        Raises:
+            ImportError: Matplotlib is not installed.
+            ValueError: No tensor has shared values.
+        """
+        try:
+            from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
+        except ImportError:
+            raise ImportError(
+                "`plot` needs matplotlib: pip install 'deepcompress-keras[plot]'"
+            ) from None
+        shared = {n: s for n, s in self.stats.items() if s.codebook is not None}
+        if not shared:
+            raise ValueError("No tensor has shared values, so there is nothing to draw.")
+        figure = Figure(
+            figsize=figsize or (10, 2.6 * len(shared)), layout="constrained"
+        )
+        grid = figure.subplots(len(shared), 2, squeeze=False)
+        for (name, stats), (left, right) in zip(shared.items(), grid, strict=True):
+            _plot_codes(left, name, stats)
+            _plot_gaps(right, name, stats)
+        return figure
+
+    def __str__(self) -> str:
+        text = StringIO()
+        Console(file=text, width=140, color_system=None).print(self.to_table())
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    def __repr__(self) -> str:
+        return f"<CompressionReport: {self._title()}>"
+
+    def _repr_html_(self) -> str:
+        def line(tag: str, cells: tuple[str, ...]) -> str:
+            return "".join(
+                f"<{tag} style='text-align:{'right' if i else 'left'}'>"
+                f"{html.escape(cell)}</{tag}>"
+                for i, cell in enumerate(cells)
+            )
+
+        head = line("th", tuple(f"{name} {stage}".strip() for name, stage in _HEADINGS))
+        body = "".join(f"<tr>{line('td', cells)}</tr>" for cells in self._cells())
+        return (
+            f"<table><caption>{html.escape(self._title())}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+    def _title(self) -> str:
+        return (
+            f"{self.n_weights:,} weights, {self.dense_size:,} bytes -> "
+            f"{self.size:,} bytes ({self.ratio:.1f}x smaller)"
+        )
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        rows = [*self.rows, *([self.exact] if self.exact else [])]
+        overhead = ("overhead", *["-"] * 8, f"{self.overhead:,}")
+        return [*map(_cells, rows), overhead, _cells(self.total)]
+
+
+def _is_coded(stats: TensorStats) -> bool:
+    return stats.codebook is not None or stats.gap_width > 0
+
+
+def _row(name: str, group: list[TensorStats]) -> ReportRow:
+    """Returns the sums and averages of some tensors; each alone, or all together."""
+    stored = sum(stats.n_stored for stats in group)
+    positioned = sum(stats.n_stored for stats in group if stats.gap_width)
+    code_bits = sum(_code_bits(stats) for stats in group)
+    gap_bits = sum(stats.gap_bits for stats in group)
+    gap_symbols_bits = sum(_n_gaps(stats) * stats.gap_width for stats in group)
+    fixed_bits = sum(stats.n_stored * _fixed_bits(stats) for stats in group)
+    codebooks = sum(s.codebook.nbytes for s in group if s.codebook is not None)
+    gap_widths = sum(stats.n_stored * stats.gap_width for stats in group)
+    return ReportRow(
+        name=name,
+        n_weights=sum(stats.n_weights for stats in group),
+        n_nonzero=sum(stats.n_nonzero for stats in group),
+        weight_bits=fixed_bits / stored if stored else None,
+        weight_bits_huffman=code_bits / stored if stored else None,
+        index_bits=gap_widths / positioned if positioned else None,
+        index_bits_huffman=gap_bits / positioned if positioned else None,
+        n_bytes_fixed=(fixed_bits + gap_symbols_bits) / 8 + codebooks,
+        n_bytes=sum(stats.n_bytes for stats in group),
+        n_bytes_dense=sum(stats.n_weights * stats.itemsize for stats in group),
+    )
+
+
+def _n_gaps(stats: TensorStats) -> int:
+    return 0 if stats.gap_counts is None else int(stats.gap_counts.sum())
+
+
+def _fixed_bits(stats: TensorStats) -> int:
+    """Returns the bits of a stored weight without Huffman coding."""
+    if stats.codebook is None:
+        return 8 * stats.itemsize
+    return max(1, (len(stats.codebook) - 1).bit_length())
+
+
+def _code_bits(stats: TensorStats) -> int:
+    """Returns the bits of all stored weights as they are in the file."""
+    if stats.codebook is None:
+        return stats.n_stored * 8 * stats.itemsize
+    return stats.code_bits
+
+
+def _cells(row: ReportRow) -> tuple[str, ...]:
+    def number(value: float | None, digits: int) -> str:
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    return (
+        row.name,
+        f"{row.n_weights:,}",
+        f"{row.kept:.1%}".rstrip("%"),
+        number(row.weight_bits, 1),
+        number(row.weight_bits_huffman, 1),
+        number(row.index_bits, 1),
+        number(row.index_bits_huffman, 1),
+        f"{row.rate_fixed * 100:.2f}",
+        f"{row.rate * 100:.2f}",
+        f"{row.n_bytes:,}",
+    )
+
+
+def _plot_codes(axes: Any, name: str, stats: TensorStats) -> None:
+    assert stats.codebook is not None
+    assert stats.code_counts is not None
+    values = stats.codebook.astype(np.float64)
+    order = np.argsort(values)
+    distance = np.diff(values[order]).min() if len(values) > 1 else 1.0
+    axes.bar(
+        values[order], stats.code_counts[order], width=distance * 0.8, color="tab:blue"
+    )
+    axes.set_title(f"{name}: {len(values)} shared values", fontsize=10)
+    axes.set_xlabel("value")
+    axes.set_ylabel("weights")
+
+
+def _plot_gaps(axes: Any, name: str, stats: TensorStats) -> None:
+    if stats.gap_counts is None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "stored dense, without gaps", ha="center", va="center")
+        return
+    axes.bar(np.arange(len(stats.gap_counts)), stats.gap_counts, color="tab:orange")
+    axes.set_title(f"{name}: gaps of {stats.gap_width} bits", fontsize=10)
+    axes.set_xlabel("zeros before a weight (the last bar: and more)")
+    axes.set_ylabel("weights")

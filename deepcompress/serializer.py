@@ -1,0 +1,279 @@
+"""Stage 3: a Keras model as a Huffman-coded file, and back."""
+
+import io
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from deepcompress import container
+from deepcompress.container import Container
+from deepcompress.report import CompressionReport
+from deepcompress.variables import NamedVariable, named_variables
+
+_CODERS = ("huffman",)
+
+
+class HuffmanSerializer:
+    """Writes a model as a small `.dcz` file, and reads it back bit for bit.
+
+    Nothing is lost: whatever the weights are, `load` gives each of them back with
+    the same bits. Shared values and zeros, which pruning and weight sharing have
+    made, are what makes the file small.
+
+    The file holds every weight of the model and, unless that is left out, its
+    architecture with the arguments of `compile`. It does not hold the state of the
+    optimizer.
+
+    Args:
+        include_architecture: Whether the file holds the architecture, so that it
+            loads by itself. Without it, it loads into a model that is given.
+            Defaults to `True`.
+        coder: The entropy coder. Defaults to `"huffman"`, the only one so far.
+
+    Raises:
+        ValueError: `coder` is not known.
+
+    References:
+        Han, Mao, Dally 2016, "Deep Compression", sections 2 and 4.
+
+    Example:
+
+    >>> import keras, numpy as np, tempfile
+    >>> from pathlib import Path
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.dcz")
+    ...     report = HuffmanSerializer().save(model, path)
+    ...     loaded = HuffmanSerializer().load(path)
+    >>> np.array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    True
+    """
+
+    def __init__(
+        self, *, include_architecture: bool = True, coder: str = "huffman"
+    ) -> None:
+        if coder not in _CODERS:
+            raise ValueError(f"`coder` must be one of {_CODERS}. Received: {coder!r}")
+        self._include_architecture = include_architecture
+
+    def save(
+        self, model: keras.Model, path: str | os.PathLike[str]
+    ) -> CompressionReport:
+        """Writes a model to a file.
+
+        The file takes its name only once it is complete: after an error, a full
+        disk or a kill, an older file of that name is what it was.
+
+        Args:
+            model: A built model.
+            path: The file, usually with the suffix `.dcz`.
+
+        Returns:
+            The paper's per-layer table of the file.
+
+        Raises:
+            ValueError: The model has not been built, or its architecture cannot be
+                stored.
+            OSError: The file cannot be written.
+        """
+        return CompressionReport(*self._write(model, path))
+
+    def dumps(self, model: keras.Model) -> bytes:
+        """Returns what `save` writes.
+
+        Args:
+            model: A built model.
+        """
+        file = io.BytesIO()
+        self._write(model, file)
+        return file.getvalue()
+
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        model: keras.Model | None = None,
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool = True,
+    ) -> keras.Model:
+        """Reads a model from a file.
+
+        Args:
+            path: A `.dcz` file.
+            model: A built model to load the weights into, needed where the file has
+                no architecture. Weights are matched by name, or in order where the
+                names differ and all shapes agree. Defaults to `None`.
+            custom_objects: Classes and functions of the architecture that Keras
+                does not know, by name. Defaults to `None`.
+            safe_mode: Whether code in the architecture (`Lambda` layers) is refused.
+                Defaults to `True`.
+
+        Returns:
+            The model: the one given, or a new one.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            CorruptFileError: The file is damaged, or no `.dcz` file. A model that
+                was given has not been changed.
+            ValueError: The file has no architecture and no model was given, or the
+                weights are not those of the model.
+        """
+        with container.read(path) as weights:
+            return _load(weights, model, custom_objects, safe_mode)
+
+    def loads(
+        self,
+        data: bytes,
+        model: keras.Model | None = None,
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool = True,
+    ) -> keras.Model:
+        """Returns the model that `dumps` has written.
+
+        Args:
+            data: The bytes.
+            model: As in `load`.
+            custom_objects: As in `load`.
+            safe_mode: As in `load`.
+        """
+        with container.read(bytes(data)) as weights:
+            return _load(weights, model, custom_objects, safe_mode)
+
+    def _write(
+        self, model: keras.Model, file: str | os.PathLike[str] | io.BytesIO
+    ) -> tuple[Any, int]:
+        arrays = {
+            named.name: keras.ops.convert_to_numpy(named.variable)
+            for named in named_variables(model)
+        }
+        architecture = _architecture(model) if self._include_architecture else None
+        return container.write(file, arrays, architecture=architecture)
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> keras.Model:
+    """Returns the model of a `.dcz` file, every weight as it was saved.
+
+    Args:
+        path: A `.dcz` file with its architecture.
+        custom_objects: Classes and functions of the architecture that Keras does
+            not know, by name. Defaults to `None`.
+        safe_mode: Whether code in the architecture (`Lambda` layers) is refused.
+            Defaults to `True`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CorruptFileError: The file is damaged, or no `.dcz` file.
+        ValueError: The file has no architecture.
+
+    Example:
+
+    >>> import keras, tempfile
+    >>> from pathlib import Path
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.dcz")
+    ...     report = HuffmanSerializer().save(model, path)
+    ...     load_model(path).count_params()
+    36
+    """
+    return HuffmanSerializer().load(
+        path, custom_objects=custom_objects, safe_mode=safe_mode
+    )
+
+
+def _architecture(model: keras.Model) -> str:
+    for layer in model._flatten_layers(include_self=False):
+        if hasattr(layer, "save_assets"):
+            warnings.warn(
+                f"The layer {layer.name!r} keeps state beside its weights, such as a "
+                "vocabulary, which a .dcz file does not hold.",
+                stacklevel=4,
+            )
+    try:
+        config = json.loads(model.to_json())
+    except Exception as error:
+        raise ValueError(
+            f"The architecture of {model.name!r} cannot be stored: {error}\n"
+            "Save the weights alone with "
+            "`HuffmanSerializer(include_architecture=False)` and load them into a "
+            "model that you build."
+        ) from error
+    return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
+
+
+def _load(
+    weights: Container,
+    model: keras.Model | None,
+    custom_objects: Mapping[str, Any] | None,
+    safe_mode: bool,
+) -> keras.Model:
+    if model is None:
+        if weights.architecture is None:
+            raise ValueError(
+                "The file holds weights without an architecture. Pass a model of the "
+                "same shapes: `HuffmanSerializer().load(path, model=model)`."
+            )
+        model = keras.saving.deserialize_keras_object(
+            json.loads(weights.architecture),
+            custom_objects=dict(custom_objects or {}),
+            safe_mode=safe_mode,
+        )
+    assignments = _match(weights, named_variables(model))
+    # All is decoded before anything is assigned, so that a damaged file leaves a
+    # given model as it was.
+    values = [(named.variable, weights[name]) for name, named in assignments]
+    for variable, value in values:
+        _assign(variable, value)
+    return model
+
+
+def _match(
+    weights: Container, variables: list[NamedVariable]
+) -> list[tuple[str, NamedVariable]]:
+    """Returns the stored name of every variable.
+
+    Raises:
+        ValueError: The weights are not those of the model.
+    """
+    stored, wanted = list(weights), [named.name for named in variables]
+    if set(stored) == set(wanted):
+        pairs = list(zip(wanted, variables, strict=True))
+    elif len(stored) == len(wanted):
+        pairs = list(zip(stored, variables, strict=True))
+    else:
+        raise ValueError(
+            f"The file holds {len(stored)} weights, the model has {len(wanted)}. "
+            f"Only in the file: {_first(set(stored) - set(wanted))}; only in the "
+            f"model: {_first(set(wanted) - set(stored))}."
+        )
+    for name, named in pairs:
+        shape, dtype = tuple(named.variable.shape), named.variable.dtype
+        if weights.shape(name) != shape or weights.dtype(name).name != dtype:
+            raise ValueError(
+                f"{name!r} is {weights.dtype(name)} of shape {weights.shape(name)} in "
+                f"the file, but {named.name!r} is {dtype} of shape {shape} in the "
+                "model."
+            )
+    return pairs
+
+
+def _first(names: set[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(map(repr, shown[:5])) + (", ..." if len(shown) > 5 else "") or "-"
+
+
+def _assign(variable: Any, value: np.ndarray) -> None:
+    # As a tensor of the variable's dtype: a detour over Python numbers or another
+    # dtype would change NaN payloads.
+    variable.assign(keras.ops.convert_to_tensor(value, dtype=variable.dtype))

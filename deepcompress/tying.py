@@ -1,0 +1,225 @@
+"""What keeps a mask or a sharing true during training, on every backend.
+
+Keras optimizers call a variable's constraint right after each update, inside the
+compiled step. A tie is such a constraint: it sets the masked weights back to zero,
+or the members of a cluster back to one value.
+"""
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+Gradient = Literal["mean", "sum"]
+
+
+class Tie(keras.constraints.Constraint):
+    """A constraint that holds on top of the one that the user has set.
+
+    Args:
+        inner: The user's own constraint, applied first, or `None`.
+    """
+
+    def __init__(self, inner: Any | None) -> None:
+        self.inner = inner
+        self.held_by: TieSet | None = None
+
+    def __call__(self, w: Any) -> Any:
+        """Returns the updated weights, tied again."""
+        value = ops.convert_to_tensor(w)
+        return self.impose(value if self.inner is None else self.inner(value))
+
+    @abstractmethod
+    def impose(self, w: Any) -> Any:
+        """Returns the weights with the tie imposed, after an update."""
+
+    @abstractmethod
+    def project(self, w: np.ndarray) -> np.ndarray:
+        """Returns the nearest weights that keep the tie; none where they do."""
+
+
+class MaskTie(Tie):
+    """Keeps pruned weights at zero.
+
+    Args:
+        mask: Boolean `keras.Variable` of the weights' shape: what is kept. It may
+            change at any time between two steps.
+        inner: The user's own constraint, or `None`.
+    """
+
+    def __init__(self, mask: Any, inner: Any | None) -> None:
+        super().__init__(inner)
+        self.mask = mask
+
+    def impose(self, w: Any) -> Any:
+        """Returns the weights with zeros outside the mask."""
+        # Not a product, which would leave -0.0 and NaN where zeros belong.
+        return ops.where(self.mask, w, ops.zeros_like(w))
+
+    def project(self, w: np.ndarray) -> np.ndarray:
+        """Returns the weights with zeros outside the mask."""
+        return np.where(ops.convert_to_numpy(self.mask), w, np.zeros_like(w))
+
+
+class SharingTie(Tie):
+    """Keeps the weights of a cluster equal while their value is trained.
+
+    After an update the members of a cluster differ by their updates. Their new
+    value is the centroid moved by the mean of these, which is the mean of the
+    members, or by their sum.
+
+    Args:
+        positions: int32 `keras.Variable` of shape `(n,)`: the surviving weights in
+            the flattened tensor; `None` where no weight is zero.
+        codes: int32 `keras.Variable` of shape `(n,)`: the cluster of each.
+        counts: float32 `keras.Variable` of shape `(k,)`: the members of each cluster.
+        centers: float `keras.Variable` of shape `(k,)`: the centroids; needed for
+            the sum alone, else `None`.
+        inner: The user's own constraint, or `None`.
+
+    References:
+        Han, Mao, Dally 2016, "Deep Compression", section 3.3, equation 3.
+    """
+
+    def __init__(
+        self,
+        positions: Any | None,
+        codes: Any,
+        counts: Any,
+        centers: Any | None,
+        inner: Any | None,
+    ) -> None:
+        super().__init__(inner)
+        self.positions = positions
+        self.codes = codes
+        self.counts = counts
+        self.centers = centers
+        self.n_clusters = int(counts.shape[0])
+
+    def impose(self, w: Any) -> Any:
+        """Returns the weights with one value a cluster."""
+        shape, dtype = w.shape, keras.backend.standardize_dtype(w.dtype)
+        exact = "float64" if dtype == "float64" else "float32"
+        values = ops.reshape(w, (-1,))
+        if self.positions is not None:
+            values = ops.take(values, self.positions)
+        counts = ops.cast(self.counts, exact)
+        centers = (
+            ops.segment_sum(ops.cast(values, exact), self.codes, self.n_clusters)
+            / counts
+        )
+        if self.centers is not None:
+            before = ops.cast(self.centers, exact)
+            centers = before + (centers - before) * counts
+            self.centers.assign(centers)
+        shared = ops.take(ops.cast(centers, dtype), self.codes)
+        if self.positions is not None:
+            size = int(np.prod(shape))
+            shared = ops.scatter(self.positions[:, None], shared, (size,))
+        return ops.reshape(shared, shape)
+
+    def project(self, w: np.ndarray) -> np.ndarray:
+        """Returns the weights with every member at the mean of its cluster."""
+        codes = ops.convert_to_numpy(self.codes)
+        flat = w.ravel()
+        if self.positions is not None:
+            positions = ops.convert_to_numpy(self.positions)
+            flat = flat[positions]
+        # The mean around a member: exact where all are equal, as they should be.
+        around = np.empty(self.n_clusters, flat.dtype)
+        around[codes] = flat
+        offsets = (flat - around[codes]).astype(np.float64)
+        means = np.bincount(codes, offsets) / np.bincount(codes)
+        shared = (around + means).astype(w.dtype)[codes]
+        if self.positions is not None:
+            scattered = np.zeros(w.size, w.dtype)
+            scattered[positions] = shared
+            shared = scattered
+        return shared.reshape(w.shape)
+
+
+class TieSet:
+    """The ties that one callback holds on a model during one training.
+
+    Args:
+        model: A compiled model, in training.
+        owner: What the callback is called, for messages.
+    """
+
+    def __init__(self, model: keras.Model, owner: str) -> None:
+        self._model = model
+        self._owner = owner
+        self._begun_at = int(model.optimizer.iterations)
+        self._ties: list[tuple[Any, Tie]] = []
+        self._states: list[Any] = []
+        if _is_jax():
+            model.optimizer.build(model.trainable_variables)
+
+    def state(self, value: np.ndarray) -> Any:
+        """Returns a variable that a tie reads inside the compiled step."""
+        dtype = str(value.dtype)
+        if _is_jax():
+            # A variable that the optimizer does not track is baked into the step
+            # as a constant, and changes go unseen.
+            variable = self._model.optimizer.add_variable(value.shape, dtype=dtype)
+            variable.assign(value)
+        else:
+            variable = keras.Variable(value, dtype=dtype, trainable=False)
+        self._states.append(variable)
+        return variable
+
+    def inner(self, variable: Any) -> Any | None:
+        """Returns the user's own constraint on a variable.
+
+        Raises:
+            ValueError: Another callback ties the variable in this training.
+        """
+        constraint = variable.constraint
+        if not isinstance(constraint, Tie):
+            return constraint
+        # A tie of an earlier step is what an interrupted training has left behind.
+        other = constraint.held_by
+        if other is not None and other._begun_at == self._begun_at:
+            raise ValueError(
+                f"A {other._owner} ties {variable.path!r} in this training already. "
+                "Prune in one fit and share in the next."
+            )
+        return constraint.inner
+
+    def attach(self, variable: Any, tie: Tie) -> None:
+        """Puts a tie on a variable and imposes it at once."""
+        tie.held_by = self
+        variable.constraint = tie
+        self._ties.append((variable, tie))
+
+    def project(self) -> None:
+        """Makes the weights keep their ties now, outside the training step."""
+        for variable, tie in self._ties:
+            variable.assign(tie.project(ops.convert_to_numpy(variable)))
+
+    def retrace(self) -> None:
+        """Makes the training step anew: a traced one keeps the constraints it saw."""
+        self._model.make_train_function(force=True)
+
+    def synchronise(self) -> None:
+        """Makes the variables hold their current values in the midst of an epoch."""
+        if _is_jax():
+            self._model.jax_state_sync()
+
+    def detach(self) -> None:
+        """Takes the ties off and leaves what the user had before."""
+        for variable, tie in self._ties:
+            variable.constraint = tie.inner
+        if _is_jax():
+            optimizer = self._model.optimizer
+            ours = {id(state) for state in self._states}
+            optimizer._variables = [v for v in optimizer._variables if id(v) not in ours]
+        self.retrace()
+        self._ties.clear()
+        self._states.clear()
+
+
+def _is_jax() -> bool:
+    return bool(keras.backend.backend() == "jax")

@@ -1,0 +1,176 @@
+"""Which variables a model has, what they are called, and which can be compressed."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+
+T = TypeVar("T")
+
+_NORMALIZATIONS = (
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.RMSNormalization,
+    keras.layers.UnitNormalization,
+)
+
+
+@dataclass(frozen=True)
+class NamedVariable:
+    """A variable of a model with its name.
+
+    Attributes:
+        layer: Path of the layer that owns the variable, such as `"block1/conv2"`.
+        name: Unique name: the layer's path and the variable's own name.
+        variable: The `keras.Variable`.
+        is_compressible: Whether pruning and weight sharing may change it.
+    """
+
+    layer: str
+    name: str
+    variable: Any
+    is_compressible: bool
+
+    def numpy(self) -> np.ndarray:
+        """Returns the value, checked to be finite.
+
+        Raises:
+            ValueError: The variable holds NaN or infinity.
+        """
+        value = keras.ops.convert_to_numpy(self.variable)
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"{self.name!r} holds NaN or infinity, so it can be neither pruned "
+                "nor shared. Did the training diverge? Load an earlier checkpoint "
+                "or lower the learning rate."
+            )
+        return value
+
+
+def named_variables(model: keras.Model) -> list[NamedVariable]:
+    """Returns the weights of a model under unique, reproducible names.
+
+    The names depend on the layers' names alone, so a model that is built again from
+    its config has the same ones. A variable that several layers use is listed once.
+
+    Args:
+        model: A built model.
+
+    Raises:
+        ValueError: The model has not been built.
+    """
+    if not model.built:
+        raise ValueError(
+            f"The model {model.name!r} has not been built, so it has no weights yet. "
+            "Call `model.build(input_shape)`, or call it on some data, first."
+        )
+    owners: dict[int, tuple[str, Any]] = {}
+    for path, layer in _walk(model):
+        # A layer comes before its sublayers, so the innermost owner stays.
+        owners.update({id(variable): (path, layer) for variable in layer.weights})
+    trainable = {id(variable) for variable in model.trainable_variables}
+    taken: dict[str, int] = {}
+    variables = []
+    for variable in model.weights:
+        path, layer = owners.get(id(variable), ("", model))
+        name = f"{path}/{variable.name}" if path else variable.name
+        taken[name] = taken.get(name, 0) + 1
+        if taken[name] > 1:
+            name = f"{name}_{taken[name] - 1}"
+        variables.append(
+            NamedVariable(
+                layer=path,
+                name=name,
+                variable=variable,
+                is_compressible=id(variable) in trainable
+                and _is_compressible(variable, layer),
+            )
+        )
+    return variables
+
+
+def choose(
+    model: keras.Model,
+    settings: T | Mapping[str, T],
+    layers: str | Iterable[str] | None = None,
+) -> list[tuple[NamedVariable, T]]:
+    """Returns the compressible variables with the setting of each.
+
+    Args:
+        model: A built model.
+        settings: One setting for all, or a mapping from patterns to settings. A
+            pattern is `fnmatch` on a layer's path, or on the path of a layer that
+            holds it; where several match, the most specific counts.
+        layers: Patterns; if given, other layers are left alone.
+
+    Raises:
+        ValueError: A pattern matches no layer that can be compressed, or there is
+            nothing to compress.
+    """
+    candidates = [v for v in named_variables(model) if v.is_compressible]
+    if not candidates:
+        raise ValueError(
+            f"The model {model.name!r} has no weights that can be compressed: no "
+            "trainable kernel or embedding of two or more axes."
+        )
+    by_pattern = settings if isinstance(settings, Mapping) else {"*": settings}
+    wanted = ["*"] if layers is None else [layers] if isinstance(layers, str) else layers
+    wanted = list(wanted)
+    paths = list(dict.fromkeys(v.layer for v in candidates))
+    for pattern in [*by_pattern, *wanted]:
+        if not any(_matches(pattern, path) for path in paths):
+            raise ValueError(
+                f"The pattern {pattern!r} matches no layer that can be compressed. "
+                f"The layers are: {', '.join(map(repr, paths))}"
+            )
+    chosen = []
+    for candidate in candidates:
+        matching = [p for p in by_pattern if _matches(p, candidate.layer)]
+        if matching and any(_matches(p, candidate.layer) for p in wanted):
+            chosen.append((candidate, by_pattern[max(matching, key=_specificity)]))
+    if not chosen:
+        raise ValueError(
+            f"No layer matches both `layers`={wanted!r} and the patterns "
+            f"{list(by_pattern)!r}."
+        )
+    return chosen
+
+
+def _walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every layer below `layer` with its path, outer layers first."""
+    names: dict[str, int] = {}
+    for child in layer._flatten_layers(include_self=False, recursive=False):
+        names[child.name] = names.get(child.name, 0) + 1
+        name = child.name
+        if names[name] > 1:
+            name = f"{name}_{names[name] - 1}"
+        path = f"{parent}/{name}" if parent else name
+        yield path, child
+        yield from _walk(child, path)
+
+
+def _is_compressible(variable: Any, layer: Any) -> bool:
+    return (
+        len(variable.shape) > 1
+        and keras.backend.is_float_dtype(variable.dtype)
+        and "bias" not in variable.name
+        and not isinstance(layer, _NORMALIZATIONS)
+    )
+
+
+def _matches(pattern: str, path: str) -> bool:
+    """Whether a pattern matches a layer's path or that of a layer around it."""
+    parts = path.split("/")
+    return any(
+        fnmatchcase("/".join(parts[: n + 1]), pattern) for n in range(len(parts))
+    )
+
+
+def _specificity(pattern: str) -> tuple[bool, int]:
+    """Orders patterns: plain names first, then by the number of plain characters."""
+    wildcards = sum(character in "*?[]" for character in pattern)
+    return wildcards == 0, len(pattern) - wildcards

@@ -1,0 +1,49 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepcompress.coding.bytestream import ByteReader, string, varint
+from deepcompress.errors import CorruptFileError
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_varint_comes_back(value):
+    reader = ByteReader(varint(value))
+    assert reader.varint() == value
+    reader.expect_end()
+
+
+def test_varints_take_seven_bits_a_byte():
+    assert varint(0) == b"\x00"
+    assert varint(127) == b"\x7f"
+    assert varint(128) == b"\x80\x01"
+    assert varint(300) == b"\xac\x02"
+
+
+@pytest.mark.parametrize("value", [-1, 2**63])
+def test_a_varint_out_of_range_is_refused(value):
+    with pytest.raises(ValueError, match=r"0 to 2\*\*63 - 1"):
+        varint(value)
+
+
+@given(st.text())
+def test_a_string_comes_back(text):
+    assert ByteReader(string(text)).string() == text
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        (b"", ByteReader.byte),
+        (b"\x01\x02\x03", ByteReader.uint32),
+        (b"\x80", ByteReader.varint),
+        (b"\x80\x00", ByteReader.varint),  # not the shortest form
+        (b"\xff" * 9, ByteReader.varint),
+        (b"\x05abc", ByteReader.string),
+        (b"\x02\xff\xff", ByteReader.string),
+        (b"x", ByteReader.expect_end),
+    ],
+)
+def test_damaged_bytes_are_an_error(data, read):
+    with pytest.raises(CorruptFileError):
+        read(ByteReader(data))

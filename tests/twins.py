@@ -1,0 +1,110 @@
+"""Slow twins of the compiled kernels, written from the definitions alone."""
+
+import heapq
+
+
+def huffman_lengths(counts):
+    """Code lengths by Huffman's own algorithm: join the two rarest, again and again."""
+    heap = [(count, symbol, [symbol]) for symbol, count in enumerate(counts) if count]
+    lengths = [0] * len(counts)
+    if len(heap) == 1:
+        lengths[heap[0][1]] = 1
+    heapq.heapify(heap)
+    while len(heap) > 1:
+        count, tie, symbols = heapq.heappop(heap)
+        other_count, other_tie, others = heapq.heappop(heap)
+        for symbol in symbols + others:
+            lengths[symbol] += 1
+        joined = (count + other_count, min(tie, other_tie), symbols + others)
+        heapq.heappush(heap, joined)
+    return lengths
+
+
+def limited_cost(counts, limit):
+    """The cost of the best code with no length above `limit`, by search.
+
+    Optimal codes give rarer symbols longer codes, so it is enough to try all
+    non-decreasing sequences of lengths that satisfy Kraft's equality.
+    """
+    ordered = sorted((count for count in counts if count), reverse=True)
+    n = len(ordered)
+    best = [float("inf")]
+
+    def extend(index, length, space, cost):
+        if cost >= best[0]:
+            return
+        if index == n:
+            if space == 0:
+                best[0] = cost
+            return
+        for longer in range(length, limit + 1):
+            used = 1 << (limit - longer)
+            if used <= space:
+                extend(index + 1, longer, space - used, cost + ordered[index] * longer)
+
+    extend(0, 1, 1 << limit, 0)
+    return best[0]
+
+
+def canonical_codes(lengths):
+    """Codes as strings of bits: by length first, then by symbol, counting up."""
+    codes = {}
+    code = 0
+    previous = 0
+    for length, symbol in sorted((n, s) for s, n in enumerate(lengths) if n):
+        code <<= length - previous
+        codes[symbol] = format(code, f"0{length}b")
+        code += 1
+        previous = length
+    return codes
+
+
+def pack(bits):
+    """A string of bits as bytes, the first bit lowest."""
+    padded = bits + "0" * (-len(bits) % 8)
+    return bytes(int(padded[i : i + 8][::-1], 2) for i in range(0, len(padded), 8))
+
+
+def table_bits(lengths):
+    """The table of code lengths as a string of bits."""
+    if len(lengths) == 1:
+        return ""
+    bits = ""
+    last = (len(lengths) - 1).bit_length()
+    index = 0
+    while index < len(lengths):
+        length = lengths[index]
+        if length == 0:
+            run = 0
+            while index < len(lengths) and lengths[index] == 0:
+                run += 1
+                index += 1
+            tail = format(run, "b")[1:]
+            bits += "1110" + "0" * len(tail) + "1" + tail[::-1]
+            continue
+        if length == last:
+            bits += "0"
+        elif length == last + 1:
+            bits += "10"
+        elif length == last - 1:
+            bits += "110"
+        else:
+            bits += "1111" + format(length - 1, "05b")[::-1]
+        last = length
+        index += 1
+    return bits
+
+
+def gap_symbols(positions, width):
+    """Positions as gaps with escapes."""
+    escape = 2**width - 1
+    symbols = []
+    expected = 0
+    for position in positions:
+        gap = position - expected
+        while gap >= escape:
+            symbols.append(escape)
+            gap -= escape
+        symbols.append(gap)
+        expected = position + 1
+    return symbols
