@@ -38,6 +38,25 @@ _LABELS_PER_THREAD = 1 << 20
 _MAX_EXPONENT = 480
 
 
+class _Sorted(NamedTuple):
+    """Ascending values and, in the same order, their positive weights."""
+
+    values: _Array
+    weights: _Array | None
+
+    @property
+    def shift(self) -> float:
+        """The median: far outliers do not move it."""
+        return float(self.values[self.values.size // 2])
+
+
+class _Elements(NamedTuple):
+    """Running sums of neighbouring values and where each element of them starts."""
+
+    nodes: _Array
+    starts: _Array
+
+
 class KMeans1DResult(NamedTuple):
     """What `kmeans1d` finds.
 
@@ -120,7 +139,6 @@ def kmeans1d(
           density-based and random starting points.
 
     Example:
-
     >>> import numpy as np
     >>> from deepcompress.kmeans import kmeans1d
     >>> centers, labels, inertia = kmeans1d([1.0, 9.5, 1.5, 2.0, 8.5], n_clusters=2)
@@ -137,50 +155,40 @@ def kmeans1d(
     if n_threads is not None:
         n_threads = _as_count(n_threads, "n_threads")
     if sample_weight is None:
-        data = np.sort(flat)
+        ordered = np.sort(flat)
         weights, weight_exponent = None, 0
-        _check_finite(data[[0, -1]])
+        _check_finite(ordered[[0, -1]])
     else:
         _check_finite(flat)
         weights, weight_exponent = _as_weights(sample_weight, shape)
         used = np.flatnonzero(weights)
         order = used[np.argsort(flat[used], kind="stable")]
-        data, weights = flat[order], weights[order]
-
-    exponent = _extra_exponent(data)
-    if exponent:
-        data = np.ldexp(data, -exponent)
-    if isinstance(init, str):
-        if init not in _INITS:
-            raise ValueError(
-                f"Unknown init {init!r}: use one of {', '.join(_INITS)}, or an array "
-                f"of {n_clusters} starting centers."
-            )
-        start: str | _Array = init
-    else:
-        start = np.ldexp(_as_centers(init, n_clusters), -exponent)
+        ordered, weights = flat[order], weights[order]
+    exponent = _extra_exponent(ordered)
+    data = _Sorted(np.ldexp(ordered, -exponent) if exponent else ordered, weights)
+    del ordered
+    start = _as_start(init, n_clusters, exponent)
 
     limit = max(_EXACT_VALUES, _EXACT_VALUES_PER_CLUSTER * n_clusters)
-    n_distinct = _native.kmeans_distinct(data, limit + 1)
+    n_distinct = _native.kmeans_distinct(data.values, limit + 1)
     if n_distinct < n_clusters:
         raise ValueError(
             f"n_clusters is {n_clusters}, but there are only {n_distinct} distinct "
             f"values: ask for {n_distinct} clusters or fewer."
         )
     if isinstance(start, str) and start == "optimal":
-        cuts = _optimal_cuts(data, weights, n_clusters, n_distinct, limit, max_iter)
+        cuts = _optimal_cuts(data, n_clusters, n_distinct, limit, max_iter)
     else:
-        nodes, starts = _elements(data, weights, n_distinct, _LLOYD_ELEMENTS)
+        elements = _join(data, n_distinct, _LLOYD_ELEMENTS)
         if isinstance(start, str):
-            start = _starting_centers(data, nodes, starts, n_clusters, start, seed)
-        cuts = _lloyd(data, weights, nodes, starts, start, max_iter)
+            start = _starting_centers(data, elements, n_clusters, start, seed)
+        cuts = _lloyd(data, elements, start, max_iter)
     centers = np.empty(n_clusters)
-    inertia = _native.kmeans_summary(data, weights, cuts, centers)
+    inertia = _native.kmeans_summary(*data, cuts, centers)
 
     # The sorted copy must be gone before there are labels: the two never coexist.
-    dtype = data.dtype
-    del data, weights
-    centers = np.ldexp(centers, exponent).astype(dtype)
+    del data
+    centers = np.ldexp(centers, exponent).astype(flat.dtype)
     labels = assign_labels(flat, centers, n_threads).reshape(shape)
     with np.errstate(over="ignore", under="ignore"):
         inertia = float(np.ldexp(inertia, 2 * exponent + weight_exponent))
@@ -224,7 +232,7 @@ def _n_processors(n_threads: int | None) -> int:
 
 
 def _as_values(values: ArrayLike) -> tuple[_Array, tuple[int, ...]]:
-    """The values as a flat native float32 or float64 array, and their shape."""
+    """Return the values, flat, native float32 or float64, and their shape."""
     array = np.asarray(values)
     if array.dtype.kind not in "iuf":
         raise TypeError(
@@ -255,7 +263,7 @@ def _check_finite(array: _Array) -> None:
 
 
 def _as_weights(sample_weight: ArrayLike, shape: tuple[int, ...]) -> tuple[_Array, int]:
-    """Flat weights of at most 1, and the power of two that gives them back."""
+    """Return flat weights of at most 1 and the power of two that undoes that."""
     array = np.asarray(sample_weight)
     if array.dtype.kind not in "iufb":
         raise TypeError(
@@ -278,7 +286,15 @@ def _as_weights(sample_weight: ArrayLike, shape: tuple[int, ...]) -> tuple[_Arra
     return np.ldexp(weights, -exponent), exponent
 
 
-def _as_centers(init: ArrayLike, n_clusters: int) -> _Array:
+def _as_start(init: str | ArrayLike, n_clusters: int, exponent: int) -> str | _Array:
+    """Return the name of a method, or ascending centers scaled as the values are."""
+    if isinstance(init, str):
+        if init not in _INITS:
+            raise ValueError(
+                f"Unknown init {init!r}: use one of {', '.join(_INITS)}, or an array "
+                f"of {n_clusters} starting centers."
+            )
+        return init
     centers = np.asarray(init)
     if centers.dtype.kind not in "iuf" or centers.shape != (n_clusters,):
         raise ValueError(
@@ -287,62 +303,56 @@ def _as_centers(init: ArrayLike, n_clusters: int) -> _Array:
         )
     if not np.isfinite(centers).all():
         raise ValueError("init contains NaN or infinity: pass finite centers.")
-    return np.sort(centers.astype(np.float64))
+    scaled: _Array = np.ldexp(np.sort(centers.astype(np.float64)), -exponent)
+    return scaled
 
 
 def _extra_exponent(data: _Array) -> int:
-    """The power of two to divide by so that squares stay in the range of float64."""
+    """Return the power of two to divide by for squares in the range of float64."""
     exponent = math.frexp(max(abs(float(data[0])), abs(float(data[-1]))))[1]
     return exponent - max(-_MAX_EXPONENT, min(exponent, _MAX_EXPONENT))
 
 
-def _elements(
-    data: _Array, weights: _Array | None, n_distinct: int, limit: int
-) -> tuple[_Array, _Array]:
-    """Joins sorted values into about `limit` elements, or one a distinct value.
+def _join(data: _Sorted, n_distinct: int, limit: int) -> _Elements:
+    """Join values into about `limit` elements, each a distinct value if they are few.
 
-    Returns:
-        The running sums of the elements and the positions where they start, both as
-        the native kernels take them.
+    `n_distinct` may be short of their number if it is above `limit`.
     """
+    values = data.values
     max_count, max_width, capacity = 1, math.inf, n_distinct
     if n_distinct > limit:
         # Half the elements go where the values are dense, half where they are wide
         # apart: a cluster in a thin tail is made of few values.
-        max_count = -(-2 * data.size // limit)
-        max_width = 2 * (float(data[-1]) - float(data[0])) / limit
+        max_count = -(-2 * values.size // limit)
+        max_width = 2 * (float(values[-1]) - float(values[0])) / limit
         capacity = limit + 2
     nodes, starts = np.empty((capacity + 1, 4)), np.empty(capacity + 1, np.int64)
-    shift = float(data[data.size // 2])
-    n = _native.kmeans_nodes(data, weights, shift, max_count, max_width, nodes, starts)
-    return nodes[: n + 1], starts[: n + 1]
+    n = _native.kmeans_nodes(*data, data.shift, max_count, max_width, nodes, starts)
+    return _Elements(nodes[: n + 1], starts[: n + 1])
 
 
 def _optimal_cuts(
-    data: _Array,
-    weights: _Array | None,
-    n_clusters: int,
-    n_distinct: int,
-    limit: int,
-    max_iter: int,
+    data: _Sorted, n_clusters: int, n_distinct: int, limit: int, max_iter: int
 ) -> _Array:
-    nodes, starts = _elements(data, weights, n_distinct, limit)
-    if len(starts) <= min(16 * n_clusters, n_distinct):
-        # Nearly all values are ties of a few: elements of so many values are coarse.
-        n_distinct = _native.kmeans_distinct(data, data.size)
-        nodes, starts = _elements(data, weights, n_distinct, n_distinct)
+    elements = _join(data, n_distinct, limit)
+    is_exact = n_distinct <= limit
+    if not is_exact and len(elements.starts) <= 16 * n_clusters:
+        # So many ties that the elements are too few: memory has to give way.
+        n_distinct = _native.kmeans_distinct(data.values, data.values.size)
+        elements, is_exact = _join(data, n_distinct, n_distinct), True
     cuts = np.empty(n_clusters + 1, np.int64)
-    _native.kmeans_optimal(nodes, _penalty(nodes, n_clusters), cuts)
-    positions: _Array = starts[cuts]
-    if len(starts) <= n_distinct:
-        centers = np.empty(n_clusters)
-        _native.kmeans_summary(data, weights, positions, centers)
-        positions = _lloyd(data, weights, nodes, starts, centers, max_iter)
-    return positions
+    guess = _penalty(elements.nodes, n_clusters)
+    _native.kmeans_optimal(elements.nodes, guess, cuts)
+    positions: _Array = elements.starts[cuts]
+    if is_exact:
+        return positions
+    centers = np.empty(n_clusters)
+    _native.kmeans_summary(*data, positions, centers)
+    return _lloyd(data, elements, centers, max_iter)
 
 
 def _penalty(nodes: _Array, n_clusters: int) -> float:
-    """What a cluster costs where `n_clusters` is best, or 0 where it is not worth it.
+    """Return a cost of each cluster at which `n_clusters` is best, or 0 for unknown.
 
     The penalties for which `n_clusters` is best reach from what one cluster more
     saves to what one less loses. Their middle, found on few elements, is nearly
@@ -362,34 +372,38 @@ def _penalty(nodes: _Array, n_clusters: int) -> float:
 
 
 def _representatives(nodes: _Array, size: int) -> _Array:
-    """About `size` nodes, as dense as the centers of the best clustering are."""
-    pool = np.unique(np.linspace(0, len(nodes) - 1, 8 * size + 1).astype(np.int64))
+    """Return about `size` nodes, as dense as the best centers are."""
+    step = max(1, len(nodes) // (4 * size))
+    pool = np.append(np.arange(0, len(nodes) - 1, step), len(nodes) - 1)
     sums = np.diff(nodes[pool, :2], axis=0)
     mass = np.maximum(sums[:, 0], np.finfo(np.float64).tiny)
     width = np.abs(np.gradient(sums[:, 1] / mass))
     # Panter and Dite: the density of the centers is the cube root of the values'.
     share = np.cumsum(np.cbrt(mass) * np.cbrt(width) ** 2)
-    picked = np.searchsorted(share, np.linspace(0, share[-1], size + 1)[1:-1]) + 1
-    return pool[np.unique(np.concatenate(([0], picked, [len(pool) - 1])))]
+    ticks = np.floor(share * (size / max(share[-1], np.finfo(np.float64).tiny)))
+    keep = np.ones(len(pool), np.bool_)
+    keep[1:-1] = np.diff(ticks[:-1], prepend=0) > 0
+    return pool[keep]
 
 
 def _starting_centers(
-    data: _Array,
-    nodes: _Array,
-    starts: _Array,
+    data: _Sorted,
+    elements: _Elements,
     n_clusters: int,
     init: str,
     seed: int | np.random.Generator | None,
 ) -> _Array:
     if init == "linear":
-        return np.linspace(float(data[0]), float(data[-1]), n_clusters)
-    firsts = data[starts[:-1]].astype(np.float64)
-    mass = np.maximum(np.diff(nodes[:, 0]), np.finfo(np.float64).tiny)
+        ends = float(data.values[0]), float(data.values[-1])
+        return np.linspace(*ends, n_clusters)
+    firsts: _Array = data.values[elements.starts[:-1]].astype(np.float64)
+    mass = np.maximum(np.diff(elements.nodes[:, 0]), np.finfo(np.float64).tiny)
     if init == "density":
         share = np.cumsum(mass)
         levels = (np.arange(n_clusters) + 0.5) / n_clusters * share[-1]
         picked = np.searchsorted(share, levels, side="right")
-        return firsts[np.minimum(picked, len(firsts) - 1)]
+        middles: _Array = firsts[np.minimum(picked, len(firsts) - 1)]
+        return middles
     rng = np.random.default_rng(seed)
     if init == "random":
         # The first arrivals of clocks that tick at the rate of their mass are draws
@@ -422,18 +436,10 @@ def _spread(
     return np.array(picked)
 
 
-def _lloyd(
-    data: _Array,
-    weights: _Array | None,
-    nodes: _Array,
-    starts: _Array,
-    centers: _Array,
-    max_iter: int,
-) -> _Array:
+def _lloyd(data: _Sorted, elements: _Elements, start: _Array, max_iter: int) -> _Array:
+    centers = start.copy()
     cuts = np.empty(len(centers) + 1, np.int64)
-    shift = float(data[data.size // 2])
-    centers = centers.copy()
-    _native.kmeans_lloyd(data, weights, nodes, starts, shift, max_iter, centers, cuts)
+    _native.kmeans_lloyd(*data, *elements, data.shift, max_iter, centers, cuts)
     return cuts
 
 
