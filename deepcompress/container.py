@@ -36,6 +36,10 @@ COMMON_NAMES = (
     "kernel bias gamma beta moving_mean moving_variance embeddings recurrent_kernel "
     "depthwise_kernel pointwise_kernel"
 ).split()
+# What Keras' JSON looks like, so that the architecture of a small model is stored in
+# some hundred bytes. Part of the format: it never changes.
+DICTIONARY = Path(__file__).with_name("architecture.dictionary").read_bytes()
+
 _EXPLICIT_RANK = 7
 _MAX_RANK = 32
 _MAX_HEADER_START = len(MAGIC) + 1 + 9
@@ -120,7 +124,8 @@ def write(
     head = varint(0)
     if architecture is not None:
         plain = architecture.encode()
-        packed = zlib.compress(plain, 9, wbits=-15)
+        deflate = zlib.compressobj(9, wbits=-15, zdict=DICTIONARY)
+        packed = deflate.compress(plain) + deflate.flush()
         sections.append(packed)
         head = varint(len(packed)) + zlib.crc32(packed).to_bytes(4, "little")
         head += varint(len(plain))
@@ -264,7 +269,7 @@ class Container(Mapping[str, np.ndarray]):
         if self._architecture is None:
             return None
         section, plain_size = self._architecture
-        inflate = zlib.decompressobj(wbits=-15)
+        inflate = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
         try:
             plain = inflate.decompress(self._take(section), plain_size)
             if len(plain) != plain_size or not inflate.eof or inflate.unused_data:

@@ -240,12 +240,16 @@ class CodedTensor:
             n_symbols = reader.varint()
             if not 1 <= n_symbols <= min(tensor.n_stored, MAX_ALPHABET):
                 raise CorruptFileError(f"A codebook of {n_symbols} values cannot be.")
-            codebook = reader.take(n_symbols * dtype.itemsize)
-            tensor.codebook = np.frombuffer(codebook, pattern)
+            data = reader.take(n_symbols * dtype.itemsize)
+            tensor.codebook = codebook = np.frombuffer(data, pattern)
+            if (codebook[1:] <= codebook[:-1]).any() or (has_gaps and not codebook[0]):
+                raise CorruptFileError("The codebook is not in ascending order.")
             tensor.codes = _Symbols.read(reader, n_symbols, tensor.n_stored)
         else:
             values = reader.take(tensor.n_stored * dtype.itemsize)
             tensor.raw = np.frombuffer(values, pattern)
+            if has_gaps and not tensor.raw.all():
+                raise CorruptFileError("There is a zero among the non-zeros.")
         return tensor
 
     def to_array(self) -> np.ndarray:

@@ -1,0 +1,305 @@
+import io
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import second_decoder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepcompress import container
+from deepcompress.errors import CorruptFileError
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def lenet5_like(rng):
+    """Arrays of LeNet-5's shapes as compression leaves them."""
+    arrays = {}
+    for layer, shape, density in (
+        ("conv1", (5, 5, 1, 20), 0.5),
+        ("conv2", (5, 5, 20, 50), 0.1),
+        ("ip1", (800, 500), 0.03),
+        ("ip2", (500, 10), 0.2),
+    ):
+        values = rng.standard_normal(15).astype("float32")
+        kernel = values[rng.integers(0, 15, shape)]
+        kernel[rng.random(shape) >= density] = 0
+        arrays[f"{layer}/kernel"] = kernel
+        arrays[f"{layer}/bias"] = rng.standard_normal(shape[-1]).astype("float32")
+    return arrays
+
+
+def assorted():
+    """One array of each dtype and encoding; what the golden file holds."""
+    rng = np.random.default_rng(7)
+    arrays = {
+        f"plain/{name}": np.arange(6).reshape(2, 3).astype(name)
+        for name in container.DTYPES[:14]
+    }
+    arrays["scalar"] = np.array(1.5, "float64")
+    arrays["empty/kernel"] = np.zeros((3, 0, 2), "float32")
+    arrays["zero/kernel"] = np.zeros((40, 50), "float32")
+    arrays["nan/kernel"] = np.array([0x7FC00001, 0x80000000, 0], "uint32").view("f4")
+    dense = np.array([-0.5, 0.25, 0.5], "float32")[rng.integers(0, 3, (30, 20))]
+    arrays["block/a/kernel"] = dense
+    sparse = np.where(rng.random((60, 50)) < 0.1, dense[0, 0], 0).astype("float16")
+    arrays["block/a/bias"] = sparse
+    arrays["block/b/kernel"] = rng.standard_normal((30, 70)).astype("float32")
+    arrays["block/b/kernel"][rng.random((30, 70)) < 0.95] = 0
+    wide = np.zeros((500, 300), "float32")
+    wide[:, ::60] = np.arange(1, 5, dtype="float32")[rng.integers(0, 4, (500, 5))]
+    arrays["block/c/kernel"] = wide
+    arrays["block/c/Größe"] = np.arange(300, dtype="uint16").repeat(2)
+    arrays["ranks/kernel"] = np.ones((1, 2, 1, 1, 2, 1, 1, 1, 2), "int8")
+    return arrays
+
+
+def dumps(arrays, **kwargs):
+    file = io.BytesIO()
+    container.write(file, arrays, **kwargs)
+    return file.getvalue()
+
+
+def assert_same(actual, expected):
+    assert list(actual) == list(expected)
+    for name, array in expected.items():
+        assert actual[name].dtype == array.dtype
+        assert actual[name].shape == array.shape
+        assert actual[name].tobytes() == array.tobytes()
+
+
+def test_arrays_come_back_from_a_file(tmp_path):
+    path = tmp_path / "a.dcz"
+    stats, size = container.write(path, assorted(), architecture='{"a": 1}')
+    assert size == path.stat().st_size
+    with container.read(path) as weights:
+        assert_same(weights, assorted())
+        assert weights.architecture == '{"a": 1}'
+        assert {n: s.n_bytes for n, s in weights.stats().items()} == {
+            n: s.n_bytes for n, s in stats.items()
+        }
+    assert container.read(dumps({})).architecture is None
+
+
+def test_the_second_decoder_reads_the_same():
+    data = dumps(assorted(), architecture='{"name": "ß"}')
+    architecture, arrays = second_decoder.read(data, container.DICTIONARY)
+    assert architecture.decode() == '{"name": "ß"}'
+    assert list(arrays) == list(assorted())
+    for name, (dtype, shape, content) in arrays.items():
+        expected = assorted()[name]
+        assert (dtype, shape) == (expected.dtype.name, expected.shape)
+        assert content == expected.tobytes()
+
+
+def test_the_second_decoder_reads_several_streams(rng):
+    kernel = rng.integers(0, 9, 70_001).astype("uint8")
+    data = dumps({"big/kernel": kernel})
+    _, arrays = second_decoder.read(data, container.DICTIONARY)
+    assert arrays["big/kernel"][2] == kernel.tobytes()
+
+
+def test_every_encoding_is_in_the_golden_file():
+    kinds = {(s.gap_width > 0, s.codebook is not None) for s in (
+        container.read((GOLDEN / "v1.dcz").read_bytes()).stats().values()
+    )}
+    assert len(kinds) == 4
+
+
+def test_the_golden_file_loads_for_ever():
+    with container.read(GOLDEN / "v1.dcz") as weights:
+        assert_same(weights, assorted())
+        assert weights.architecture == '{"class_name":"Sequential"}'
+
+
+def test_the_dictionary_of_version_1_never_changes():
+    assert zlib.crc32(container.DICTIONARY) == 0xBCA71448
+
+
+def test_exact_bytes_of_a_small_file():
+    data = dumps({"a/kernel": np.array([1, 2, 3], "uint8")})
+    listing = bytes([0, 1, 1]) + b"a" + bytes([1, 4])
+    listing += zlib.crc32(b"\0\1\2\3").to_bytes(4, "little") + bytes([1, 2 << 3 | 1, 3])
+    header = b"\x89DCZ\x01" + bytes([len(listing)]) + listing
+    assert data == header + zlib.crc32(header).to_bytes(4, "little") + b"\0\1\2\3"
+
+
+def test_a_weights_only_lenet5_spends_under_150_bytes_on_framing(rng):
+    arrays = lenet5_like(rng)
+    stats, size = container.write(io.BytesIO(), arrays)
+    content = 0
+    for name, s in stats.items():
+        if s.codebook is None:
+            content += arrays[name].nbytes
+        else:
+            bits = [s.code_bits, s.gap_bits]
+            content += sum(-(-n // 8) for n in bits) + s.table_bytes + s.codebook.nbytes
+    assert size - content < 150
+
+
+def test_one_layer_touches_only_its_own_bytes(rng, tmp_path):
+    path = tmp_path / "a.dcz"
+    arrays = lenet5_like(rng)
+    container.write(path, arrays)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1  # inside ip2
+    path.write_bytes(data)
+    with container.read(path) as weights:
+        np.testing.assert_array_equal(weights["ip1/bias"], arrays["ip1/bias"])
+        with pytest.raises(CorruptFileError, match="checksum"):
+            weights["ip2/kernel"]
+
+
+def test_what_is_read_belongs_to_the_caller(rng):
+    weights = container.read(dumps(lenet5_like(rng)))
+    weights["conv1/bias"][:] = 0
+    assert weights["conv1/bias"].all()
+
+
+def read_all(data):
+    with container.read(data) as weights:
+        return dict(weights), weights.architecture
+
+
+@pytest.fixture(scope="module")
+def intact():
+    arrays = lenet5_like(np.random.default_rng(1))
+    small = {name: a for name, a in arrays.items() if not name.startswith("ip1")}
+    return dumps(small, architecture='{"class_name":"Sequential"}')
+
+
+@given(st.data())
+def test_a_flipped_bit_anywhere_is_an_error(intact, data):
+    bit = data.draw(st.integers(0, 8 * len(intact) - 1))
+    damaged = bytearray(intact)
+    damaged[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(CorruptFileError):
+        read_all(bytes(damaged))
+
+
+def test_every_flipped_bit_of_the_directory_is_an_error():
+    intact = dumps({"a/kernel": np.arange(5.0), "a/bias": np.zeros(100)})
+    for bit in range(8 * len(intact)):
+        damaged = bytearray(intact)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(CorruptFileError):
+            read_all(bytes(damaged))
+
+
+@given(st.data())
+def test_a_truncated_or_padded_file_is_an_error(intact, data):
+    end = data.draw(st.integers(0, len(intact) - 1))
+    with pytest.raises(CorruptFileError):
+        read_all(intact[:end])
+    with pytest.raises(CorruptFileError):
+        read_all(intact + data.draw(st.binary(min_size=1, max_size=9)))
+
+
+def resealed(listing, rest=b""):
+    """A file with any directory at all under a checksum that matches."""
+    header = b"\x89DCZ\x01" + container.varint(len(listing)) + listing
+    return header + zlib.crc32(header).to_bytes(4, "little") + rest
+
+
+@given(st.binary(max_size=60), st.binary(max_size=40))
+def test_any_directory_is_read_or_refused(listing, rest):
+    try:
+        with container.read(resealed(listing, rest), max_bytes=10**6) as weights:
+            for name in weights:
+                try:
+                    weights[name]
+                except CorruptFileError:
+                    continue
+            assert weights.architecture is None or weights.architecture
+    except CorruptFileError:
+        pass
+
+
+def test_absurd_sizes_are_refused_before_memory_is_taken():
+    shape = container.varint(1 << 40) + container.varint(1 << 20)
+    section = bytes([0x11, 0])  # an all-zero tensor
+    entry = bytes([1, 10 << 3 | 2]) + shape
+    listing = bytes([0, 1, 1]) + b"a" + bytes([1, 2])
+    listing += zlib.crc32(section).to_bytes(4, "little") + entry
+    with pytest.raises(CorruptFileError, match="raise `max_bytes`"):
+        container.read(resealed(listing, section))
+    sparse = container.read(dumps({"a": np.zeros(10**6, "float32")}))
+    assert sparse["a"].nbytes == 4 * 10**6
+    with pytest.raises(CorruptFileError, match="4,000,000 bytes"):
+        container.read(dumps({"a": np.zeros(10**6, "float32")}), max_bytes=10**6)
+
+
+def test_an_architecture_that_swells_is_cut_off():
+    data = dumps({}, architecture="x" * 10**6)
+    with pytest.raises(CorruptFileError, match="max_bytes"):
+        container.read(data, max_bytes=10**5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04 a zip file, such as .keras", "not a .dcz file"),
+        (b"\x89HDF\r\n\x1a\n", "not a .dcz file"),
+        (b"\x89DCZ\x02\x00", "newer deepcompress"),
+        (b"\x89DCZ\x01\x20", "ends early"),
+        (b"\x89DC", "not a .dcz file"),
+    ],
+)
+def test_foreign_files_get_one_clear_error(content, message, tmp_path):
+    path = tmp_path / "a.dcz"
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=message) as caught:
+        container.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no\.dcz"):
+        container.read(tmp_path / "no.dcz")
+
+
+@pytest.mark.parametrize("name", ["", "/a", "a/"])
+def test_names_that_would_not_come_back_are_refused(name):
+    with pytest.raises(ValueError, match="slash"):
+        dumps({name: np.zeros(3)})
+
+
+@pytest.mark.parametrize("array", [np.array(["a"]), np.array([None])])
+def test_dtypes_without_bytes_of_their_own_are_refused(array):
+    with pytest.raises(TypeError, match="cannot hold"):
+        dumps({"a": array})
+
+
+def test_big_endian_and_strided_arrays_are_stored_by_value():
+    array = np.arange(24, dtype=">f4").reshape(4, 6)[:, ::2]
+    weights = container.read(dumps({"a": array}))
+    np.testing.assert_array_equal(weights["a"], array)
+    assert weights["a"].dtype == np.dtype("<f4")
+
+
+def test_reading_imports_neither_tensorflow_nor_keras(tmp_path):
+    path = tmp_path / "a.dcz"
+    container.write(path, {"dense/kernel": np.eye(3, dtype="float32")})
+    code = """
+import sys
+for name in ("tensorflow", "keras", "jax", "torch"):
+    sys.modules[name] = None  # an import of it fails
+import deepcompress as dc
+with dc.read(sys.argv[1]) as weights:
+    print(weights["dense/kernel"].sum())
+print(dc.kmeans1d([1.0, 2.0, 9.0], 2).centers)
+print(dc.CompressionReport.from_file(sys.argv[1]).n_weights)
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == ["3.0", "[1.5 9. ]", "9"]

@@ -1,0 +1,100 @@
+import errno
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from deepcompress._files import atomic_writer
+
+SLOW_WRITER = """
+import sys, time
+from deepcompress._files import atomic_writer
+with atomic_writer(sys.argv[1]) as file:
+    file.write(b"new" * 1000)
+    file.flush()
+    print("half way", flush=True)
+    time.sleep(60)
+"""
+BIG_WRITER = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+from deepcompress._files import atomic_writer
+try:
+    with atomic_writer(sys.argv[1]) as file:
+        file.write(b"new" * 10_000)
+except OSError as error:
+    print(error.errno)
+"""
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "model.dcz"
+    path.write_bytes(b"old")
+    return path
+
+
+def test_the_new_file_replaces_the_old(target):
+    with atomic_writer(target) as file:
+        file.write(b"new")
+        assert target.read_bytes() == b"old"
+    assert target.read_bytes() == b"new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_error_leaves_the_old_file_alone(target):
+    with pytest.raises(ZeroDivisionError), atomic_writer(target) as file:
+        file.write(b"new")
+        raise ZeroDivisionError
+    assert target.read_bytes() == b"old"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_kill_leaves_the_old_file_alone(target):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_WRITER, str(target)], stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"half way\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert target.read_bytes() == b"old"
+
+
+def test_a_full_disk_leaves_the_old_file_alone(target):
+    result = subprocess.run(
+        [sys.executable, "-c", BIG_WRITER, str(target)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(result.stdout) == errno.EFBIG
+    assert target.read_bytes() == b"old"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match="create it first"),
+        atomic_writer(tmp_path / "no" / "model.dcz"),
+    ):
+        pass
+
+
+def test_the_mode_is_that_of_any_new_file(tmp_path):
+    plain, atomic = tmp_path / "plain", tmp_path / "atomic"
+    plain.write_bytes(b"")
+    with atomic_writer(atomic):
+        pass
+    assert atomic.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_link_keeps_pointing_at_its_file(target, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    with atomic_writer(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
