@@ -373,17 +373,33 @@ def _penalty(nodes: _Array, n_clusters: int) -> float:
 
 def _representatives(nodes: _Array, size: int) -> _Array:
     """Return about `size` nodes, as dense as the best centers are."""
-    step = max(1, len(nodes) // (4 * size))
-    pool = np.append(np.arange(0, len(nodes) - 1, step), len(nodes) - 1)
-    sums = np.diff(nodes[pool, :2], axis=0)
-    mass = np.maximum(sums[:, 0], np.finfo(np.float64).tiny)
-    width = np.abs(np.gradient(sums[:, 1] / mass))
-    # Panter and Dite: the density of the centers is the cube root of the values'.
-    share = np.cumsum(np.cbrt(mass) * np.cbrt(width) ** 2)
-    ticks = np.floor(share * (size / max(share[-1], np.finfo(np.float64).tiny)))
+    last = len(nodes) - 1
+    pool = np.append(np.arange(0, last, max(1, last // (2 * size))), last)
+    # Thin tails hold many of the best centers on few values: there, an even pool is
+    # too coarse to tell.
+    gaps = np.diff(pool)
+    parts = np.minimum(gaps, 1 + (2 * size * _shares(nodes, pool)).astype(np.int64))
+    part = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+    inner = np.repeat(gaps, parts) * part // np.repeat(parts, parts)
+    pool = np.append(np.repeat(pool[:-1], parts) + inner, last)
+
+    ticks = np.floor(size * np.cumsum(_shares(nodes, pool)))
     keep = np.ones(len(pool), np.bool_)
     keep[1:-1] = np.diff(ticks[:-1], prepend=0) > 0
     return pool[keep]
+
+
+def _shares(nodes: _Array, pool: _Array) -> _Array:
+    """Return the part of the best centers between each node of a pool and the next.
+
+    Their density is as the cube root of that of the values (Panter and Dite 1951).
+    """
+    sums = np.diff(nodes[pool, :2], axis=0)
+    mass = np.maximum(sums[:, 0], np.finfo(np.float64).tiny)
+    width = np.abs(np.gradient(sums[:, 1] / mass))
+    shares: _Array = np.cbrt(mass) * np.cbrt(width) ** 2
+    shares /= max(shares.sum(), np.finfo(np.float64).tiny)
+    return shares
 
 
 def _starting_centers(
