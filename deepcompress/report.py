@@ -15,17 +15,18 @@ from rich.table import Table
 from deepcompress.coding.tensor import TensorStats
 from deepcompress.container import read
 
+# Three lines each, so that the table fits a terminal of 80 columns.
 _HEADINGS = (
-    ("Layer", ""),
-    ("Weights", ""),
-    ("Weights kept %", "(P)"),
-    ("Weight bits", "(P+Q)"),
-    ("Weight bits", "(P+Q+H)"),
-    ("Index bits", "(P+Q)"),
-    ("Index bits", "(P+Q+H)"),
-    ("Rate %", "(P+Q)"),
-    ("Rate %", "(P+Q+H)"),
-    ("Bytes", ""),
+    ("Layer", "", ""),
+    ("Weights", "", ""),
+    ("Kept", "%", "P"),
+    ("Weight", "bits", "P+Q"),
+    ("Weight", "bits", "P+Q+H"),
+    ("Index", "bits", "P+Q"),
+    ("Index", "bits", "P+Q+H"),
+    ("Rate", "%", "P+Q"),
+    ("Rate", "%", "P+Q+H"),
+    ("Bytes", "", ""),
 )
 
 
@@ -37,7 +38,8 @@ class ReportRow:
         name: The layer, or what the row sums up.
         n_weights: Weights of the dense tensor.
         n_nonzero: Weights that are not zero.
-        weight_bits: Bits of a code before Huffman coding; `None` for a sum.
+        weight_bits: Bits of a stored weight before Huffman coding: those of a code,
+            or of the dtype where no values are shared; `None` if none is stored.
         weight_bits_huffman: Average bits of a stored weight after it.
         index_bits: Bits of a gap symbol before Huffman coding; `None` without gaps.
         index_bits_huffman: Average bits of a stored weight's position after it.
@@ -78,7 +80,7 @@ class CompressionReport:
 
     P, Q and H stand for pruning, quantization (weight sharing) and Huffman coding.
     A row is a tensor that was pruned or shared; the tensors that are stored as they
-    are, biases mostly, share one row; what belongs to no tensor (names, checksums,
+    are, biases mostly, share the row `exact`; what belongs to no tensor (names, checksums,
     the architecture) is the overhead. The last row is the whole file. Sizes are
     those in the file, with codebooks and code tables.
 
@@ -146,7 +148,7 @@ class CompressionReport:
     def exact(self) -> ReportRow | None:
         """The tensors that are stored as they are, biases mostly."""
         others = [stats for stats in self.stats.values() if not _is_coded(stats)]
-        return _row("stored as they are", others) if others else None
+        return _row("exact", others) if others else None
 
     @property
     def overhead(self) -> int:
@@ -185,18 +187,25 @@ class CompressionReport:
 
     def to_table(self) -> Table:
         """Returns the table for a `rich` console."""
-        table = Table(box=box.SIMPLE_HEAD, title=self._title(), title_justify="left")
-        for heading, stage in _HEADINGS:
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            title=self._title(),
+            title_justify="left",
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        for heading in _HEADINGS:
+            is_name = heading[0] == "Layer"
             table.add_column(
-                f"{heading}\n{stage}".strip(),
-                justify="left" if heading == "Layer" else "right",
-                no_wrap=True,
+                "\n".join(heading).strip(),
+                justify="left" if is_name else "right",
+                overflow="fold",
+                no_wrap=not is_name,
+                vertical="bottom",
             )
-        *rows, total = self._cells()
-        for cells in rows:
+        for cells in self._cells():
             table.add_row(*cells)
-        table.add_section()
-        table.add_row(*total)
+        table.rows[-2].end_section = True
         return table
 
     def plot(self, figsize: tuple[float, float] | None = None) -> Any:
@@ -235,7 +244,7 @@ class CompressionReport:
 
     def __str__(self) -> str:
         text = StringIO()
-        Console(file=text, width=140, color_system=None).print(self.to_table())
+        Console(file=text, width=100, color_system=None).print(self.to_table())
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
     def __repr__(self) -> str:
@@ -249,7 +258,7 @@ class CompressionReport:
                 for i, cell in enumerate(cells)
             )
 
-        head = line("th", tuple(f"{name} {stage}".strip() for name, stage in _HEADINGS))
+        head = line("th", tuple(" ".join(heading).strip() for heading in _HEADINGS))
         body = "".join(f"<tr>{line('td', cells)}</tr>" for cells in self._cells())
         return (
             f"<table><caption>{html.escape(self._title())}</caption>"
