@@ -77,6 +77,7 @@ class PruningCallback(keras.callbacks.Callback):
         self._epochs = self.params.get("epochs") or 1
         self._steps_per_epoch = self.params.get("steps")
         self._step = self._first_step = 0
+        self._is_started = False
         self._check_length(schedule for _, schedule in chosen)
 
         self._groups = _groups(chosen, self._scope)
@@ -98,7 +99,9 @@ class PruningCallback(keras.callbacks.Callback):
         if self._steps_per_epoch is not None:
             self._step = epoch * self._steps_per_epoch
         self._first_step = self._step
-        self._update(is_forced=True)
+        if not self._is_started:
+            self._is_started = True
+            self._update()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Updates the masks where they are due."""
@@ -148,8 +151,8 @@ class PruningCallback(keras.callbacks.Callback):
                 "pass `steps_per_epoch` to `fit`."
             )
 
-    def _update(self, is_forced: bool = False) -> None:
-        """Brings every group whose schedule is due to its sparsity."""
+    def _update(self) -> None:
+        """Brings every group to the sparsity of its schedule."""
         assert self._ties is not None
         is_changed = False
         for index, (group, schedule) in enumerate(self._groups):
@@ -158,7 +161,7 @@ class PruningCallback(keras.callbacks.Callback):
                 sparsity = 0.0
             size = sum(int(np.prod(named.variable.shape)) for named in group)
             n_zeros = max(_n_zeros(sparsity, size), self._zeros_before[index])
-            if n_zeros == self._n_zeros[index] and not is_forced:
+            if n_zeros == self._n_zeros[index]:
                 continue
             if not is_changed:
                 self._ties.synchronise()
