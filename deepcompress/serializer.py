@@ -149,7 +149,7 @@ class HuffmanSerializer:
         self, model: keras.Model, file: str | os.PathLike[str] | io.BytesIO
     ) -> tuple[Any, int]:
         arrays = {
-            named.name: keras.ops.convert_to_numpy(named.variable)
+            named.name: named.variable.numpy()
             for named in named_variables(model)
         }
         architecture = _architecture(model) if self._include_architecture else None
@@ -193,13 +193,17 @@ def load_model(
 
 
 def _architecture(model: keras.Model) -> str:
-    for layer in model._flatten_layers(include_self=False):
-        if hasattr(layer, "save_assets"):
-            warnings.warn(
-                f"The layer {layer.name!r} keeps state beside its weights, such as a "
-                "vocabulary, which a .dcz file does not hold.",
-                stacklevel=4,
-            )
+    with_assets = [
+        layer.name
+        for layer in model._flatten_layers(include_self=False)
+        if hasattr(layer, "save_assets")
+    ]
+    if with_assets:
+        warnings.warn(
+            f"{with_assets} keeps state beside its weights, such as a vocabulary, "
+            "which a .dcz file does not hold.",
+            stacklevel=4,
+        )
     try:
         config = json.loads(model.to_json())
     except Exception as error:
@@ -224,11 +228,7 @@ def _load(
                 "The file holds weights without an architecture. Pass a model of the "
                 "same shapes: `HuffmanSerializer().load(path, model=model)`."
             )
-        model = keras.saving.deserialize_keras_object(
-            json.loads(weights.architecture),
-            custom_objects=dict(custom_objects or {}),
-            safe_mode=safe_mode,
-        )
+        model = _build(weights.architecture, custom_objects, safe_mode)
     assignments = _match(weights, named_variables(model))
     # All is decoded before anything is assigned, so that a damaged file leaves a
     # given model as it was.
@@ -236,6 +236,23 @@ def _load(
     for variable, value in values:
         _assign(variable, value)
     return model
+
+
+def _build(
+    architecture: str, custom_objects: Mapping[str, Any] | None, safe_mode: bool
+) -> keras.Model:
+    try:
+        return keras.saving.deserialize_keras_object(
+            json.loads(architecture),
+            custom_objects=dict(custom_objects or {}),
+            safe_mode=safe_mode,
+        )
+    except TypeError as error:
+        raise ValueError(
+            "Keras cannot build the architecture in the file. Pass the classes and "
+            "functions that it does not know as `custom_objects`, or a `model` to "
+            f"load into.\n{error}"
+        ) from error
 
 
 def _match(

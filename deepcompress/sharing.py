@@ -172,8 +172,9 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         n_centers = n_codes - (len(positions) < value.size)
         distinct, codes = np.unique(survivors, return_inverse=True)
         if len(distinct) > n_centers:
+            exact = np.float64 if value.dtype.itemsize == 8 else np.float32
             centers, codes, _ = kmeans1d(
-                survivors, n_centers, init=self._init, seed=self._seed
+                survivors.astype(exact), n_centers, init=self._init, seed=self._seed
             )
             # A dtype with few digits can make two centroids one.
             rounded, merged = np.unique(centers.astype(value.dtype), return_inverse=True)

@@ -60,7 +60,7 @@ class MaskTie(Tie):
 
     def project(self, w: np.ndarray) -> np.ndarray:
         """Returns the weights with zeros outside the mask."""
-        return np.where(ops.convert_to_numpy(self.mask), w, np.zeros_like(w))
+        return np.where(self.mask.numpy(), w, np.zeros_like(w))
 
 
 class SharingTie(Tie):
@@ -122,10 +122,10 @@ class SharingTie(Tie):
 
     def project(self, w: np.ndarray) -> np.ndarray:
         """Returns the weights with every member at the mean of its cluster."""
-        codes = ops.convert_to_numpy(self.codes)
+        codes = self.codes.numpy()
         flat = w.ravel()
         if self.positions is not None:
-            positions = ops.convert_to_numpy(self.positions)
+            positions = self.positions.numpy()
             flat = flat[positions]
         # The mean around a member: exact where all are equal, as they should be.
         around = np.empty(self.n_clusters, flat.dtype)
@@ -197,7 +197,7 @@ class TieSet:
     def project(self) -> None:
         """Makes the weights keep their ties now, outside the training step."""
         for variable, tie in self._ties:
-            variable.assign(tie.project(ops.convert_to_numpy(variable)))
+            variable.assign(tie.project(variable.numpy()))
 
     def retrace(self) -> None:
         """Makes the training step anew: a traced one keeps the constraints it saw."""

@@ -41,7 +41,7 @@ class NamedVariable:
         Raises:
             ValueError: The variable holds NaN or infinity.
         """
-        value = keras.ops.convert_to_numpy(self.variable)
+        value = self.variable.numpy()
         if not np.isfinite(value).all():
             raise ValueError(
                 f"{self.name!r} holds NaN or infinity, so it can be neither pruned "

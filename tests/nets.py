@@ -50,7 +50,7 @@ def regression(n=256, seed=0):
 def kernels(model):
     """The kernels of a model by the name of their layer."""
     return {
-        layer.name: keras.ops.convert_to_numpy(layer.kernel)
+        layer.name: layer.kernel.numpy()
         for layer in model.layers
         if hasattr(layer, "kernel")
     }

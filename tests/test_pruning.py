@@ -94,7 +94,7 @@ def test_biases_and_normalization_are_left_alone():
     x, y = rng.standard_normal((32, 8, 8, 1)), rng.standard_normal((32, 5))
     model.fit(x, y, verbose=0, callbacks=[dc.PruningCallback(0.75)])
     sparse = {
-        v.path: zeros(keras.ops.convert_to_numpy(v)) / np.prod(v.shape)
+        v.path: zeros(v.numpy()) / np.prod(v.shape)
         for v in model.weights
     }
     for path, share in sparse.items():

@@ -154,7 +154,7 @@ def test_a_model_without_kernels_is_refused():
 def test_a_weight_that_is_not_finite_is_named(bad):
     model = dense_net()
     kernel = model.get_layer("out").kernel
-    value = keras.ops.convert_to_numpy(kernel).copy()
+    value = kernel.numpy().copy()
     value[1, 1] = bad
     kernel.assign(value)
     (named,) = (n for n in named_variables(model) if n.name == "out/kernel")

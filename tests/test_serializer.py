@@ -1,0 +1,273 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from nets import dense_net, image_net, regression
+
+import deepcompress as dc
+
+
+def compressed(model):
+    dc.prune(model, 0.8)
+    dc.WeightSharingQuantizer(bits=2).quantize(model)
+    return model
+
+
+def bits(model):
+    return [weight.tobytes() for weight in model.get_weights()]
+
+
+@pytest.mark.parametrize("build", [dense_net, image_net])
+def test_a_model_comes_back_bit_for_bit_and_compiled(build, tmp_path):
+    model = compressed(build())
+    report = dc.HuffmanSerializer().save(model, tmp_path / "a.dcz")
+    assert report.size == (tmp_path / "a.dcz").stat().st_size
+    loaded = dc.load_model(tmp_path / "a.dcz")
+    assert bits(loaded) == bits(model)
+    assert loaded.name == model.name
+    x = np.random.default_rng(0).standard_normal((4, *model.input_shape[1:]))
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert loaded.evaluate(x, loaded.predict(x, verbose=0), verbose=0) == 0
+
+
+def test_bytes_are_what_a_file_would_hold(tmp_path):
+    model = compressed(dense_net())
+    serializer = dc.HuffmanSerializer()
+    serializer.save(model, tmp_path / "a.dcz")
+    data = serializer.dumps(model)
+    assert data == (tmp_path / "a.dcz").read_bytes()
+    assert bits(serializer.loads(data)) == bits(model)
+
+
+def test_a_fresh_process_reads_the_same_bits(tmp_path):
+    model = compressed(dense_net())
+    path = tmp_path / "a.dcz"
+    dc.HuffmanSerializer().save(model, path)
+    code = (
+        "import sys, deepcompress as dc\n"
+        "for weight in dc.load_model(sys.argv[1]).get_weights():\n"
+        "    print(weight.tobytes().hex())\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [bytes.fromhex(line) for line in result.stdout.split("\n")[:-1]] == bits(model)
+
+
+def mixed_dtypes():
+    inputs = keras.Input((6,))
+    parts = [
+        layers.Dense(8, dtype=dtype, name=dtype)(inputs)
+        for dtype in ("float16", "bfloat16", "float32", "float64")
+    ]
+    return keras.Model(inputs, parts)
+
+
+def test_every_bit_pattern_comes_back_whatever_the_dtype():
+    model = mixed_dtypes()
+    for layer in ("float16", "bfloat16", "float32", "float64"):
+        kernel = model.get_layer(layer).kernel
+        size = kernel.numpy().dtype.itemsize
+        sign = 1 << 8 * size - 1
+        quiet = {"float16": 0x7E01, "bfloat16": 0x7FC1, "float32": 0x7FC00001}.get(
+            layer, 0x7FF8000000000001
+        )
+        patterns = np.array([0, sign, 1, quiet, quiet | sign, sign - 1] * 8, f"u{size}")
+        dtype = kernel.numpy().dtype
+        kernel.assign(keras.ops.convert_to_tensor(patterns.view(dtype).reshape(6, 8)))
+    serializer = dc.HuffmanSerializer()
+    loaded = serializer.loads(serializer.dumps(model))
+    assert bits(loaded) == bits(model)
+
+
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize`")
+def test_integer_weights_of_a_quantized_model_come_back():
+    model = dense_net()
+    model.quantize("int8")
+    assert "int8" in {w.dtype.name for w in model.get_weights()}
+    serializer = dc.HuffmanSerializer()
+    assert bits(serializer.loads(serializer.dumps(model))) == bits(model)
+
+
+def test_weights_alone_load_into_a_model(tmp_path):
+    path = tmp_path / "weights.dcz"
+    model = compressed(image_net())
+    serializer = dc.HuffmanSerializer(include_architecture=False)
+    with_architecture = dc.HuffmanSerializer().dumps(model)
+    assert serializer.save(model, path).size < len(with_architecture)
+    target = image_net()
+    assert serializer.load(path, target) is target
+    assert bits(target) == bits(model)
+    with pytest.raises(ValueError, match="without an architecture"):
+        dc.load_model(path)
+    target = image_net()
+    dc.HuffmanSerializer().loads(with_architecture, target)
+    assert bits(target) == bits(model)
+
+
+def test_weights_match_in_order_where_names_differ():
+    def build():
+        return keras.Sequential([keras.Input((4,)), layers.Dense(5), layers.Dense(3)])
+
+    first, second = build(), build()
+    assert first.layers[0].name != second.layers[0].name
+    data = dc.HuffmanSerializer(include_architecture=False).dumps(first)
+    dc.HuffmanSerializer().loads(data, second)
+    assert bits(second) == bits(first)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: keras.Sequential([keras.Input((10,)), layers.Dense(3)]), "4 weights"),
+        (
+            lambda: keras.Sequential(
+                [keras.Input((10,)), layers.Dense(20), layers.Dense(4)]
+            ),
+            r"shape \(20, 3\)",
+        ),
+        (
+            lambda: keras.Sequential(
+                [keras.Input((10,)), layers.Dense(20, dtype="float16"), layers.Dense(3)]
+            ),
+            "float16",
+        ),
+    ],
+    ids=["number", "shape", "dtype"],
+)
+def test_weights_of_another_net_are_refused_and_nothing_is_loaded(other, message):
+    data = dc.HuffmanSerializer().dumps(dense_net())
+    model = other()
+    before = bits(model)
+    with pytest.raises(ValueError, match=message):
+        dc.HuffmanSerializer().loads(data, model)
+    assert bits(model) == before
+
+
+def test_a_damaged_file_leaves_the_given_model_alone():
+    data = bytearray(dc.HuffmanSerializer().dumps(compressed(image_net())))
+    data[-300] ^= 4
+    model = image_net()
+    before = bits(model)
+    with pytest.raises(dc.CorruptFileError, match="checksum"):
+        dc.HuffmanSerializer().loads(bytes(data), model)
+    assert bits(model) == before
+
+
+@keras.saving.register_keras_serializable("tests")
+class Registered(keras.Model):
+    def __init__(self, width=3, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.inner = layers.Dense(width, name="inner")
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+def test_a_registered_subclass_comes_back():
+    model = Registered(4)
+    model(np.zeros((1, 6), "float32"))
+    serializer = dc.HuffmanSerializer()
+    loaded = serializer.loads(serializer.dumps(model))
+    assert isinstance(loaded, Registered)
+    assert bits(loaded) == bits(model)
+
+
+class Unregistered(Registered):
+    pass
+
+
+def test_a_class_that_keras_does_not_know_is_asked_for():
+    model = Unregistered(4)
+    model(np.zeros((1, 6), "float32"))
+    data = dc.HuffmanSerializer().dumps(model)
+    custom = {"Unregistered": Unregistered}
+    loaded = dc.HuffmanSerializer().loads(data, custom_objects=custom)
+    assert bits(loaded) == bits(model)
+
+
+class Stubborn(keras.Model):
+    def __init__(self, rate):
+        super().__init__()
+        self.inner = layers.Dense(3)
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        raise NotImplementedError("no config")
+
+
+def test_a_model_without_a_config_is_told_what_to_do():
+    model = Stubborn(object())
+    model(np.zeros((1, 6), "float32"))
+    with pytest.raises(ValueError, match="include_architecture=False"):
+        dc.HuffmanSerializer().dumps(model)
+    data = dc.HuffmanSerializer(include_architecture=False).dumps(model)
+    other = Stubborn(object())
+    other(np.zeros((1, 6), "float32"))
+    dc.HuffmanSerializer().loads(data, other)
+    assert bits(other) == bits(model)
+
+
+def test_code_in_the_architecture_is_refused_unless_trusted():
+    model = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x * 2)])
+    data = dc.HuffmanSerializer().dumps(model)
+    with pytest.raises(ValueError, match="safe_mode"):
+        dc.HuffmanSerializer().loads(data)
+    loaded = dc.HuffmanSerializer().loads(data, safe_mode=False)
+    np.testing.assert_array_equal(loaded(np.ones((1, 3))), np.full((1, 3), 2.0))
+
+
+def test_state_outside_the_weights_is_warned_of():
+    model = keras.Sequential(
+        [keras.Input((1,), dtype="string"), layers.TextVectorization(name="words")]
+    )
+    with pytest.warns(UserWarning, match="keeps state beside its weights") as caught:
+        dc.HuffmanSerializer().dumps(model)
+    assert len(caught) == 1
+    assert "'words'" in str(caught[0].message)
+
+
+def test_an_unbuilt_model_is_refused(tmp_path):
+    model = keras.Sequential([layers.Dense(3)])
+    with pytest.raises(ValueError, match="has not been built"):
+        dc.HuffmanSerializer().save(model, tmp_path / "a.dcz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_saved_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.dcz"
+    dc.HuffmanSerializer().save(dense_net(), path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="has not been built"):
+        dc.HuffmanSerializer().save(keras.Sequential([layers.Dense(3)]), path)
+    assert path.read_bytes() == before
+
+
+def test_an_unknown_coder_is_refused():
+    with pytest.raises(ValueError, match="'huffman'"):
+        dc.HuffmanSerializer(coder="zip")
+
+
+def test_training_goes_on_after_loading():
+    model = dense_net()
+    x, y = regression()
+    model.fit(x, y, verbose=0, callbacks=[dc.PruningCallback(0.8)])
+    serializer = dc.HuffmanSerializer()
+    loaded = serializer.loads(serializer.dumps(model))
+    history = loaded.fit(x, y, verbose=0, epochs=3, callbacks=[dc.PruningCallback(0.8)])
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    mask = [weight != 0 for weight in model.get_weights()[::2]]
+    for kept, weight in zip(mask, loaded.get_weights()[::2], strict=True):
+        np.testing.assert_array_equal(weight != 0, kept)
