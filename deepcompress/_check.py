@@ -18,7 +18,9 @@ def main(path: str, expected_path: str) -> None:
     model = load_model(path)
     weights = model.get_weights()
     with np.load(expected_path) as expected:
-        pairs = zip(weights, (expected[str(i)] for i in range(len(weights))), strict=True)
+        pairs = zip(
+            weights, (expected[str(i)] for i in range(len(weights))), strict=True
+        )
         different = sum(
             int((_bits(ours) != _bits(theirs)).sum()) for ours, theirs in pairs
         )

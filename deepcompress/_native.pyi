@@ -5,6 +5,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+DC_MAX_CODE_LENGTH: int
+DC_MAX_ALPHABET: int
+DC_MAX_GAP_WIDTH: int
+DC_STREAM_PADDING: int
+
+def huffman_lengths(
+    counts: NDArray[Any], max_length: int, lengths: NDArray[Any], /
+) -> int: ...
+def table_write(lengths: NDArray[Any], out: NDArray[Any], /) -> int: ...
+def table_read(data: bytes | memoryview, lengths: NDArray[Any], /) -> int: ...
+def huffman_encode(
+    symbols: NDArray[Any], lengths: NDArray[Any], sizes: NDArray[Any], out: NDArray[Any]
+) -> int: ...
+def huffman_decode(
+    data: bytes | memoryview,
+    sizes: NDArray[Any],
+    lengths: NDArray[Any],
+    symbols: NDArray[Any],
+) -> int: ...
+def gaps_encode(
+    positions: NDArray[Any], width: int, symbols: NDArray[Any], /
+) -> int: ...
+def gaps_decode(
+    symbols: NDArray[Any], width: int, n_elements: int, positions: NDArray[Any]
+) -> int: ...
 def kmeans_distinct(values: NDArray[Any], limit: int, /) -> int: ...
 def kmeans_nodes(
     values: NDArray[Any],

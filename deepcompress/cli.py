@@ -132,7 +132,7 @@ def _extract(options: argparse.Namespace) -> None:
                         "Extract to .keras or .weights.h5."
                     )
             with atomic_writer(output) as file:
-                np.savez(file, **weights)
+                np.savez(file, allow_pickle=False, **weights)
     elif output.endswith((".keras", ".weights.h5")):
         with read(options.file) as weights:
             if weights.architecture is None:
@@ -150,7 +150,8 @@ def _extract(options: argparse.Namespace) -> None:
 def _extract_model(file: str, output: str) -> None:
     from deepcompress.serializer import load_model  # noqa: PLC0415
 
-    model = load_model(file)
+    # Weights alone go without the state of an optimizer that has never stepped.
+    model = load_model(file, compile=output.endswith(".keras"))
     target = Path(output)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder of {output!r} does not exist.")

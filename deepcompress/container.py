@@ -200,7 +200,7 @@ class Container(Mapping[str, np.ndarray]):
             self._file = BytesIO(file)
         else:
             self._label = f"{os.fspath(file)!r}"
-            self._file = Path(file).open("rb")
+            self._file = Path(file).open("rb")  # noqa: SIM115  (close() closes it)
         self._max_bytes = max_bytes
         self._entries: dict[str, _Entry] = {}
         self._sections: list[_Section] = []
@@ -331,7 +331,8 @@ class Container(Mapping[str, np.ndarray]):
         if total > self._max_bytes:
             raise CorruptFileError(
                 f"the arrays would take {total:,} bytes of memory, more than the "
-                f"{self._max_bytes:,} allowed. If you trust the file, raise `max_bytes`."
+                f"{self._max_bytes:,} allowed. If you trust the file, raise "
+                "`max_bytes`."
             )
 
     def _take(self, section: _Section) -> bytes:
@@ -409,7 +410,8 @@ def _dtype(code: int) -> np.dtype:
                 f"The file holds {name} weights. Install ml_dtypes to read them: "
                 "pip install ml_dtypes"
             ) from None
-        return np.dtype(getattr(ml_dtypes, name))
+        dtype: np.dtype = np.dtype(getattr(ml_dtypes, name))
+        return dtype
 
 
 def _encode_entry(leaf: str, array: np.ndarray) -> bytes:

@@ -19,7 +19,7 @@ from deepcompress.kmeans import assign_labels, kmeans1d
 __all__ = ["KMeans1D"]
 
 
-class KMeans1D(ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class KMeans1D(ClusterMixin, BaseEstimator):
     """k-means of one feature as a scikit-learn estimator.
 
     The same clustering as `kmeans1d`, by default the exact optimum, with the

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class ShiftedImages(keras.utils.PyDataset):
         self._order = self._rng.permutation(len(labels))
 
     def __len__(self) -> int:
-        return -(-len(self._labels) // self._batch_size)
+        return ceil(len(self._labels) / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         begin = index * self._batch_size

@@ -103,7 +103,9 @@ class PruningCallback(keras.callbacks.Callback):
             self._is_started = True
             self._update()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Updates the masks where they are due."""
         last, self._step = self._step, self._first_step + batch + 1
         # One call may stand for several steps (`steps_per_execution`).
@@ -176,7 +178,9 @@ class PruningCallback(keras.callbacks.Callback):
     def _sparsity(self) -> float:
         """Returns the share of zeros that the masks hold."""
         size = sum(
-            int(np.prod(named.variable.shape)) for group, _ in self._groups for named in group
+            int(np.prod(named.variable.shape))
+            for group, _ in self._groups
+            for named in group
         )
         return sum(max(n, 0) for n in self._n_zeros) / size
 
@@ -213,7 +217,7 @@ def prune(
     """
     _check_scope(scope)
     chosen = choose(model, _schedules(sparsity), layers)
-    pruned = []
+    pruned: list[tuple[NamedVariable, np.ndarray, np.ndarray]] = []
     for group, schedule in _groups(chosen, scope):
         values = [named.numpy() for named in group]
         share = schedule.sparsity_at(1.0)

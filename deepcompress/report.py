@@ -80,9 +80,9 @@ class CompressionReport:
 
     P, Q and H stand for pruning, quantization (weight sharing) and Huffman coding.
     A row is a tensor that was pruned or shared; the tensors that are stored as they
-    are, biases mostly, share the row `exact`; what belongs to no tensor (names, checksums,
-    the architecture) is the overhead. The last row is the whole file. Sizes are
-    those in the file, with codebooks and code tables.
+    are, biases mostly, share the row `exact`; what belongs to no tensor (names,
+    checksums, the architecture) is the overhead. The last row is the whole file.
+    Sizes are those in the file, with codebooks and code tables.
 
     Args:
         stats: The figures of every tensor by its name.
@@ -232,7 +232,9 @@ class CompressionReport:
             ) from None
         shared = {n: s for n, s in self.stats.items() if s.codebook is not None}
         if not shared:
-            raise ValueError("No tensor has shared values, so there is nothing to draw.")
+            raise ValueError(
+                "No tensor has shared values, so there is nothing to draw."
+            )
         figure = Figure(
             figsize=figsize or (10, 2.6 * len(shared)), layout="constrained"
         )

@@ -23,7 +23,7 @@ class PruningSchedule(ABC):
     """
 
     def __init__(
-        self, *, begin: float = 0.0, end: float = 1.0, frequency: int = 100
+        self, *, begin: int | float = 0.0, end: int | float = 1.0, frequency: int = 100
     ) -> None:
         for name, value in (("begin", begin), ("end", end)):
             if value < 0 or (isinstance(value, float) and value > 1):
@@ -69,9 +69,7 @@ class PruningSchedule(ABC):
         end = self._step_of(self.end, total_steps)
         if step < begin:
             return None
-        return self.sparsity_at(
-            1.0 if step >= end else (step - begin) / (end - begin)
-        )
+        return self.sparsity_at(1.0 if step >= end else (step - begin) / (end - begin))
 
     def is_due(self, step: int, total_steps: int | None) -> bool:
         """Whether the masks are to be updated after so many steps."""
@@ -97,7 +95,7 @@ class PruningSchedule(ABC):
         return f"{type(self).__name__}({arguments})"
 
     @staticmethod
-    def _step_of(place: float, total_steps: int | None) -> int:
+    def _step_of(place: int | float, total_steps: int | None) -> int:
         if isinstance(place, float):
             assert total_steps is not None
             return round(place * total_steps)
@@ -121,7 +119,7 @@ class ConstantSparsity(PruningSchedule):
     0.5
     """
 
-    def __init__(self, final_sparsity: float, *, begin: float = 0.0) -> None:
+    def __init__(self, final_sparsity: float, *, begin: int | float = 0.0) -> None:
         super().__init__(begin=begin, end=begin)
         self.final_sparsity = check_sparsity("final_sparsity", final_sparsity)
 
@@ -170,8 +168,8 @@ class PolynomialDecay(PruningSchedule):
         final_sparsity: float,
         *,
         initial_sparsity: float = 0.0,
-        begin: float = 0.0,
-        end: float = 0.7,
+        begin: int | float = 0.0,
+        end: int | float = 0.7,
         power: float = 3.0,
         frequency: int = 100,
     ) -> None:

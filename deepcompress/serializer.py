@@ -99,6 +99,7 @@ class HuffmanSerializer:
         model: keras.Model | None = None,
         *,
         custom_objects: Mapping[str, Any] | None = None,
+        compile: bool = True,
         safe_mode: bool = True,
     ) -> keras.Model:
         """Reads a model from a file.
@@ -110,6 +111,8 @@ class HuffmanSerializer:
                 names differ and all shapes agree. Defaults to `None`.
             custom_objects: Classes and functions of the architecture that Keras
                 does not know, by name. Defaults to `None`.
+            compile: Whether a new model is compiled as the saved one was, with a
+                fresh optimizer. Defaults to `True`.
             safe_mode: Whether code in the architecture (`Lambda` layers) is refused.
                 Defaults to `True`.
 
@@ -124,7 +127,7 @@ class HuffmanSerializer:
                 weights are not those of the model.
         """
         with container.read(path) as weights:
-            return _load(weights, model, custom_objects, safe_mode)
+            return _load(weights, model, custom_objects, compile, safe_mode)
 
     def loads(
         self,
@@ -132,6 +135,7 @@ class HuffmanSerializer:
         model: keras.Model | None = None,
         *,
         custom_objects: Mapping[str, Any] | None = None,
+        compile: bool = True,
         safe_mode: bool = True,
     ) -> keras.Model:
         """Returns the model that `dumps` has written.
@@ -140,17 +144,17 @@ class HuffmanSerializer:
             data: The bytes.
             model: As in `load`.
             custom_objects: As in `load`.
+            compile: As in `load`.
             safe_mode: As in `load`.
         """
         with container.read(bytes(data)) as weights:
-            return _load(weights, model, custom_objects, safe_mode)
+            return _load(weights, model, custom_objects, compile, safe_mode)
 
     def _write(
         self, model: keras.Model, file: str | os.PathLike[str] | io.BytesIO
     ) -> tuple[Any, int]:
         arrays = {
-            named.name: named.variable.numpy()
-            for named in named_variables(model)
+            named.name: named.variable.numpy() for named in named_variables(model)
         }
         architecture = _architecture(model) if self._include_architecture else None
         return container.write(file, arrays, architecture=architecture)
@@ -160,6 +164,7 @@ def load_model(
     path: str | os.PathLike[str],
     *,
     custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
     safe_mode: bool = True,
 ) -> keras.Model:
     """Returns the model of a `.dcz` file, every weight as it was saved.
@@ -168,6 +173,8 @@ def load_model(
         path: A `.dcz` file with its architecture.
         custom_objects: Classes and functions of the architecture that Keras does
             not know, by name. Defaults to `None`.
+        compile: Whether the model is compiled as the saved one was, with a fresh
+            optimizer. Defaults to `True`.
         safe_mode: Whether code in the architecture (`Lambda` layers) is refused.
             Defaults to `True`.
 
@@ -188,7 +195,7 @@ def load_model(
     36
     """
     return HuffmanSerializer().load(
-        path, custom_objects=custom_objects, safe_mode=safe_mode
+        path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
     )
 
 
@@ -220,6 +227,7 @@ def _load(
     weights: Container,
     model: keras.Model | None,
     custom_objects: Mapping[str, Any] | None,
+    compile: bool,
     safe_mode: bool,
 ) -> keras.Model:
     if model is None:
@@ -228,7 +236,7 @@ def _load(
                 "The file holds weights without an architecture. Pass a model of the "
                 "same shapes: `HuffmanSerializer().load(path, model=model)`."
             )
-        model = _build(weights.architecture, custom_objects, safe_mode)
+        model = _build(weights.architecture, custom_objects, compile, safe_mode)
     assignments = _match(weights, named_variables(model))
     # All is decoded before anything is assigned, so that a damaged file leaves a
     # given model as it was.
@@ -239,11 +247,17 @@ def _load(
 
 
 def _build(
-    architecture: str, custom_objects: Mapping[str, Any] | None, safe_mode: bool
+    architecture: str,
+    custom_objects: Mapping[str, Any] | None,
+    compile: bool,
+    safe_mode: bool,
 ) -> keras.Model:
+    config = json.loads(architecture)
+    if not compile:
+        config.pop("compile_config", None)
     try:
         return keras.saving.deserialize_keras_object(
-            json.loads(architecture),
+            config,
             custom_objects=dict(custom_objects or {}),
             safe_mode=safe_mode,
         )

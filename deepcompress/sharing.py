@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from deepcompress.kmeans import kmeans1d
-from deepcompress.tying import Gradient, SharingTie, TieSet
+from deepcompress.tying import Gradient, SharingTie, TieSet, scatter
 from deepcompress.variables import NamedVariable, choose
 
 Init = Literal["linear", "density", "random", "kmeans++", "optimal"]
@@ -138,9 +138,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
             inner,
         )
 
-    def _clusters(
-        self, model: keras.Model
-    ) -> list[tuple[NamedVariable, "_Clusters"]]:
+    def _clusters(self, model: keras.Model) -> list[tuple[NamedVariable, "_Clusters"]]:
         """Clusters every chosen tensor, before any is changed."""
         found = []
         unshared = []
@@ -177,11 +175,15 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
                 survivors.astype(exact), n_centers, init=self._init, seed=self._seed
             )
             # A dtype with few digits can make two centroids one.
-            rounded, merged = np.unique(centers.astype(value.dtype), return_inverse=True)
+            rounded, merged = np.unique(
+                centers.astype(value.dtype), return_inverse=True
+            )
             distinct, codes = rounded, merged[codes]
         return _Clusters(
             shape=value.shape,
-            positions=None if len(positions) == value.size else positions.astype("int32"),
+            positions=None
+            if len(positions) == value.size
+            else positions.astype("int32"),
             codes=codes.astype("int32"),
             centers=distinct,
         )
@@ -198,12 +200,7 @@ class _Clusters:
 
     def values(self) -> np.ndarray:
         """Returns the tensor with every weight at its centroid."""
-        shared = self.centers[self.codes]
-        if self.positions is not None:
-            flat = np.zeros(int(np.prod(self.shape)), shared.dtype)
-            flat[self.positions] = shared
-            shared = flat
-        return shared.reshape(self.shape)
+        return scatter(self.centers[self.codes], self.positions, self.shape)
 
 
 def _n_codes(

@@ -124,6 +124,7 @@ class SharingTie(Tie):
         """Returns the weights with every member at the mean of its cluster."""
         codes = self.codes.numpy()
         flat = w.ravel()
+        positions = None
         if self.positions is not None:
             positions = self.positions.numpy()
             flat = flat[positions]
@@ -132,12 +133,7 @@ class SharingTie(Tie):
         around[codes] = flat
         offsets = (flat - around[codes]).astype(np.float64)
         means = np.bincount(codes, offsets) / np.bincount(codes)
-        shared = (around + means).astype(w.dtype)[codes]
-        if self.positions is not None:
-            scattered = np.zeros(w.size, w.dtype)
-            scattered[positions] = shared
-            shared = scattered
-        return shared.reshape(w.shape)
+        return scatter((around + means).astype(w.dtype)[codes], positions, w.shape)
 
 
 class TieSet:
@@ -215,10 +211,23 @@ class TieSet:
         if _is_jax():
             optimizer = self._model.optimizer
             ours = {id(state) for state in self._states}
-            optimizer._variables = [v for v in optimizer._variables if id(v) not in ours]
+            optimizer._variables = [
+                v for v in optimizer._variables if id(v) not in ours
+            ]
         self.retrace()
         self._ties.clear()
         self._states.clear()
+
+
+def scatter(
+    values: np.ndarray, positions: np.ndarray | None, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Returns values at flat positions of a tensor, everywhere if `None`, else 0."""
+    flat = values
+    if positions is not None:
+        flat = np.zeros(int(np.prod(shape)), values.dtype)
+        flat[positions] = values
+    return flat.reshape(shape)
 
 
 def _is_jax() -> bool:

@@ -41,7 +41,7 @@ class NamedVariable:
         Raises:
             ValueError: The variable holds NaN or infinity.
         """
-        value = self.variable.numpy()
+        value: np.ndarray = self.variable.numpy()
         if not np.isfinite(value).all():
             raise ValueError(
                 f"{self.name!r} holds NaN or infinity, so it can be neither pruned "
@@ -118,7 +118,9 @@ def choose(
             "trainable kernel or embedding of two or more axes."
         )
     by_pattern = settings if isinstance(settings, Mapping) else {"*": settings}
-    wanted = ["*"] if layers is None else [layers] if isinstance(layers, str) else layers
+    wanted = (
+        ["*"] if layers is None else [layers] if isinstance(layers, str) else layers
+    )
     wanted = list(wanted)
     paths = list(dict.fromkeys(v.layer for v in candidates))
     for pattern in [*by_pattern, *wanted]:

@@ -104,9 +104,10 @@ def test_the_second_decoder_reads_several_streams(rng):
 
 
 def test_every_encoding_is_in_the_golden_file():
-    kinds = {(s.gap_width > 0, s.codebook is not None) for s in (
-        container.read((GOLDEN / "v1.dcz").read_bytes()).stats().values()
-    )}
+    kinds = {
+        (s.gap_width > 0, s.codebook is not None)
+        for s in (container.read((GOLDEN / "v1.dcz").read_bytes()).stats().values())
+    }
     assert len(kinds) == 4
 
 

@@ -27,9 +27,7 @@ def test_the_code_is_as_short_as_huffmans_own(counts):
         assert np.dot(lengths_of(counts).tolist(), counts) == np.dot(twin, counts)
 
 
-@given(
-    st.lists(st.integers(1, 500), min_size=2, max_size=8), st.integers(3, 5)
-)
+@given(st.lists(st.integers(1, 500), min_size=2, max_size=8), st.integers(3, 5))
 def test_a_limited_code_is_the_best_of_all_that_keep_the_limit(counts, limit):
     lengths = lengths_of(counts, limit).tolist()
     assert max(lengths) <= limit
@@ -50,7 +48,9 @@ def test_the_table_is_written_as_specified_and_read_back(counts):
     code = HuffmanCode.from_counts(np.array(counts))
     assert code.table == twins.pack(twins.table_bits(code.lengths.tolist()))
     reader = ByteReader(code.table)
-    assert HuffmanCode.read(reader, len(counts)).lengths.tolist() == code.lengths.tolist()
+    assert (
+        HuffmanCode.read(reader, len(counts)).lengths.tolist() == code.lengths.tolist()
+    )
     reader.expect_end()
 
 

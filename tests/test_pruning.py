@@ -79,7 +79,10 @@ def test_zeros_stay_zeros_at_every_step_and_afterwards():
     fit(model, dc.PruningCallback(0.9), recorder)
     masks = [{n: k != 0 for n, k in step.items()} for step in recorder.steps]
     for mask in masks:
-        assert {n: int((~m).sum()) for n, m in mask.items()} == {"hidden": 180, "out": 54}
+        assert {n: int((~m).sum()) for n, m in mask.items()} == {
+            "hidden": 180,
+            "out": 54,
+        }
         for name in mask:
             np.testing.assert_array_equal(mask[name], masks[0][name])
     after = kernels(model)
@@ -93,10 +96,7 @@ def test_biases_and_normalization_are_left_alone():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((32, 8, 8, 1)), rng.standard_normal((32, 5))
     model.fit(x, y, verbose=0, callbacks=[dc.PruningCallback(0.75)])
-    sparse = {
-        v.path: zeros(v.numpy()) / np.prod(v.shape)
-        for v in model.weights
-    }
+    sparse = {v.path: zeros(v.numpy()) / np.prod(v.shape) for v in model.weights}
     for path, share in sparse.items():
         assert share == (0.75 if path.endswith("kernel") else 0), path
 
@@ -200,7 +200,10 @@ def test_the_zeros_are_exact_however_the_model_is_trained(arguments):
     model = dense_net(**arguments)
     callback = dc.PruningCallback(dc.PolynomialDecay(0.8, end=0.5, frequency=2))
     fit(model, callback, epochs=3)
-    assert {n: zeros(k) for n, k in kernels(model).items()} == {"hidden": 160, "out": 48}
+    assert {n: zeros(k) for n, k in kernels(model).items()} == {
+        "hidden": 160,
+        "out": 48,
+    }
 
 
 def test_the_users_own_constraint_holds_and_comes_back():
@@ -263,9 +266,7 @@ def test_a_generator_of_unknown_length_is_counted_in_the_first_epoch():
     )
     model = dense_net()
     callback = dc.PruningCallback(dc.PolynomialDecay(0.8, frequency=1))
-    history = model.fit(
-        data, epochs=3, verbose=0, shuffle=False, callbacks=[callback]
-    )
+    history = model.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[callback])
     assert history.history["sparsity"] == pytest.approx([0, 0.8, 0.8], abs=0.01)
     with pytest.raises(ValueError, match="steps_per_epoch"):
         model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[callback])

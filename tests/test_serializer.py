@@ -29,7 +29,9 @@ def test_a_model_comes_back_bit_for_bit_and_compiled(build, tmp_path):
     assert bits(loaded) == bits(model)
     assert loaded.name == model.name
     x = np.random.default_rng(0).standard_normal((4, *model.input_shape[1:]))
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    np.testing.assert_array_equal(
+        loaded.predict(x, verbose=0), model.predict(x, verbose=0)
+    )
     assert loaded.evaluate(x, loaded.predict(x, verbose=0), verbose=0) == 0
 
 
@@ -57,7 +59,9 @@ def test_a_fresh_process_reads_the_same_bits(tmp_path):
         text=True,
         check=True,
     )
-    assert [bytes.fromhex(line) for line in result.stdout.split("\n")[:-1]] == bits(model)
+    assert [bytes.fromhex(line) for line in result.stdout.split("\n")[:-1]] == bits(
+        model
+    )
 
 
 def mixed_dtypes():
@@ -258,6 +262,13 @@ def test_what_cannot_be_saved_leaves_the_old_file(tmp_path):
 def test_an_unknown_coder_is_refused():
     with pytest.raises(ValueError, match="'huffman'"):
         dc.HuffmanSerializer(coder="zip")
+
+
+def test_compiling_can_be_left_out(tmp_path):
+    path = tmp_path / "a.dcz"
+    dc.HuffmanSerializer().save(dense_net(), path)
+    assert dc.load_model(path).compiled
+    assert not dc.load_model(path, compile=False).compiled
 
 
 def test_training_goes_on_after_loading():

@@ -96,7 +96,9 @@ def test_the_encoding_fits_the_tensor(density, n_values, has_gaps, has_codebook,
 def test_the_chosen_encoding_is_not_larger_than_any_other(rng):
     array = sparse((200, 90), 0.1, 15, rng)
     chosen = len(CodedTensor.from_array(array).to_bytes())
-    reversed_scan = len(CodedTensor.from_array(np.ascontiguousarray(array.T)).to_bytes())
+    reversed_scan = len(
+        CodedTensor.from_array(np.ascontiguousarray(array.T)).to_bytes()
+    )
     assert chosen == reversed_scan  # either scan is within reach of the other layout
     flat = len(CodedTensor.from_array(array.ravel()).to_bytes())
     assert chosen <= flat
@@ -109,9 +111,10 @@ def test_rows_that_are_dead_are_cheap_in_either_layout(rng):
     assert len(CodedTensor.from_array(array).to_bytes()) == len(
         CodedTensor.from_array(transposed).to_bytes()
     )
-    assert CodedTensor.from_array(array).is_reversed != CodedTensor.from_array(
-        transposed
-    ).is_reversed
+    assert (
+        CodedTensor.from_array(array).is_reversed
+        != CodedTensor.from_array(transposed).is_reversed
+    )
 
 
 def test_close_to_entropy(rng):

@@ -220,7 +220,11 @@ class CodedTensor:
         flags = reader.byte()
         width = flags >> _WIDTH_SHIFT
         has_gaps = bool(flags & _HAS_GAPS)
-        if flags & 8 or has_gaps != (width > 0) or (flags & _IS_REVERSED > has_gaps * 4):
+        if (
+            flags & 8
+            or has_gaps != (width > 0)
+            or (flags & _IS_REVERSED > has_gaps * 4)
+        ):
             raise CorruptFileError(f"The tensor encoding {flags:#04x} is not known.")
         pattern = _pattern_dtype(dtype)
         size = prod(shape)

@@ -1,0 +1,166 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from nets import dense_net
+
+import deepcompress as dc
+from deepcompress.cli import main
+
+
+@pytest.fixture
+def model():
+    model = dense_net()
+    dc.prune(model, 0.8)
+    return model
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    dc.HuffmanSerializer().save(model, tmp_path / "model.dcz")
+    return tmp_path / "model.dcz"
+
+
+def test_inspect_prints_the_table(path, capsys):
+    assert main(["inspect", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "hidden" in out
+    assert f"{path.stat().st_size:,}" in out
+
+
+def test_inspect_prints_json(path, capsys):
+    assert main(["inspect", "--json", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out)["size"] == path.stat().st_size
+
+
+def test_inspect_draws(path, tmp_path, capsys, model):
+    dc.WeightSharingQuantizer(bits=2).quantize(model)
+    dc.HuffmanSerializer().save(model, path)
+    picture = tmp_path / "picture.png"
+    assert main(["inspect", str(path), "--plot", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("suffix", ["keras", "weights.h5", "npz"])
+def test_extract_gives_every_weight_back(suffix, model, path, tmp_path):
+    out = tmp_path / f"out.{suffix}"
+    out.write_bytes(b"old")
+    assert main(["extract", str(path), str(out)]) == 0
+    if suffix == "keras":
+        weights = keras.models.load_model(out).get_weights()
+    elif suffix == "weights.h5":
+        other = dc.load_model(path, compile=False)
+        other.set_weights([0 * weight for weight in other.get_weights()])
+        other.load_weights(out)
+        weights = other.get_weights()
+    else:
+        with np.load(out) as arrays:
+            assert sorted(arrays) == [
+                "hidden/bias", "hidden/kernel", "out/bias", "out/kernel",
+            ]  # fmt: skip
+            weights = [arrays[v.path.partition("/")[2]] for v in model.weights]
+    for weight, expected in zip(weights, model.get_weights(), strict=True):
+        assert weight.tobytes() == expected.tobytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.dcz", out.name]
+
+
+WITHOUT_KERAS = """
+import sys
+for name in ("tensorflow", "keras", "jax", "torch"):
+    sys.modules[name] = None
+from deepcompress.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["inspect"], ["extract"]])
+def test_inspect_and_extract_to_npz_need_no_tensorflow(arguments, path, tmp_path):
+    out = [str(tmp_path / "out.npz")] if arguments == ["extract"] else []
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KERAS, *arguments, str(path), *out],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def one_line_of_error(capsys, *arguments):
+    assert main([str(argument) for argument in arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("deepcompress: error: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    return captured.err
+
+
+def test_a_missing_file_is_one_line(capsys, tmp_path):
+    assert "no.dcz" in one_line_of_error(capsys, "inspect", tmp_path / "no.dcz")
+
+
+def test_a_foreign_file_is_one_line(capsys, tmp_path):
+    path = tmp_path / "a.dcz"
+    path.write_text("not compressed")
+    assert "not a .dcz file" in one_line_of_error(capsys, "inspect", path)
+    out = tmp_path / "a.npz"
+    assert "not a .dcz file" in one_line_of_error(capsys, "extract", path, out)
+    assert not out.exists()
+
+
+def test_an_unknown_suffix_is_one_line(capsys, path):
+    assert ".weights.h5" in one_line_of_error(capsys, "extract", path, "a.onnx")
+
+
+def test_a_missing_folder_is_one_line(capsys, path, tmp_path):
+    out = tmp_path / "no" / "a.keras"
+    assert "does not exist" in one_line_of_error(capsys, "extract", path, out)
+
+
+def test_weights_alone_become_npz_only(capsys, model, path, tmp_path):
+    dc.HuffmanSerializer(include_architecture=False).save(model, path)
+    out = tmp_path / "a.keras"
+    assert "no architecture" in one_line_of_error(capsys, "extract", path, out)
+    assert main(["extract", str(path), str(tmp_path / "a.npz")]) == 0
+
+
+def test_bfloat16_does_not_become_npz(capsys, tmp_path):
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")]
+    )
+    path = tmp_path / "a.dcz"
+    dc.HuffmanSerializer().save(model, path)
+    message = one_line_of_error(capsys, "extract", path, tmp_path / "a.npz")
+    assert "bfloat16, which .npz cannot hold" in message
+
+
+def test_a_damaged_file_leaves_the_old_output(capsys, path, tmp_path):
+    data = bytearray(path.read_bytes())
+    data[-200] ^= 1
+    path.write_bytes(data)
+    out = tmp_path / "a.npz"
+    out.write_bytes(b"old")
+    one_line_of_error(capsys, "extract", path, out)
+    assert out.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["inspect"], ["extract"]])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+    assert stopped.value.code == 0
+    assert "usage: deepcompress" in capsys.readouterr().out
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"{dc.__version__}\n"
+
+
+def test_no_command_is_a_usage_error():
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
