@@ -144,7 +144,8 @@ def _check_in_fresh_process(
         expected = Path(folder, "expected.npz")
         np.savez(expected, images=digits.test[0], labels=digits.test[1], **weights)
         result = subprocess.run(
-            [sys.executable, "-m", "deepcompress._check", str(path), str(expected)],
+            # -P: what is installed, not what lies in the current folder.
+            [sys.executable, "-P", "-m", "deepcompress._check", path, expected],
             capture_output=True,
             text=True,
             check=False,

@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The processes that tests start import what is installed, not the folder they are in.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 import numpy as np
 import pytest
