@@ -41,7 +41,7 @@ COMMON_NAMES = (
 DICTIONARY = Path(__file__).with_name("architecture.dictionary").read_bytes()
 
 _EXPLICIT_RANK = 7
-_MAX_RANK = 32
+_MAX_RANK = 64  # NumPy's own limit
 _MAX_HEADER_START = len(MAGIC) + 1 + 9
 
 
@@ -56,7 +56,8 @@ class _Entry:
 
     @property
     def n_bytes(self) -> int:
-        return prod(self.shape) * self.dtype.itemsize
+        # An axis of length 0 must not hide absurd lengths of the others.
+        return prod(max(length, 1) for length in self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,15 @@ class Container(Mapping[str, np.ndarray]):
     Raises:
         CorruptFileError: The file is damaged, or no `.dcz` file. By every access
             to an array too, whose own bytes are checked then.
+
+    Example:
+
+    >>> import io, numpy as np
+    >>> file = io.BytesIO()
+    >>> _ = write(file, {"dense/kernel": np.zeros((3, 2), "float32")})
+    >>> weights = Container(file.getvalue())
+    >>> weights.shape("dense/kernel"), weights.dtype("dense/kernel").name
+    ((3, 2), 'float32')
     """
 
     def __init__(
@@ -271,7 +281,7 @@ class Container(Mapping[str, np.ndarray]):
         section, plain_size = self._architecture
         inflate = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
         try:
-            plain = inflate.decompress(self._take(section), plain_size)
+            plain = inflate.decompress(self._take(section), max(plain_size, 1))
             if len(plain) != plain_size or not inflate.eof or inflate.unused_data:
                 raise CorruptFileError("its size is not the one declared")
             return plain.decode()

@@ -139,6 +139,7 @@ def kmeans1d(
           density-based and random starting points.
 
     Example:
+
     >>> import numpy as np
     >>> from deepcompress.kmeans import kmeans1d
     >>> centers, labels, inertia = kmeans1d([1.0, 9.5, 1.5, 2.0, 8.5], n_clusters=2)

@@ -47,6 +47,7 @@ class KMeans1D(ClusterMixin, BaseEstimator):
           Clustering in 1D", arXiv 1701.07204, 2017.
 
     Example:
+
     >>> import numpy as np
     >>> from deepcompress.kmeans import KMeans1D
     >>> X = np.array([[1.0], [9.5], [1.5], [2.0], [8.5]])

@@ -77,14 +77,14 @@ class PruningCallback(keras.callbacks.Callback):
         self._epochs = self.params.get("epochs") or 1
         self._steps_per_epoch = self.params.get("steps")
         self._step = self._first_step = 0
-        self._is_started = False
+        self._was_known: bool | None = None
         self._check_length(schedule for _, schedule in chosen)
 
         self._groups = _groups(chosen, self._scope)
         values = [[variable.numpy() for variable in group] for group, _ in self._groups]
         self._zeros_before = [sum(map(_zeros_to_keep, group)) for group in values]
         self._n_zeros = [-1] * len(self._groups)
-        self._ties = TieSet(self.model, type(self).__name__)
+        self._ties = TieSet(self.model, self)
         self._masks = {}
         for (group, _), arrays in zip(self._groups, values, strict=True):
             for named, value in zip(group, arrays, strict=True):
@@ -99,8 +99,10 @@ class PruningCallback(keras.callbacks.Callback):
         if self._steps_per_epoch is not None:
             self._step = epoch * self._steps_per_epoch
         self._first_step = self._step
-        if not self._is_started:
-            self._is_started = True
+        # At the start, and once the data has told its length in the first epoch.
+        is_known = self._steps_per_epoch is not None
+        if self._was_known is not is_known:
+            self._was_known = is_known
             self._update()
 
     def on_train_batch_end(

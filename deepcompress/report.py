@@ -82,7 +82,8 @@ class CompressionReport:
     A row is a tensor that was pruned or shared; the tensors that are stored as they
     are, biases mostly, share the row `exact`; what belongs to no tensor (names,
     checksums, the architecture) is the overhead. The last row is the whole file.
-    Sizes are those in the file, with codebooks and code tables.
+    Sizes are those in the file: P+Q+H counts codes, gaps, codebooks, code tables and
+    all else; P+Q counts codes and gaps of fixed width, and codebooks.
 
     Args:
         stats: The figures of every tensor by its name.
@@ -152,7 +153,7 @@ class CompressionReport:
 
     @property
     def overhead(self) -> int:
-        """Bytes that belong to no tensor: directory, checksums, architecture."""
+        """Bytes that belong to no tensor (directory, checksums, architecture)."""
         return self.size - sum(stats.n_bytes for stats in self.stats.values())
 
     @property
@@ -364,5 +365,5 @@ def _plot_gaps(axes: Any, name: str, stats: TensorStats) -> None:
         return
     axes.bar(np.arange(len(stats.gap_counts)), stats.gap_counts, color="tab:orange")
     axes.set_title(f"{name}: gaps of {stats.gap_width} bits", fontsize=10)
-    axes.set_xlabel("zeros before a weight (the last bar: and more)")
-    axes.set_ylabel("weights")
+    axes.set_xlabel("zeros before a weight (the last bar: so many, and more)")
+    axes.set_ylabel("gap symbols")

@@ -8,22 +8,35 @@ class PruningSchedule(ABC):
     """The target sparsity at every step of a training.
 
     A subclass says in `sparsity_at` how far the sparsity has come at a fraction of
-    the way between `begin` and `end`.
+    the way between `begin` and `end`, and adds its own arguments to `get_config`.
 
     Args:
         begin: Where pruning begins: a step (`int`), or a fraction of the fit
             (`float` in [0, 1]). Defaults to `0.0`.
         end: Where the final sparsity is reached, in the same terms. Defaults to
             `1.0`.
-        frequency: Steps between two updates of the masks. Defaults to `100`.
+        frequency: Steps between two updates of the masks. Defaults to `None`: 100,
+            or a twentieth of the way from `begin` to `end` where that is less.
 
     Raises:
         ValueError: `begin` or `end` is negative, or a fraction above 1; `end` lies
             before `begin`; `frequency` is below 1.
+
+    Example:
+
+    >>> class Linear(PruningSchedule):
+    ...     def sparsity_at(self, progress):
+    ...         return 0.8 * progress
+    >>> Linear(end=0.5).sparsity(step=25, total_steps=100)
+    0.4
     """
 
     def __init__(
-        self, *, begin: int | float = 0.0, end: int | float = 1.0, frequency: int = 100
+        self,
+        *,
+        begin: int | float = 0.0,
+        end: int | float = 1.0,
+        frequency: int | None = None,
     ) -> None:
         for name, value in (("begin", begin), ("end", end)):
             if value < 0 or (isinstance(value, float) and value > 1):
@@ -36,7 +49,7 @@ class PruningSchedule(ABC):
                 f"`end` must not lie before `begin`. Received: begin={begin!r}, "
                 f"end={end!r}"
             )
-        if frequency < 1:
+        if frequency is not None and frequency < 1:
             raise ValueError(
                 f"`frequency` must be at least 1. Received: frequency={frequency!r}"
             )
@@ -51,7 +64,7 @@ class PruningSchedule(ABC):
     @property
     def needs_total(self) -> bool:
         """Whether the length of the fit must be known."""
-        return isinstance(self.begin, float) or isinstance(self.end, float)
+        return any(isinstance(at, float) and at > 0 for at in (self.begin, self.end))
 
     def sparsity(self, step: int, total_steps: int | None) -> float | None:
         """Returns the target sparsity after so many steps.
@@ -79,7 +92,8 @@ class PruningSchedule(ABC):
         end = self._step_of(self.end, total_steps)
         if not begin <= step <= end:
             return False
-        return step in (begin, end) or (step - begin) % self.frequency == 0
+        frequency = self.frequency or max(1, min(100, (end - begin) // 20))
+        return step in (begin, end) or (step - begin) % frequency == 0
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal schedule."""
@@ -97,8 +111,7 @@ class PruningSchedule(ABC):
     @staticmethod
     def _step_of(place: int | float, total_steps: int | None) -> int:
         if isinstance(place, float):
-            assert total_steps is not None
-            return round(place * total_steps)
+            return round(place * (total_steps or 0))
         return place
 
 
@@ -147,7 +160,8 @@ class PolynomialDecay(PruningSchedule):
         end: Where the final sparsity is reached, in the same terms. Defaults to
             `0.7`, which leaves time to retrain.
         power: The exponent. Defaults to `3.0`.
-        frequency: Steps between two updates of the masks. Defaults to `100`.
+        frequency: Steps between two updates of the masks. Defaults to `None`: 100,
+            or a twentieth of the way from `begin` to `end` where that is less.
 
     Raises:
         ValueError: A sparsity is outside [0, 1), `power` is not positive, or
@@ -171,7 +185,7 @@ class PolynomialDecay(PruningSchedule):
         begin: int | float = 0.0,
         end: int | float = 0.7,
         power: float = 3.0,
-        frequency: int = 100,
+        frequency: int | None = None,
     ) -> None:
         super().__init__(begin=begin, end=end, frequency=frequency)
         if power <= 0:

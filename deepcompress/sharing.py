@@ -112,7 +112,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Shares the weights and takes hold of them."""
         clusters = self._clusters(self.model)
-        self._ties = TieSet(self.model, type(self).__name__)
+        self._ties = TieSet(self.model, self)
         for named, shared in clusters:
             inner = self._ties.inner(named.variable)
             named.variable.assign(shared.values())

@@ -141,13 +141,14 @@ class TieSet:
 
     Args:
         model: A compiled model, in training.
-        owner: What the callback is called, for messages.
+        owner: The callback.
     """
 
-    def __init__(self, model: keras.Model, owner: str) -> None:
+    def __init__(self, model: keras.Model, owner: keras.callbacks.Callback) -> None:
         self._model = model
-        self._owner = owner
-        self._begun_at = int(model.optimizer.iterations)
+        self._owner = type(owner).__name__
+        # One object, made anew for every fit, that all its callbacks are given.
+        self._fit = owner.params
         self._ties: list[tuple[Any, Tie]] = []
         self._states: list[Any] = []
         if _is_jax():
@@ -175,9 +176,11 @@ class TieSet:
         constraint = variable.constraint
         if not isinstance(constraint, Tie):
             return constraint
-        # A tie of an earlier step is what an interrupted training has left behind.
+        # A tie of another fit is what an interrupted training has left behind.
         other = constraint.held_by
-        if other is not None and other._begun_at == self._begun_at:
+        if other is not None and other._fit is self._fit:
+            other.detach()
+            self.detach()
             raise ValueError(
                 f"A {other._owner} ties {variable.path!r} in this training already. "
                 "Prune in one fit and share in the next."

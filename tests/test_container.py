@@ -240,6 +240,27 @@ def test_an_architecture_that_swells_is_cut_off():
         container.read(data, max_bytes=10**5)
 
 
+def test_an_architecture_that_declares_no_size_is_cut_off():
+    packed = zlib.compress(b"x" * 10**7, 9, wbits=-15)
+    listing = container.varint(len(packed)) + zlib.crc32(packed).to_bytes(4, "little")
+    weights = container.read(resealed(listing + b"\0\0", packed), max_bytes=1000)
+    with pytest.raises(CorruptFileError, match="not the one declared"):
+        _ = weights.architecture
+
+
+def test_an_axis_of_length_0_hides_nothing():
+    shape = b"\0" + container.varint(1 << 62)
+    listing = bytes([0, 1, 1]) + b"a" + bytes([1, 1])
+    listing += zlib.crc32(b"\0").to_bytes(4, "little") + bytes([1, 10 << 3 | 2]) + shape
+    with pytest.raises(CorruptFileError, match="max_bytes"):
+        container.read(resealed(listing, b"\0"))
+
+
+def test_as_many_axes_as_numpy_allows():
+    array = np.ones((1,) * 64, "float32")
+    assert_same(container.read(dumps({"a": array})), {"a": array})
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

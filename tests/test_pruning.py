@@ -268,11 +268,21 @@ def test_a_generator_of_unknown_length_is_counted_in_the_first_epoch():
     callback = dc.PruningCallback(dc.PolynomialDecay(0.8, frequency=1))
     history = model.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=[callback])
     assert history.history["sparsity"] == pytest.approx([0, 0.8, 0.8], abs=0.01)
+    early = dc.PruningCallback(
+        {"hidden": 0.9, "out": dc.PolynomialDecay(0.85, end=0.3)}
+    )
+    history = model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[early])
+    assert zeros(kernels(model)["hidden"]) == 180
+    assert zeros(kernels(model)["out"]) == 51
+    at_once = dc.PruningCallback(0.95)
+    model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[at_once])
+    assert zeros(kernels(model)["hidden"]) == 190
     with pytest.raises(ValueError, match="steps_per_epoch"):
         model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[callback])
     in_steps = dc.PruningCallback(dc.PolynomialDecay(0.9, begin=2, end=6))
-    model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[in_steps])
-    assert zeros(kernels(model)["hidden"]) == 180
+    fresh = dense_net()
+    fresh.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[in_steps])
+    assert zeros(kernels(fresh)["hidden"]) == 180
 
 
 def test_verbose_prints_the_sparsity(capsys):

@@ -35,6 +35,18 @@ def test_the_masks_are_due_at_the_ends_and_every_so_many_steps():
     assert [s for s in range(200) if schedule.is_due(s, None)] == [10, 40, 70, 75]
 
 
+def test_a_short_way_gets_updates_enough():
+    schedule = Linear(begin=0, end=60)
+    assert [s for s in range(99) if schedule.is_due(s, None)] == list(range(0, 61, 3))
+    long = Linear(begin=0, end=10_000)
+    assert sum(long.is_due(s, None) for s in range(20_000)) == 101
+
+
+def test_the_beginning_of_the_fit_needs_no_length():
+    assert not ConstantSparsity(0.5).needs_total
+    assert ConstantSparsity(0.5).sparsity(0, None) == 0.5
+
+
 def test_constant_sparsity_is_due_once():
     schedule = ConstantSparsity(0.5, begin=0.5)
     assert [s for s in range(10) if schedule.is_due(s, 10)] == [5]

@@ -189,9 +189,25 @@ def test_an_all_zero_layer_is_left_alone():
     assert not kernels(model)["out"].any()
 
 
+def test_a_fit_that_failed_before_its_first_step_can_be_repeated():
+    model = dense_net()
+    for callback in (dc.PruningCallback(0.5), dc.WeightSharingQuantizer(bits=3)):
+        with pytest.raises(Exception, match=r"shape|match|size"):
+            model.fit(np.zeros((8, 10)), np.zeros((8, 7)), verbose=0,
+                      callbacks=[callback])  # fmt: skip
+        fit(model, callback)
+    assert distinct(kernels(model)["hidden"]) == 8
+    assert zeros(kernels(model)["hidden"]) == 100
+
+
 def test_pruning_and_sharing_in_one_fit_is_refused():
+    model = dense_net()
     with pytest.raises(ValueError, match="Prune in one fit and share in the next"):
-        fit(dense_net(), dc.PruningCallback(0.5), dc.WeightSharingQuantizer())
+        fit(model, dc.PruningCallback(0.5), dc.WeightSharingQuantizer(bits=3))
+    assert all(v.constraint is None for v in model.weights)
+    fit(model, dc.PruningCallback(0.5))
+    fit(model, dc.WeightSharingQuantizer(bits=3))
+    assert distinct(kernels(model)["hidden"]) == 8
 
 
 def test_nan_is_refused_before_anything_changes():
