@@ -65,6 +65,42 @@ def pack(bits):
     return bytes(int(padded[i : i + 8][::-1], 2) for i in range(0, len(padded), 8))
 
 
+def runs(symbols, n_streams):
+    """The symbols of each stream: as many in each as can be, the longer ones first."""
+    shorter, n_longer = divmod(len(symbols), n_streams)
+    ends = [(i + 1) * shorter + min(i + 1, n_longer) for i in range(n_streams)]
+    return [symbols[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def encode_streams(symbols, lengths, n_streams):
+    """The bytes of each stream."""
+    codes = canonical_codes(lengths)
+    return [
+        pack("".join(codes[symbol] for symbol in run))
+        for run in runs(symbols, n_streams)
+    ]
+
+
+def decode_streams(streams, lengths, n):
+    """The symbols back, or `None` where the streams do not hold exactly these."""
+    symbols_of = {code: symbol for symbol, code in canonical_codes(lengths).items()}
+    symbols = []
+    for stream, run in zip(streams, runs(range(n), len(streams)), strict=True):
+        bits = "".join(format(byte, "08b")[::-1] for byte in stream)
+        at = 0
+        for _ in run:
+            length = 1
+            while bits[at : at + length] not in symbols_of:
+                length += 1
+                if at + length > len(bits):
+                    return None
+            symbols.append(symbols_of[bits[at : at + length]])
+            at += length
+        if len(bits) - at >= 8 or "1" in bits[at:]:
+            return None
+    return symbols
+
+
 def table_bits(lengths):
     """The table of code lengths as a string of bits."""
     if len(lengths) == 1:

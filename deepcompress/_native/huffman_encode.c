@@ -1,44 +1,162 @@
-#include <string.h>
-
 #include "native.h"
 
-/* The held bits as little-endian bytes, whatever the machine's own order. */
-static inline void store_le64(uint8_t *out, uint64_t value)
+enum {
+    PAIR_SYMBOLS = 64,   /* up to so many symbols, one look-up codes two of them */
+    SHORT_LENGTH = 12,   /* up to such codes, four symbols are appended at a time */
+    TINY_LENGTH = 7,     /* up to such codes, eight */
+    WORTH_PAIRS = 16384, /* the symbols that make up for the table of pairs */
+    INVALID = 1 << 7     /* the mark of a unit without a code */
+};
+
+/* A unit is what one look-up gives: the code of a symbol, or the codes of two behind
+ * each other, from bit 8 on, and its length below. */
+typedef struct {
+    const uint8_t *lengths;
+    const uint32_t *codes;
+    size_t n_symbols;
+    unsigned longest;
+    int has_pairs;
+    uint32_t singles[256]; /* of each byte */
+    uint32_t pairs[PAIR_SYMBOLS * PAIR_SYMBOLS];
+} encoder;
+
+/* The bits that do not fill a byte yet, and the room for those that do. */
+typedef struct {
+    uint64_t held;
+    unsigned n_held;
+    uint32_t seen; /* the bits of all units, for the mark */
+    uint8_t *out;
+    uint8_t *end;
+} writer;
+
+static inline size_t symbol_at(const void *symbols, const int itemsize, size_t i)
 {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    value = __builtin_bswap64(value);
-#endif
-    memcpy(out, &value, sizeof value);
+    return itemsize == 1 ? ((const uint8_t *)symbols)[i] : ((const uint16_t *)symbols)[i];
 }
 
-static inline int64_t encode_stream(const void *symbols, const int itemsize, size_t begin,
-                                    size_t end, const uint8_t *lengths,
-                                    const uint32_t *codes, size_t n_symbols,
-                                    uint8_t *out, size_t capacity)
+static inline uint32_t unit_of(const encoder *e, size_t symbol)
 {
-    uint64_t held = 0;
-    unsigned n_held = 0;
-    size_t size = 0;
-    for (size_t i = begin; i < end; i++) {
-        size_t symbol = itemsize == 1 ? ((const uint8_t *)symbols)[i]
-                                      : ((const uint16_t *)symbols)[i];
-        if (symbol >= n_symbols || lengths[symbol] == 0)
-            return DC_ERROR_ARGUMENT;
-        held |= (uint64_t)codes[symbol] << n_held;
-        n_held += lengths[symbol];
-        if (n_held >= 32) {
-            if (capacity - size < DC_STREAM_PADDING)
-                return DC_ERROR_SPACE;
-            store_le64(out + size, held);
-            size += 4;
-            held >>= 32;
-            n_held -= 32;
+    int is_valid = symbol < e->n_symbols && e->lengths[symbol];
+    return is_valid ? e->codes[symbol] << 8 | e->lengths[symbol] : (uint32_t)INVALID;
+}
+
+static void build(encoder *e, int itemsize, size_t n)
+{
+    e->longest = 0;
+    for (size_t s = 0; s < e->n_symbols; s++)
+        e->longest = e->lengths[s] > e->longest ? e->lengths[s] : e->longest;
+    e->has_pairs = itemsize == 1 && e->n_symbols <= PAIR_SYMBOLS &&
+                   e->longest <= SHORT_LENGTH && n >= WORTH_PAIRS;
+    if (itemsize == 1)
+        for (size_t s = 0; s < 256; s++)
+            e->singles[s] = unit_of(e, s);
+    if (e->has_pairs)
+        for (size_t i = 0; i < PAIR_SYMBOLS * PAIR_SYMBOLS; i++) {
+            uint32_t first = e->singles[i % PAIR_SYMBOLS];
+            uint32_t second = e->singles[i / PAIR_SYMBOLS];
+            uint32_t mark = (first | second) & INVALID;
+            uint32_t codes = second >> 8 << 8 << first % INVALID | first >> 8 << 8;
+            e->pairs[i] = mark ? mark : codes | (first % INVALID + second % INVALID);
+        }
+}
+
+static inline void append(writer *w, uint32_t unit)
+{
+    w->seen |= unit;
+    w->held |= (uint64_t)(unit >> 8) << w->n_held;
+    w->n_held += unit % INVALID;
+}
+
+/* Writes 8 bytes, of which the full ones stay; fewer than 8 bits are held then. */
+static inline void flush(writer *w)
+{
+    dc_store64(w->out, w->held);
+    w->out += w->n_held >> 3;
+    w->held >>= w->n_held & 56;
+    w->n_held &= 7;
+}
+
+/* Both of these code whole blocks of symbols as long as there is room for 8 bytes a
+ * flush, and return where they stopped. 57 bits may be appended between two flushes. */
+
+static inline size_t encode_pairs(const encoder *e, writer *to, const uint8_t *symbols,
+                                  size_t i, size_t end, const int is_tiny)
+{
+    const uint64_t firsts = UINT64_C(0x003F003F003F003F), seconds = firsts << 6;
+    const uint64_t outside = ~(firsts | firsts << 8);
+    uint64_t seen = 0;
+    writer w = *to;
+    for (;;) {
+        size_t blocks = (end - i) / 8, room = (size_t)(w.end - w.out) / 16;
+        blocks = blocks < room ? blocks : room;
+        if (blocks == 0)
+            break;
+        for (; blocks; blocks--, i += 8) {
+            uint64_t eight = dc_load64(symbols + i);
+            uint64_t pairs = (eight & firsts) | (eight >> 2 & seconds);
+            seen |= eight;
+            append(&w, e->pairs[pairs & 0xFFFF]);
+            append(&w, e->pairs[pairs >> 16 & 0xFFFF]);
+            if (!is_tiny)
+                flush(&w);
+            append(&w, e->pairs[pairs >> 32 & 0xFFFF]);
+            append(&w, e->pairs[pairs >> 48]);
+            flush(&w);
         }
     }
-    if (capacity - size < DC_STREAM_PADDING)
-        return DC_ERROR_SPACE;
-    store_le64(out + size, held);
-    return (int64_t)(size + (n_held + 7) / 8);
+    if (seen & outside)
+        w.seen |= INVALID;
+    *to = w;
+    return i;
+}
+
+static inline size_t encode_singles(const encoder *e, writer *to, const void *symbols,
+                                    const int itemsize, size_t i, size_t end,
+                                    const size_t block)
+{
+    writer w = *to;
+    for (;;) {
+        size_t blocks = (end - i) / block, room = (size_t)(w.end - w.out) / 8;
+        blocks = blocks < room ? blocks : room;
+        if (blocks == 0)
+            break;
+        for (; blocks; blocks--) {
+            for (size_t stop = i + block; i < stop; i++) {
+                size_t symbol = symbol_at(symbols, itemsize, i);
+                append(&w, itemsize == 1 ? e->singles[symbol] : unit_of(e, symbol));
+            }
+            flush(&w);
+        }
+    }
+    *to = w;
+    return i;
+}
+
+static int64_t encode_stream(const encoder *e, const void *symbols, int itemsize, size_t i,
+                             size_t end, uint8_t *out, size_t capacity)
+{
+    writer w = {.out = out, .end = out + capacity};
+    if (e->has_pairs)
+        i = e->longest <= TINY_LENGTH ? encode_pairs(e, &w, symbols, i, end, 1)
+                                      : encode_pairs(e, &w, symbols, i, end, 0);
+    else if (itemsize == 1)
+        i = e->longest <= SHORT_LENGTH ? encode_singles(e, &w, symbols, 1, i, end, 4)
+                                       : encode_singles(e, &w, symbols, 1, i, end, 2);
+    else
+        i = e->longest <= SHORT_LENGTH ? encode_singles(e, &w, symbols, 2, i, end, 4)
+                                       : encode_singles(e, &w, symbols, 2, i, end, 2);
+    for (; i < end || w.n_held; i++) {
+        if (i < end)
+            append(&w, unit_of(e, symbol_at(symbols, itemsize, i)));
+        else
+            w.n_held = 8; /* the last byte, filled up with zeros */
+        for (; w.n_held >= 8; w.n_held -= 8, w.held >>= 8) {
+            if (w.out == w.end)
+                return DC_ERROR_SPACE;
+            *w.out++ = (uint8_t)w.held;
+        }
+    }
+    return w.seen & INVALID ? DC_ERROR_ARGUMENT : w.out - out;
 }
 
 int64_t dc_huffman_encode(const void *symbols, int itemsize, size_t n,
@@ -48,15 +166,14 @@ int64_t dc_huffman_encode(const void *symbols, int itemsize, size_t n,
 {
     if (n_streams < 1)
         return DC_ERROR_ARGUMENT;
+    encoder e = {.lengths = lengths, .codes = codes, .n_symbols = n_symbols};
+    build(&e, itemsize, n);
     size_t size = 0;
     for (size_t s = 0; s < n_streams; s++) {
         size_t begin = dc_stream_start(n, n_streams, s);
         size_t end = dc_stream_start(n, n_streams, s + 1);
-        int64_t result =
-            itemsize == 1 ? encode_stream(symbols, 1, begin, end, lengths, codes,
-                                          n_symbols, out + size, capacity - size)
-                          : encode_stream(symbols, 2, begin, end, lengths, codes,
-                                          n_symbols, out + size, capacity - size);
+        int64_t result = encode_stream(&e, symbols, itemsize, begin, end, out + size,
+                                       capacity - size);
         if (result < 0)
             return result;
         sizes[s] = (uint64_t)result;

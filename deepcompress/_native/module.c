@@ -130,6 +130,24 @@ static PyObject *table_read(PyObject *module, PyObject *args)
     return count_or_raise(module, consumed);
 }
 
+static PyObject *huffman_count(PyObject *module, PyObject *args)
+{
+    Py_buffer b[2]; /* symbols IN, counts uint64 OUT */
+    if (!PyArg_ParseTuple(args, "y*w*", &b[0], &b[1]))
+        return NULL;
+    PyObject *result = NULL;
+    if (has_symbols(&b[0]) && has_itemsize(&b[1], 8)) {
+        int64_t counted;
+        Py_BEGIN_ALLOW_THREADS
+        counted = dc_huffman_count(b[0].buf, (int)b[0].itemsize, length_of(&b[0]), b[1].buf,
+                                   length_of(&b[1]));
+        Py_END_ALLOW_THREADS
+        result = count_or_raise(module, counted);
+    }
+    release(b, 2);
+    return result;
+}
+
 static PyObject *huffman_encode(PyObject *module, PyObject *args)
 {
     Py_buffer b[4]; /* symbols IN, lengths uint8 IN, stream sizes uint64 OUT, out OUT */
@@ -434,6 +452,7 @@ static PyMethodDef methods[] = {
     {"huffman_lengths", huffman_lengths, METH_VARARGS, NULL},
     {"table_write", table_write, METH_VARARGS, NULL},
     {"table_read", table_read, METH_VARARGS, NULL},
+    {"huffman_count", huffman_count, METH_VARARGS, NULL},
     {"huffman_encode", huffman_encode, METH_VARARGS, NULL},
     {"huffman_decode", huffman_decode, METH_VARARGS, NULL},
     {"gaps_encode", gaps_encode, METH_VARARGS, NULL},
@@ -459,8 +478,7 @@ static int module_exec(PyObject *module)
         return -1;
     return PyModule_AddIntMacro(module, DC_MAX_CODE_LENGTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_ALPHABET) ||
-                   PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH) ||
-                   PyModule_AddIntMacro(module, DC_STREAM_PADDING)
+                   PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH)
                ? -1
                : 0;
 }

@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     DC_ERROR_CORRUPT = -1,  /* the input of a decoder is damaged or hostile */
@@ -27,7 +28,6 @@ enum {
     DC_MAX_CODE_LENGTH = 20,    /* the longest Huffman code in a file, in bits */
     DC_MAX_ALPHABET = 65536,    /* the most symbols in a Huffman alphabet */
     DC_MAX_GAP_WIDTH = 15,      /* the widest gap symbol, in bits */
-    DC_STREAM_PADDING = 8,      /* bytes an encoder may need past a stream's end */
     DC_LABEL_CELLS = 4096       /* cells of the grid that speeds up labelling */
 };
 
@@ -68,11 +68,16 @@ int64_t dc_table_write(const uint8_t *lengths, size_t n_symbols, uint8_t *out,
 int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
                       uint8_t *lengths);
 
-/* ---- Huffman streams: huffman_encode.c, huffman_decode.c -------------------- */
+/* ---- Huffman streams: huffman_count.c, huffman_encode.c, huffman_decode.c ----- */
+
+/* How often each symbol occurs; one that is not of the alphabet is DC_ERROR_ARGUMENT.
+ * Returns n. */
+int64_t dc_huffman_count(const void *symbols, int itemsize, size_t n, uint64_t *counts,
+                         size_t n_symbols);
 
 /* Splits n symbols into n_streams runs (dc_stream_start), codes each into whole
- * bytes and stores their sizes. `capacity` must exceed the coded bytes by
- * DC_STREAM_PADDING. Returns bytes written. */
+ * bytes and stores their sizes. `codes` are those of dc_huffman_codes; a symbol
+ * without one is DC_ERROR_ARGUMENT. Returns bytes written. */
 int64_t dc_huffman_encode(const void *symbols, int itemsize, size_t n,
                           const uint8_t *lengths, const uint32_t *codes,
                           size_t n_symbols, size_t n_streams, uint64_t *sizes,
@@ -91,6 +96,25 @@ static inline size_t dc_stream_start(size_t n, size_t n_streams, size_t index)
 {
     size_t longer = n % n_streams;
     return index * (n / n_streams) + (index < longer ? index : longer);
+}
+
+/* Eight bytes as a number, the lowest first, whatever the machine's own order. */
+static inline uint64_t dc_load64(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+static inline void dc_store64(uint8_t *bytes, uint64_t word)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(bytes, &word, sizeof word);
 }
 
 /* ---- Gaps: gaps.c ------------------------------------------------------------ */

@@ -1,6 +1,11 @@
 """Canonical, length-limited Huffman codes over NumPy arrays of symbols."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +21,8 @@ _FAST_LENGTH = 12
 _SINGLE_STREAM_BELOW = 1 << 16
 _SYMBOLS_PER_GROUP = 1 << 22
 _STREAMS_PER_GROUP = 4
+
+_T = TypeVar("_T")
 
 
 class HuffmanCode:
@@ -105,13 +112,18 @@ class HuffmanCode:
         """
         if self.lone_symbol is not None:
             return self.table
-        sizes = np.empty(_n_streams(len(symbols)), np.uint64)
-        n_bits = self.n_bits(np.bincount(symbols, minlength=len(self.lengths)))
-        room = n_bits // 8 + len(sizes) * (1 + _native.DC_STREAM_PADDING)
-        streams = np.empty(room, np.uint8)
-        size = _native.huffman_encode(symbols, self.lengths, sizes, streams)
-        parts = [self.table, *(varint(int(s)) for s in sizes), streams[:size].tobytes()]
-        return b"".join(parts)
+        longest = int(self.lengths.max(initial=0))
+
+        def encode_group(run: slice, streams: slice) -> tuple[list[int], memoryview]:
+            sizes = np.empty(streams.stop - streams.start, np.uint64)
+            # Memory that is not written to costs nothing.
+            out = np.empty((run.stop - run.start) * longest // 8 + len(sizes), np.uint8)
+            size = _native.huffman_encode(symbols[run], self.lengths, sizes, out)
+            return sizes.tolist(), out[:size].data
+
+        groups = _for_groups(len(symbols), encode_group)
+        sizes = (varint(size) for sizes, _ in groups for size in sizes)
+        return b"".join(chain([self.table], sizes, (streams for _, streams in groups)))
 
     def decode(self, reader: ByteReader, n: int) -> np.ndarray:
         """Returns the `n` symbols whose streams come next.
@@ -128,12 +140,41 @@ class HuffmanCode:
         if self.lone_symbol is not None:
             return np.full(n, self.lone_symbol, dtype)
         sizes = [reader.varint() for _ in range(_n_streams(n))]
-        streams = reader.take(sum(sizes))
+        data = reader.take(sum(sizes))
+        ends = np.cumsum([0, *sizes])
         symbols = np.empty(n, dtype)
-        _native.huffman_decode(
-            streams, np.array(sizes, np.uint64), self.lengths, symbols
-        )
+
+        def decode_group(run: slice, streams: slice) -> None:
+            _native.huffman_decode(
+                data[ends[streams.start] : ends[streams.stop]],
+                np.array(sizes[streams], np.uint64),
+                self.lengths,
+                symbols[run],
+            )
+
+        _for_groups(n, decode_group)
         return symbols
+
+
+def count_symbols(symbols: np.ndarray, n_symbols: int) -> np.ndarray:
+    """Returns how often each symbol of an alphabet occurs.
+
+    Args:
+        symbols: uint8 or uint16 array of shape `(n,)`.
+        n_symbols: Symbols of the alphabet.
+
+    Returns:
+        int64 array of shape `(n_symbols,)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> count_symbols(np.array([2, 0, 2], np.uint8), 4)
+    array([1, 0, 2, 0])
+    """
+    counts = np.empty(n_symbols, np.int64)
+    _native.huffman_count(symbols, counts)
+    return counts
 
 
 def symbol_dtype(n_symbols: int) -> np.dtype:
@@ -148,3 +189,26 @@ def _n_streams(n: int) -> int:
     if n < _SINGLE_STREAM_BELOW:
         return 1
     return _STREAMS_PER_GROUP * -(-n // _SYMBOLS_PER_GROUP)
+
+
+def _for_groups(n: int, run: Callable[[slice, slice], _T]) -> list[_T]:
+    """Calls `run` for each group of streams, side by side where there are several.
+
+    Args:
+        n: How many symbols there are.
+        run: Gets the slices of a group's symbols and of its streams. A group's
+            symbols are split over its streams as those of all are over all.
+
+    Returns:
+        What `run` has returned, group by group.
+    """
+    n_streams = _n_streams(n)
+    per_stream, n_longer = divmod(n, n_streams)
+    firsts = [*range(0, n_streams, _STREAMS_PER_GROUP), n_streams]
+    starts = [first * per_stream + min(first, n_longer) for first in firsts]
+    runs = list(map(slice, starts[:-1], starts[1:]))
+    streams = list(map(slice, firsts[:-1], firsts[1:]))
+    if len(runs) == 1:
+        return [run(runs[0], streams[0])]
+    with ThreadPoolExecutor(min(len(runs), os.cpu_count() or 1)) as pool:
+        return list(pool.map(run, runs, streams))

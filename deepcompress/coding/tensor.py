@@ -13,7 +13,12 @@ import numpy as np
 
 from deepcompress.coding import gaps
 from deepcompress.coding.bytestream import ByteReader, varint
-from deepcompress.coding.huffman import MAX_ALPHABET, HuffmanCode, symbol_dtype
+from deepcompress.coding.huffman import (
+    MAX_ALPHABET,
+    HuffmanCode,
+    count_symbols,
+    symbol_dtype,
+)
 from deepcompress.errors import CorruptFileError
 
 _HAS_GAPS = 1
@@ -67,7 +72,7 @@ class _Symbols:
 
     @property
     def counts(self) -> np.ndarray:
-        return np.bincount(self.symbols, minlength=len(self.code.lengths))
+        return count_symbols(self.symbols, len(self.code.lengths))
 
     def encode(self) -> bytes:
         return self.code.encode(self.symbols)
