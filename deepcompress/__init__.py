@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deepcompress.kmeans import KMeans1D, kmeans1d
     from deepcompress.pruning import PruningCallback, prune
     from deepcompress.report import CompressionReport
+    from deepcompress.scan import Sensitivity, sensitivity
     from deepcompress.schedules import (
         ConstantSparsity,
         PolynomialDecay,
@@ -34,6 +35,7 @@ __all__ = [
     "PolynomialDecay",
     "PruningCallback",
     "PruningSchedule",
+    "Sensitivity",
     "WeightSharingQuantizer",
     "__version__",
     "kmeans1d",
@@ -41,6 +43,7 @@ __all__ = [
     "models",
     "prune",
     "read",
+    "sensitivity",
 ]
 
 _MODULES = {
@@ -53,12 +56,14 @@ _MODULES = {
     "PolynomialDecay": "schedules",
     "PruningCallback": "pruning",
     "PruningSchedule": "schedules",
+    "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
     "kmeans1d": "kmeans",
     "load_model": "serializer",
     "models": "models",
     "prune": "pruning",
     "read": "container",
+    "sensitivity": "scan",
 }
 
 

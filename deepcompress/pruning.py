@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from deepcompress.schedules import ConstantSparsity, PruningSchedule, check_sparsity
+from deepcompress.structures import Structure, Tensor, check_structure, masks
 from deepcompress.tying import MaskTie, TieSet
 from deepcompress.variables import NamedVariable, choose
 
@@ -34,12 +35,17 @@ class PruningCallback(keras.callbacks.Callback):
         scope: `"layer"` prunes every tensor to the sparsity by itself; `"global"`
             compares the weights of all tensors, so that the sparsity holds for all
             of them together. Defaults to `"layer"`.
+        structure: `None` prunes single weights. `(n, m)` keeps the n largest of
+            every m neighbours along the input axis, `(2, 4)` for example, which the
+            final sparsity must match: 1 - n/m. `"channel"` prunes whole filters, or
+            units, by their mean magnitude. Defaults to `None`.
         verbose: `1` prints the sparsity after every epoch. Defaults to `0`.
 
     Raises:
-        ValueError: A sparsity is outside [0, 1); `scope` is not known; or, when the
-            training begins, a pattern matches no layer, a weight is not finite, or
-            fractions of the fit are asked for where its length is not known.
+        ValueError: A sparsity is outside [0, 1); `scope` or `structure` is not
+            known; or, when the training begins, a pattern matches no layer, a weight
+            is not finite, the structure does not fit a layer, or fractions of the
+            fit are asked for where its length is not known.
 
     References:
         Han, Mao, Dally 2016, "Deep Compression", section 2; Zhu and Gupta 2017,
@@ -62,12 +68,14 @@ class PruningCallback(keras.callbacks.Callback):
         *,
         layers: str | Iterable[str] | None = None,
         scope: Scope = "layer",
+        structure: Structure = None,
         verbose: int = 0,
     ) -> None:
         super().__init__()
         self._settings = _schedules(schedule)
         self._layers = layers
         self._scope = _check_scope(scope)
+        self._structure = check_structure(structure)
         self._verbose = verbose
         self._ties: TieSet | None = None
 
@@ -80,15 +88,12 @@ class PruningCallback(keras.callbacks.Callback):
         self._was_known: bool | None = None
         self._check_length(schedule for _, schedule in chosen)
 
-        self._groups = _groups(chosen, self._scope)
-        values = [[variable.numpy() for variable in group] for group, _ in self._groups]
-        self._zeros_before = [sum(map(_zeros_to_keep, group)) for group in values]
-        self._n_zeros = [-1] * len(self._groups)
+        self._groups = _groups(chosen, self._scope, self._structure)
         self._ties = TieSet(self.model, self)
         self._masks = {}
-        for (group, _), arrays in zip(self._groups, values, strict=True):
-            for named, value in zip(group, arrays, strict=True):
-                mask = self._ties.state(np.ones(value.shape, bool))
+        for group in self._groups:
+            for named in group.variables:
+                mask = self._ties.state(np.ones(named.variable.shape, bool))
                 self._masks[named.name] = mask
                 inner = self._ties.inner(named.variable)
                 self._ties.attach(named.variable, MaskTie(mask, inner))
@@ -112,8 +117,8 @@ class PruningCallback(keras.callbacks.Callback):
         last, self._step = self._step, self._first_step + batch + 1
         # One call may stand for several steps (`steps_per_execution`).
         if any(
-            schedule.is_due(step, self._total_steps)
-            for _, schedule in self._groups
+            group.schedule.is_due(step, self._total_steps)
+            for group in self._groups
             for step in range(last + 1, self._step + 1)
         ):
             self._update()
@@ -159,32 +164,27 @@ class PruningCallback(keras.callbacks.Callback):
         """Brings every group to the sparsity of its schedule."""
         assert self._ties is not None
         is_changed = False
-        for index, (group, schedule) in enumerate(self._groups):
-            sparsity = schedule.sparsity(self._step, self._total_steps)
-            if sparsity is None:
-                sparsity = 0.0
-            size = sum(int(np.prod(named.variable.shape)) for named in group)
-            n_zeros = max(_n_zeros(sparsity, size), self._zeros_before[index])
-            if n_zeros == self._n_zeros[index]:
+        for group in self._groups:
+            sparsity = group.schedule.sparsity(self._step, self._total_steps)
+            if not group.advance(sparsity or 0.0):
                 continue
             if not is_changed:
                 self._ties.synchronise()
                 is_changed = True
-            self._n_zeros[index] = n_zeros
-            masks = _masks([named.numpy() for named in group], n_zeros)
-            for named, mask in zip(group, masks, strict=True):
+            masks = group.masks()
+            for named, mask in zip(group.variables, masks, strict=True):
                 self._masks[named.name].assign(mask)
         if is_changed:
             self._ties.project()
 
     def _sparsity(self) -> float:
         """Returns the share of zeros that the masks hold."""
-        size = sum(
-            int(np.prod(named.variable.shape))
-            for group, _ in self._groups
-            for named in group
-        )
-        return sum(max(n, 0) for n in self._n_zeros) / size
+        kept = size = 0
+        for mask in self._masks.values():
+            value: np.ndarray = mask.numpy()
+            kept += int(np.count_nonzero(value))
+            size += value.size
+        return 1.0 - kept / size
 
 
 def prune(
@@ -193,6 +193,7 @@ def prune(
     *,
     layers: str | Iterable[str] | None = None,
     scope: Scope = "layer",
+    structure: Structure = None,
 ) -> None:
     """Prunes a model in one shot, in place and without training.
 
@@ -204,6 +205,8 @@ def prune(
             `None`: every layer.
         scope: `"layer"` or `"global"`, as in `PruningCallback`. Defaults to
             `"layer"`.
+        structure: `None`, `(n, m)` or `"channel"`, as in `PruningCallback`. Defaults
+            to `None`.
 
     Raises:
         ValueError: A sparsity is outside [0, 1), a pattern matches no layer, a
@@ -218,17 +221,14 @@ def prune(
     24
     """
     _check_scope(scope)
+    check_structure(structure)
     chosen = choose(model, _schedules(sparsity), layers)
-    pruned: list[tuple[NamedVariable, np.ndarray, np.ndarray]] = []
-    for group, schedule in _groups(chosen, scope):
-        values = [named.numpy() for named in group]
-        share = schedule.sparsity_at(1.0)
-        n_zeros = max(
-            _n_zeros(share, sum(value.size for value in values)),
-            sum(map(_zeros_to_keep, values)),
-        )
-        pruned += zip(group, values, _masks(values, n_zeros), strict=True)
-    for named, value, mask in pruned:
+    pruned: list[tuple[NamedVariable, np.ndarray]] = []
+    for group in _groups(chosen, scope, structure):
+        group.advance(group.schedule.sparsity_at(1.0))
+        pruned += zip(group.variables, group.masks(), strict=True)
+    for named, mask in pruned:
+        value = named.variable.numpy()
         named.variable.assign(np.where(mask, value, np.zeros_like(value)))
 
 
@@ -254,37 +254,53 @@ def _check_scope(scope: Scope) -> Scope:
     return scope
 
 
+class _Group:
+    """Variables whose weights compete, and how many of them are pruned."""
+
+    def __init__(
+        self,
+        variables: list[NamedVariable],
+        schedule: PruningSchedule,
+        structure: Structure,
+    ) -> None:
+        values = [named.numpy() for named in variables]
+        self.variables = variables
+        self.schedule = schedule
+        self._structure = structure
+        self._size = sum(value.size for value in values)
+        self._zeros_before = sum(map(_zeros_to_keep, values))
+        self._n_zeros = -1
+
+    def advance(self, sparsity: float) -> bool:
+        """Sets the sparsity, and returns whether the masks change with it."""
+        # One weight at least is kept, and what was pruned before stays so.
+        n_zeros = min(round(sparsity * self._size), self._size - 1)
+        n_zeros = max(n_zeros, self._zeros_before)
+        is_new = n_zeros != self._n_zeros
+        self._n_zeros = n_zeros
+        return is_new
+
+    def masks(self) -> list[np.ndarray]:
+        """Returns what is kept of each variable."""
+        tensors = [Tensor(named, np.abs(named.numpy())) for named in self.variables]
+        return masks(tensors, self._n_zeros, self._structure)
+
+
 def _groups(
-    chosen: list[tuple[NamedVariable, PruningSchedule]], scope: Scope
-) -> list[tuple[list[NamedVariable], PruningSchedule]]:
-    """Returns the variables that are compared with each other, and their schedule."""
+    chosen: list[tuple[NamedVariable, PruningSchedule]],
+    scope: Scope,
+    structure: Structure,
+) -> list[_Group]:
+    """Returns the variables that compete with each other, and their schedules."""
     if scope == "layer":
-        return [([named], schedule) for named, schedule in chosen]
-    schedules: dict[int, tuple[list[NamedVariable], PruningSchedule]] = {}
+        return [_Group([named], schedule, structure) for named, schedule in chosen]
+    together: dict[int, tuple[list[NamedVariable], PruningSchedule]] = {}
     for named, schedule in chosen:
-        schedules.setdefault(id(schedule), ([], schedule))[0].append(named)
-    return list(schedules.values())
-
-
-def _n_zeros(sparsity: float, size: int) -> int:
-    """Returns how many of so many weights are zero; one at least is kept."""
-    return min(round(sparsity * size), size - 1)
+        together.setdefault(id(schedule), ([], schedule))[0].append(named)
+    return [_Group(*group, structure) for group in together.values()]
 
 
 def _zeros_to_keep(value: np.ndarray) -> int:
     """Returns the zeros of a pruned tensor; one that is all zero is only new."""
     zeros = int(value.size - np.count_nonzero(value))
     return 0 if zeros == value.size else zeros
-
-
-def _masks(values: list[np.ndarray], n_zeros: int) -> list[np.ndarray]:
-    """Returns what to keep so that the `n_zeros` smallest magnitudes go."""
-    magnitudes = np.concatenate([np.abs(value).ravel() for value in values])
-    keep = np.ones(magnitudes.size, bool)
-    if n_zeros:
-        keep[np.argpartition(magnitudes, n_zeros - 1)[:n_zeros]] = False
-    bounds = np.cumsum([value.size for value in values])[:-1]
-    return [
-        part.reshape(value.shape)
-        for part, value in zip(np.split(keep, bounds), values, strict=True)
-    ]

@@ -17,6 +17,12 @@ _NORMALIZATIONS = (
     keras.layers.RMSNormalization,
     keras.layers.UnitNormalization,
 )
+_TRANSPOSED = (
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
+_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,16 @@ class NamedVariable:
         name: Unique name: the layer's path and the variable's own name.
         variable: The `keras.Variable`.
         is_compressible: Whether pruning and weight sharing may change it.
+        input_axis: The axis of a kernel that runs over the inputs, from the end.
+        output_axes: The axes that tell the filters apart, from the end.
     """
 
     layer: str
     name: str
     variable: Any
     is_compressible: bool
+    input_axis: int = -2
+    output_axes: tuple[int, ...] = (-1,)
 
     def numpy(self) -> np.ndarray:
         """Returns the value, checked to be finite.
@@ -81,13 +91,12 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
         taken[name] = taken.get(name, 0) + 1
         if taken[name] > 1:
             name = f"{name}_{taken[name] - 1}"
+        is_compressible = id(variable) in trainable and _is_compressible(
+            variable, layer
+        )
         variables.append(
             NamedVariable(
-                layer=path,
-                name=name,
-                variable=variable,
-                is_compressible=id(variable) in trainable
-                and _is_compressible(variable, layer),
+                path, name, variable, is_compressible, *_axes(variable, layer)
             )
         )
     return variables
@@ -162,6 +171,22 @@ def _is_compressible(variable: Any, layer: Any) -> bool:
         and "bias" not in variable.name
         and not isinstance(layer, _NORMALIZATIONS)
     )
+
+
+def _axes(variable: Any, layer: Any) -> tuple[int, tuple[int, ...]]:
+    """Returns the input axis of a kernel and its output axes, from the end."""
+    if isinstance(layer, _TRANSPOSED):
+        return -1, (-2,)
+    if isinstance(layer, _DEPTHWISE) or variable.name == "depthwise_kernel":
+        return -2, (-2, -1)
+    if isinstance(layer, keras.layers.EinsumDense):
+        operands, output = layer.equation.split("->")
+        letters = operands.split(",")[1]
+        places = {letter: i - len(letters) for i, letter in enumerate(letters)}
+        inputs = [at for letter, at in places.items() if letter not in output]
+        outputs = tuple(at for letter, at in places.items() if letter in output)
+        return (inputs or [-2])[-1], outputs or (-1,)
+    return -2, (-1,)
 
 
 def _matches(pattern: str, path: str) -> bool:

@@ -1,0 +1,214 @@
+"""How much accuracy each layer loses to pruning and to weight sharing, by itself."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import keras
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from deepcompress.pruning import prune
+from deepcompress.sharing import WeightSharingQuantizer
+from deepcompress.variables import choose
+
+
+@dataclass(frozen=True)
+class SensitivityPoint:
+    """One measurement: a layer changed, all others as they were.
+
+    Attributes:
+        layer: Path of the layer.
+        kind: `"sparsity"` or `"bits"`.
+        setting: The sparsity, or the bits.
+        metrics: What `model.evaluate` returned, by name.
+    """
+
+    layer: str
+    kind: str
+    setting: float
+    metrics: dict[str, float]
+
+
+class Sensitivity:
+    """The measurements of `sensitivity`, as a table and a plot.
+
+    Args:
+        baseline: The metrics of the model as it is, by name.
+        points: The measurements.
+
+    Example:
+
+    >>> point = SensitivityPoint("ip1", "sparsity", 0.9, {"accuracy": 0.97})
+    >>> print(Sensitivity({"accuracy": 0.98}, [point]))  # doctest: +ELLIPSIS
+    accuracy 0.9800 as it is
+    ...
+    """
+
+    def __init__(
+        self, baseline: dict[str, float], points: Sequence[SensitivityPoint]
+    ) -> None:
+        self.baseline = baseline
+        self.points = list(points)
+        names = [name for name in baseline if name != "loss"]
+        #: The metric that the table and the plot show: the first besides the loss.
+        self.metric = names[0] if names else "loss"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all figures as plain numbers, for JSON or a data frame."""
+        points = [
+            {"layer": p.layer, "kind": p.kind, "setting": p.setting, **p.metrics}
+            for p in self.points
+        ]
+        return {"baseline": self.baseline, "points": points}
+
+    def to_table(self) -> Table:
+        """Returns the table for a `rich` console: layers down, settings across."""
+        settings = list(dict.fromkeys((p.kind, p.setting) for p in self.points))
+        values = {
+            (p.layer, p.kind, p.setting): p.metrics[self.metric] for p in self.points
+        }
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            title=f"{self.metric} {self.baseline[self.metric]:.4f} as it is",
+            title_justify="left",
+        )
+        table.add_column("Layer", overflow="fold")
+        for kind, setting in settings:
+            label = f"{setting:.0%} zero" if kind == "sparsity" else f"{setting} bits"
+            table.add_column(label.replace(" ", "\n"), justify="right", no_wrap=True)
+        for layer in dict.fromkeys(p.layer for p in self.points):
+            cells = [values.get((layer, *setting)) for setting in settings]
+            table.add_row(layer, *("-" if v is None else f"{v:.4f}" for v in cells))
+        return table
+
+    def plot(self, figsize: tuple[float, float] = (10, 4)) -> Any:
+        """Draws the metric over sparsity and over bits, a line for each layer.
+
+        Needs matplotlib: `pip install "deepcompress-keras[plot]"`.
+
+        Args:
+            figsize: Width and height in inches. Defaults to `(10, 4)`.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which can be shown or saved.
+
+        Raises:
+            ImportError: Matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
+        except ImportError:
+            raise ImportError(
+                "`plot` needs matplotlib: pip install 'deepcompress-keras[plot]'"
+            ) from None
+        figure = Figure(figsize=figsize, layout="constrained")
+        for axes, kind in zip(
+            figure.subplots(1, 2, sharey=True), ("sparsity", "bits"), strict=True
+        ):
+            for layer in dict.fromkeys(p.layer for p in self.points if p.kind == kind):
+                own = [p for p in self.points if (p.layer, p.kind) == (layer, kind)]
+                axes.plot(
+                    [p.setting for p in own],
+                    [p.metrics[self.metric] for p in own],
+                    marker="o",
+                    label=layer,
+                )
+            axes.axhline(self.baseline[self.metric], color="gray", linestyle=":")
+            axes.set_xlabel(kind)
+        figure.axes[0].set_ylabel(self.metric)
+        figure.axes[0].legend(loc="lower left")
+        return figure
+
+    def __str__(self) -> str:
+        text = StringIO()
+        Console(file=text, width=100, color_system=None).print(self.to_table())
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def sensitivity(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    *,
+    sparsities: Iterable[float] = (0.5, 0.7, 0.8, 0.9, 0.95),
+    bits: Iterable[int] = (1, 2, 3, 4, 5),
+    layers: str | Iterable[str] | None = None,
+    batch_size: int | None = None,
+    verbose: int = 0,
+) -> Sensitivity:
+    """Measures each layer's sensitivity to pruning and to weight sharing.
+
+    One layer at a time is pruned, or shared, in one shot and without retraining,
+    and the model is evaluated; then the layer is put back. Layers that lose little
+    bear a higher sparsity, or fewer bits. Measure on data that is held back from
+    the training, and not on the test data.
+
+    Args:
+        model: A compiled model. Its weights are the same afterwards.
+        x: Inputs, in any form that `model.evaluate` takes.
+        y: Targets. Defaults to `None`, for inputs that bring their own.
+        sparsities: The sparsities to try, each in [0, 1). Defaults to
+            `(0.5, 0.7, 0.8, 0.9, 0.95)`.
+        bits: The bits of a code to try, each 1 to 16. Defaults to
+            `(1, 2, 3, 4, 5)`.
+        layers: A pattern or several; other layers are left out. Defaults to `None`:
+            every layer.
+        batch_size: Samples of a batch. Defaults to `None`: what Keras takes.
+        verbose: `1` prints every measurement. Defaults to `0`.
+
+    Returns:
+        A `Sensitivity`, with the table and the plot.
+
+    Raises:
+        ValueError: The model is not compiled, a pattern matches no layer, or a
+            weight is not finite.
+
+    References:
+        Han, Pool, Tran, Dally 2015, "Learning both weights and connections",
+        section 4 and figure 6; Han, Mao, Dally 2016, "Deep Compression", figure 6.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="d")])
+    >>> model.compile("adam", "mse")
+    >>> x, y = np.random.rand(32, 8), np.random.rand(32, 4)
+    >>> result = sensitivity(model, x, y, sparsities=[0.5], bits=[2])
+    >>> [(point.layer, point.kind, point.setting) for point in result.points]
+    [('d', 'sparsity', 0.5), ('d', 'bits', 2)]
+    """
+    if not model.compiled:
+        raise ValueError(
+            f"The model {model.name!r} is not compiled. Call `model.compile` with the "
+            "loss and the metrics to measure first."
+        )
+
+    def evaluate() -> dict[str, float]:
+        result = model.evaluate(
+            x, y, batch_size=batch_size, verbose=0, return_dict=True
+        )
+        return {name: float(value) for name, value in result.items()}
+
+    chosen = [named for named, _ in choose(model, None, layers)]
+    baseline = evaluate()
+    points = []
+    for layer in dict.fromkeys(named.layer for named in chosen):
+        own = [named.variable for named in chosen if named.layer == layer]
+        before = [variable.numpy() for variable in own]
+        trials = [("sparsity", s) for s in sparsities] + [("bits", b) for b in bits]
+        for kind, setting in trials:
+            try:
+                if kind == "sparsity":
+                    prune(model, {layer: setting})
+                else:
+                    WeightSharingQuantizer({layer: int(setting)}).quantize(model)
+                points.append(SensitivityPoint(layer, kind, setting, evaluate()))
+            finally:
+                for variable, value in zip(own, before, strict=True):
+                    variable.assign(value)
+            if verbose:
+                print(points[-1])
+    return Sensitivity(baseline, points)

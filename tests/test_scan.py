@@ -1,0 +1,85 @@
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+from nets import dense_net, image_net, kernels, regression
+
+import deepcompress as dc
+
+
+def trained():
+    model = dense_net()
+    model.fit(*regression(), epochs=30, verbose=0)
+    return model
+
+
+def test_every_layer_is_measured_at_every_setting_and_put_back():
+    model = trained()
+    before = model.get_weights()
+    result = dc.sensitivity(model, *regression(), sparsities=[0.1, 0.9], bits=[1, 5])
+    assert [(p.layer, p.kind, p.setting) for p in result.points] == [
+        (layer, kind, setting)
+        for layer in ("hidden", "out")
+        for kind, setting in (
+            ("sparsity", 0.1),
+            ("sparsity", 0.9),
+            ("bits", 1),
+            ("bits", 5),
+        )
+    ]
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    losses = {(p.layer, p.setting): p.metrics["loss"] for p in result.points}
+    for layer in ("hidden", "out"):
+        assert losses[layer, 0.9] > losses[layer, 0.1]
+        assert losses[layer, 1] > losses[layer, 5]
+
+
+def test_a_point_is_what_the_changed_model_evaluates_to():
+    model = trained()
+    x, y = regression()
+    (point,) = dc.sensitivity(
+        model, x, y, sparsities=[0.7], bits=[], layers="out"
+    ).points
+    dc.prune(model, 0.7, layers="out")
+    assert point.metrics["loss"] == pytest.approx(model.evaluate(x, y, verbose=0))
+
+
+def test_the_weights_come_back_after_an_error():
+    model = trained()
+    before = kernels(model)
+    with pytest.raises(ValueError, match=r"in \[0, 1\)"):
+        dc.sensitivity(model, *regression(), sparsities=[0.5, 1.5])
+    for name, kernel in kernels(model).items():
+        np.testing.assert_array_equal(kernel, before[name])
+
+
+def test_table_numbers_and_plot():
+    model = image_net()
+    model.compile("adam", "mse", metrics=["mae"])
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 8, 8, 1)), rng.standard_normal((8, 5))
+    result = dc.sensitivity(model, x, y, sparsities=[0.5, 0.9], bits=[2])
+    assert result.metric == "mae"
+    text = str(result)
+    for word in ("block/conv2", "90%", "bits", f"{result.baseline['mae']:.4f}"):
+        assert word in text
+    assert len(json.loads(json.dumps(result.to_dict()))["points"]) == 9
+    figure = result.plot()
+    assert [len(axes.lines) for axes in figure.axes] == [4, 4]
+    image = io.BytesIO()
+    figure.savefig(image)
+    assert image.getvalue().startswith(b"\x89PNG")
+
+
+def test_a_model_that_is_not_compiled_is_refused():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"model\.compile"):
+        dc.sensitivity(model, np.ones((4, 3)), np.ones((4, 2)))
+
+
+def test_verbose_prints_every_measurement(capsys):
+    dc.sensitivity(trained(), *regression(), sparsities=[0.5], bits=[], verbose=1)
+    assert capsys.readouterr().out.count("SensitivityPoint") == 2
