@@ -2,7 +2,10 @@
 
 #include "native.h"
 
-enum { TABLES = 4 }; /* so that equal neighbours do not wait for one another */
+enum {
+    TABLES = 4,         /* so that equal neighbours do not wait for one another */
+    WORTH_PAIRS = 65536 /* the symbols that make up for counting so many pairs */
+};
 
 static int64_t count_bytes(const uint8_t *symbols, size_t n, uint64_t *counts,
                            size_t n_symbols)
@@ -33,9 +36,41 @@ static int64_t count_bytes(const uint8_t *symbols, size_t n, uint64_t *counts,
     return (int64_t)n;
 }
 
+/* As count_bytes, for n_symbols up to DC_PAIR_SYMBOLS. */
+static int64_t count_pairs(const uint8_t *symbols, size_t n, uint64_t *counts,
+                           size_t n_symbols)
+{
+    uint64_t pairs[DC_PAIRS] = {0};
+    uint64_t seen = 0;
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        uint64_t eight = dc_load64(symbols + i);
+        uint64_t four = dc_pairs_of(eight);
+        seen |= eight;
+        pairs[four & 0xFFFF]++;
+        pairs[four >> 16 & 0xFFFF]++;
+        pairs[four >> 32 & 0xFFFF]++;
+        pairs[four >> 48]++;
+    }
+    int64_t rest = count_bytes(symbols + i, n - i, counts, n_symbols);
+    if (rest < 0 || !dc_have_pairs(seen))
+        return DC_ERROR_ARGUMENT;
+    for (size_t pair = 0; pair < DC_PAIRS; pair++)
+        if (pairs[pair]) {
+            size_t first = pair % DC_PAIR_SYMBOLS, second = pair / DC_PAIR_SYMBOLS;
+            if (first >= n_symbols || second >= n_symbols)
+                return DC_ERROR_ARGUMENT;
+            counts[first] += pairs[pair];
+            counts[second] += pairs[pair];
+        }
+    return (int64_t)n;
+}
+
 int64_t dc_huffman_count(const void *symbols, int itemsize, size_t n, uint64_t *counts,
                          size_t n_symbols)
 {
+    if (itemsize == 1 && n_symbols <= DC_PAIR_SYMBOLS && n >= WORTH_PAIRS)
+        return count_pairs(symbols, n, counts, n_symbols);
     if (itemsize == 1)
         return count_bytes(symbols, n, counts, n_symbols);
     const uint16_t *words = symbols;

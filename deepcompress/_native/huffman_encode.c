@@ -1,7 +1,6 @@
 #include "native.h"
 
 enum {
-    PAIR_SYMBOLS = 64,   /* up to so many symbols, one look-up codes two of them */
     SHORT_LENGTH = 12,   /* up to such codes, four symbols are appended at a time */
     TINY_LENGTH = 7,     /* up to such codes, eight */
     WORTH_PAIRS = 16384, /* the symbols that make up for the table of pairs */
@@ -17,7 +16,7 @@ typedef struct {
     unsigned longest;
     int has_pairs;
     uint32_t singles[256]; /* of each byte */
-    uint32_t pairs[PAIR_SYMBOLS * PAIR_SYMBOLS];
+    uint32_t pairs[DC_PAIRS];
 } encoder;
 
 /* The bits that do not fill a byte yet, and the room for those that do. */
@@ -45,15 +44,15 @@ static void build(encoder *e, int itemsize, size_t n)
     e->longest = 0;
     for (size_t s = 0; s < e->n_symbols; s++)
         e->longest = e->lengths[s] > e->longest ? e->lengths[s] : e->longest;
-    e->has_pairs = itemsize == 1 && e->n_symbols <= PAIR_SYMBOLS &&
+    e->has_pairs = itemsize == 1 && e->n_symbols <= DC_PAIR_SYMBOLS &&
                    e->longest <= SHORT_LENGTH && n >= WORTH_PAIRS;
     if (itemsize == 1)
         for (size_t s = 0; s < 256; s++)
             e->singles[s] = unit_of(e, s);
     if (e->has_pairs)
-        for (size_t i = 0; i < PAIR_SYMBOLS * PAIR_SYMBOLS; i++) {
-            uint32_t first = e->singles[i % PAIR_SYMBOLS];
-            uint32_t second = e->singles[i / PAIR_SYMBOLS];
+        for (size_t i = 0; i < DC_PAIRS; i++) {
+            uint32_t first = e->singles[i % DC_PAIR_SYMBOLS];
+            uint32_t second = e->singles[i / DC_PAIR_SYMBOLS];
             uint32_t mark = (first | second) & INVALID;
             uint32_t codes = second >> 8 << 8 << first % INVALID | first >> 8 << 8;
             e->pairs[i] = mark ? mark : codes | (first % INVALID + second % INVALID);
@@ -82,8 +81,6 @@ static inline void flush(writer *w)
 static inline size_t encode_pairs(const encoder *e, writer *to, const uint8_t *symbols,
                                   size_t i, size_t end, const int is_tiny)
 {
-    const uint64_t firsts = UINT64_C(0x003F003F003F003F), seconds = firsts << 6;
-    const uint64_t outside = ~(firsts | firsts << 8);
     uint64_t seen = 0;
     writer w = *to;
     for (;;) {
@@ -93,7 +90,7 @@ static inline size_t encode_pairs(const encoder *e, writer *to, const uint8_t *s
             break;
         for (; blocks; blocks--, i += 8) {
             uint64_t eight = dc_load64(symbols + i);
-            uint64_t pairs = (eight & firsts) | (eight >> 2 & seconds);
+            uint64_t pairs = dc_pairs_of(eight);
             seen |= eight;
             append(&w, e->pairs[pairs & 0xFFFF]);
             append(&w, e->pairs[pairs >> 16 & 0xFFFF]);
@@ -104,7 +101,7 @@ static inline size_t encode_pairs(const encoder *e, writer *to, const uint8_t *s
             flush(&w);
         }
     }
-    if (seen & outside)
+    if (!dc_have_pairs(seen))
         w.seen |= INVALID;
     *to = w;
     return i;

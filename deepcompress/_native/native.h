@@ -28,6 +28,8 @@ enum {
     DC_MAX_CODE_LENGTH = 20,    /* the longest Huffman code in a file, in bits */
     DC_MAX_ALPHABET = 65536,    /* the most symbols in a Huffman alphabet */
     DC_MAX_GAP_WIDTH = 15,      /* the widest gap symbol, in bits */
+    DC_PAIR_SYMBOLS = 64,       /* up to so many symbols are taken two at a time */
+    DC_PAIRS = DC_PAIR_SYMBOLS * DC_PAIR_SYMBOLS,
     DC_LABEL_CELLS = 4096       /* cells of the grid that speeds up labelling */
 };
 
@@ -115,6 +117,20 @@ static inline void dc_store64(uint8_t *bytes, uint64_t word)
     word = __builtin_bswap64(word);
 #endif
     memcpy(bytes, &word, sizeof word);
+}
+
+/* Eight symbols of an alphabet of up to DC_PAIR_SYMBOLS as four pairs of 16 bits: the
+ * first symbol and DC_PAIR_SYMBOLS times the second. Other bytes make pairs too, all
+ * below DC_PAIRS; whether there were any, their bitwise or tells dc_have_pairs. */
+static inline uint64_t dc_pairs_of(uint64_t eight)
+{
+    const uint64_t firsts = UINT64_C(0x003F003F003F003F);
+    return (eight & firsts) | (eight >> 2 & firsts << 6);
+}
+
+static inline int dc_have_pairs(uint64_t seen)
+{
+    return (seen & UINT64_C(0xC0C0C0C0C0C0C0C0)) == 0;
 }
 
 /* ---- Gaps: gaps.c ------------------------------------------------------------ */
