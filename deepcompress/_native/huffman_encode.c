@@ -1,7 +1,7 @@
 #include "native.h"
 
 enum {
-    SHORT_LENGTH = 12,   /* up to such codes, four symbols are appended at a time */
+    SHORT_LENGTH = 14,   /* up to such codes, four symbols are appended at a time */
     TINY_LENGTH = 7,     /* up to such codes, eight */
     WORTH_PAIRS = 16384, /* the symbols that make up for the table of pairs */
     INVALID = 1 << 7     /* the mark of a unit without a code */
@@ -16,14 +16,14 @@ typedef struct {
     unsigned longest;
     int has_pairs;
     uint32_t singles[256]; /* of each byte */
-    uint32_t pairs[DC_PAIRS];
+    uint64_t pairs[DC_PAIRS];
 } encoder;
 
 /* The bits that do not fill a byte yet, and the room for those that do. */
 typedef struct {
     uint64_t held;
     unsigned n_held;
-    uint32_t seen; /* the bits of all units, for the mark */
+    uint64_t seen; /* the bits of all units, for the mark */
     uint8_t *out;
     uint8_t *end;
 } writer;
@@ -51,19 +51,19 @@ static void build(encoder *e, int itemsize, size_t n)
             e->singles[s] = unit_of(e, s);
     if (e->has_pairs)
         for (size_t i = 0; i < DC_PAIRS; i++) {
-            uint32_t first = e->singles[i % DC_PAIR_SYMBOLS];
-            uint32_t second = e->singles[i / DC_PAIR_SYMBOLS];
-            uint32_t mark = (first | second) & INVALID;
-            uint32_t codes = second >> 8 << 8 << first % INVALID | first >> 8 << 8;
+            uint64_t first = e->singles[i % DC_PAIR_SYMBOLS];
+            uint64_t second = e->singles[i / DC_PAIR_SYMBOLS];
+            uint64_t mark = (first | second) & INVALID;
+            uint64_t codes = second >> 8 << 8 << first % INVALID | first >> 8 << 8;
             e->pairs[i] = mark ? mark : codes | (first % INVALID + second % INVALID);
         }
 }
 
-static inline void append(writer *w, uint32_t unit)
+static inline void append(writer *w, uint64_t unit)
 {
     w->seen |= unit;
-    w->held |= (uint64_t)(unit >> 8) << w->n_held;
-    w->n_held += unit % INVALID;
+    w->held |= unit >> 8 << w->n_held;
+    w->n_held += (unsigned)(unit % INVALID);
 }
 
 /* Writes 8 bytes, of which the full ones stay; fewer than 8 bits are held then. */
