@@ -90,7 +90,7 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("lenet_300_100", 128, 14, 22, 5, sparsity=0.965, bits=4),
+        Recipe("lenet_300_100", 128, 14, 22, 5, sparsity=0.955, bits=4),
         Recipe("lenet5", 64, 10, 14, 4, sparsity=0.97, bits=4),
     )
 }
