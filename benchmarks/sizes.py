@@ -1,10 +1,11 @@
 """The size of a `.dcz` file against general compressors on the same weights.
 
 For each file: its bytes, those of the weights alone (saved again without the
-architecture), and what gzip, bzip2, xz and `np.savez_compressed` make of the same
-arrays, biases included, each at its highest level. The ratio is their size over that
-of the weights alone; "smaller" is how many times smaller than the dense float32
-arrays a form is.
+architecture), how many of the latter are framing (all but codes, gaps, code tables,
+codebooks and what is stored as it is), and what gzip, bzip2, xz and
+`np.savez_compressed` make of the same arrays, biases included, each at its highest
+level. The ratio is their size over that of the weights alone; "smaller" is how many
+times smaller than the dense float32 arrays a form is.
 
 Run it with:
 
@@ -20,12 +21,22 @@ from pathlib import Path
 
 import numpy as np
 
+from deepcompress.coding.tensor import TensorStats
 from deepcompress.container import read, write
 
 
-def forms(path: Path) -> dict[str, int]:
-    with read(path) as container:
-        arrays = dict(container)
+def framing(stats: dict[str, TensorStats], size: int) -> int:
+    content = 0
+    for tensor in stats.values():
+        content += tensor.table_bytes + -(-tensor.gap_bits // 8)
+        if tensor.codebook is None:
+            content += tensor.n_stored * tensor.itemsize
+        else:
+            content += tensor.codebook.nbytes + -(-tensor.code_bits // 8)
+    return size - content
+
+
+def forms(arrays: dict[str, np.ndarray], path: Path) -> dict[str, int]:
     raw = b"".join(array.tobytes() for array in arrays.values())
     archive = io.BytesIO()
     np.savez_compressed(archive, allow_pickle=False, **arrays)
@@ -46,13 +57,16 @@ def main() -> None:
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.dcz")
     for path in parser.parse_args().files:
-        sizes = forms(path)
+        with read(path) as container:
+            arrays = dict(container)
+        sizes = forms(arrays, path)
         print(f"\n{path.name}")
         print(f"{'form':<22}{'bytes':>10}{'smaller':>10}{'ratio':>8}")
         for form, size in sizes.items():
             smaller = sizes["dense"] / size
             ratio = size / sizes["dcz, weights alone"]
             print(f"{form:<22}{size:>10,}{smaller:>9.1f}x{ratio:>8.2f}")
+        print(f"framing of the weights alone: {framing(*write(io.BytesIO(), arrays))}")
 
 
 if __name__ == "__main__":
