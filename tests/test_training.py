@@ -1,0 +1,336 @@
+"""Pruning and sharing together, over the layers, models and trainings that users have.
+
+After every fit the number of zeros and of distinct values is exact, and what the user
+had before is put back.
+"""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from nets import BACKEND, dense_net, kernels, regression, zeros
+
+import deepcompress as dc
+from deepcompress.variables import named_variables
+
+SPARSITY = 0.5
+BITS = 2
+
+# The smallest batches that exercise a layer: an input, and what is made of it.
+LAYERS = {
+    "Dense": ((8,), layers.Dense(6)),
+    "Conv1D": ((9, 4), layers.Conv1D(6, 3)),
+    "Conv2D": ((6, 6, 4), layers.Conv2D(6, 3)),
+    "Conv2D grouped": ((6, 6, 4), layers.Conv2D(6, 3, groups=2)),
+    "Conv3D": ((4, 4, 4, 2), layers.Conv3D(4, 2)),
+    "Conv1DTranspose": ((9, 4), layers.Conv1DTranspose(6, 3)),
+    "Conv2DTranspose": ((6, 6, 4), layers.Conv2DTranspose(6, 3)),
+    "Conv3DTranspose": ((4, 4, 4, 2), layers.Conv3DTranspose(4, 2)),
+    "DepthwiseConv2D": ((6, 6, 4), layers.DepthwiseConv2D(3, depth_multiplier=2)),
+    "SeparableConv2D": ((6, 6, 4), layers.SeparableConv2D(6, 3)),
+    "EinsumDense": ((5, 4), layers.EinsumDense("abc,cde->abde", (None, 3, 2))),
+    "LSTM": ((5, 4), layers.LSTM(6)),
+    "GRU": ((5, 4), layers.GRU(6)),
+    "SimpleRNN": ((5, 4), layers.SimpleRNN(6)),
+    "Bidirectional": ((5, 4), layers.Bidirectional(layers.LSTM(4))),
+    "TimeDistributed": ((5, 4), layers.TimeDistributed(layers.Dense(6))),
+}
+
+
+class Own(layers.Layer):
+    """A user's layer with a weight of its own."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(shape[-1], 6), name="table")
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.table)
+
+
+class Tied(keras.Model):
+    """An embedding that is the output's kernel too."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = layers.Embedding(12, 6, name="embedding")
+
+    def call(self, x):
+        hidden = keras.ops.mean(self.embedding(x), axis=1)
+        table = keras.ops.convert_to_tensor(self.embedding.embeddings)
+        return keras.ops.matmul(hidden, keras.ops.transpose(table))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.blocks = [layers.Dense(8, name=f"block{i}") for i in range(2)]
+        self.head = layers.Dense(3, name="head")
+
+    def call(self, x):
+        for block in self.blocks:
+            x = keras.ops.relu(block(x))
+        return self.head(x)
+
+
+def of_layer(name):
+    shape, layer = LAYERS[name]
+    layer = type(layer).from_config(layer.get_config())
+    return keras.Sequential([keras.Input(shape), layer, layers.Flatten()]), shape
+
+
+def data_for(model, shape, n=16, kind="normal"):
+    rng = np.random.default_rng(0)
+    if kind == "tokens":
+        x = rng.integers(0, 12, (n, *shape))
+    else:
+        x = rng.standard_normal((n, *shape)).astype("float32")
+    outputs = model(x[:1])
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    y = [rng.standard_normal((n, *o.shape[1:])).astype("float32") for o in outputs]
+    return x, y if len(y) > 1 else y[0]
+
+
+def check_both_stages(model, x, y, **compile_arguments):
+    """Prunes in one fit and shares in the next, and looks at every variable."""
+    variables = [v for v in named_variables(model) if v.is_compressible]
+    assert variables
+    rest = [v for v in named_variables(model) if not v.is_compressible]
+    before = {v.name: v.variable.constraint for v in variables}
+    model.compile(**{"optimizer": "adam", "loss": "mse", **compile_arguments})
+    pruning = dc.PruningCallback(dc.PolynomialDecay(SPARSITY, end=0.5))
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[pruning])
+    masks = {}
+    for named in variables:
+        value = named.variable.numpy()
+        assert zeros(value) == round(SPARSITY * value.size), named.name
+        masks[named.name] = value != 0
+    sharing = dc.WeightSharingQuantizer(bits=BITS)
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[sharing])
+    for named in variables:
+        value = named.variable.numpy()
+        np.testing.assert_array_equal(value != 0, masks[named.name], named.name)
+        assert 1 < len(np.unique(value.astype("float64"))) <= 2**BITS, named.name
+        assert named.variable.constraint is before[named.name]
+    assert all(v.variable.constraint is None for v in rest)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name):
+    model, shape = of_layer(name)
+    check_both_stages(model, *data_for(model, shape))
+
+
+def test_multi_head_attention():
+    inputs = keras.Input((5, 8))
+    model = keras.Model(inputs, layers.MultiHeadAttention(2, 4)(inputs, inputs))
+    check_both_stages(model, *data_for(model, (5, 8)))
+
+
+def test_embedding():
+    model = keras.Sequential(
+        [keras.Input((5,), dtype="int32"), layers.Embedding(12, 6), layers.Flatten()]
+    )
+    check_both_stages(model, *data_for(model, (5,), kind="tokens"))
+
+
+def test_a_users_own_layer():
+    model = keras.Sequential([keras.Input((8,)), Own()])
+    check_both_stages(model, *data_for(model, (8,)))
+
+
+def test_a_layer_used_twice():
+    inputs = keras.Input((8,))
+    layer = layers.Dense(8)
+    model = keras.Model(inputs, layer(layer(inputs)))
+    check_both_stages(model, *data_for(model, (8,)))
+
+
+def test_tied_weights():
+    model = Tied()
+    check_both_stages(model, *data_for(model, (5,), kind="tokens"))
+
+
+def test_a_subclassed_model():
+    model = Subclassed()
+    check_both_stages(model, *data_for(model, (8,)))
+
+
+def test_a_model_nested_two_deep():
+    inner = keras.Sequential([keras.Input((8,)), layers.Dense(8)], name="inner")
+    middle = keras.Sequential([keras.Input((8,)), inner, layers.Dense(6)], name="mid")
+    model = keras.Sequential([keras.Input((8,)), middle, layers.Dense(4)])
+    check_both_stages(model, *data_for(model, (8,)))
+
+
+def test_several_outputs():
+    inputs = keras.Input((8,))
+    x = layers.Dense(8)(inputs)
+    model = keras.Model(inputs, [layers.Dense(3)(x), layers.Dense(2)(x)])
+    check_both_stages(model, *data_for(model, (8,)))
+
+
+def test_a_frozen_backbone_is_left_alone():
+    backbone = keras.applications.MobileNetV2(
+        (32, 32, 3), alpha=0.35, include_top=False, weights=None, pooling="avg"
+    )
+    backbone.trainable = False
+    model = keras.Sequential([keras.Input((32, 32, 3)), backbone, layers.Dense(4)])
+    before = [weight.copy() for weight in backbone.get_weights()]
+    check_both_stages(model, *data_for(model, (32, 32, 3), n=8))
+    for weight, old in zip(backbone.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.AdamW(1e-3, weight_decay=0.01),
+        lambda: keras.optimizers.SGD(1e-3, momentum=0.9, nesterov=True),
+        lambda: keras.optimizers.RMSprop(1e-3),
+        lambda: keras.optimizers.Lion(1e-4),
+        lambda: keras.optimizers.Adam(1e-3, clipnorm=0.1),
+        lambda: keras.optimizers.Adam(1e-3, global_clipnorm=0.1),
+        lambda: keras.optimizers.Adam(1e-3, use_ema=True, ema_overwrite_frequency=3),
+        lambda: keras.optimizers.Adam(1e-3, gradient_accumulation_steps=3),
+        lambda: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 9)),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3)),
+    ],
+    ids=[
+        "AdamW", "nesterov", "RMSprop", "Lion", "clipnorm", "global_clipnorm", "ema",
+        "accumulation", "cosine", "loss scale",
+    ],
+)  # fmt: skip
+def test_optimizers(optimizer):
+    model = dense_net()
+    check_both_stages(model, *regression(64), optimizer=optimizer())
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = keras.Sequential(
+            [keras.Input((10,)), layers.Dense(8), layers.Dense(3, dtype="float32")]
+        )
+        check_both_stages(model, *regression(64))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"run_eagerly": True},
+        {"jit_compile": False},
+        {"jit_compile": True},
+        {"steps_per_execution": 3},
+    ],
+    ids=str,
+)
+def test_ways_to_compile(arguments):
+    if BACKEND == "torch" and set(arguments) & {"steps_per_execution", "jit_compile"}:
+        pytest.skip("Keras has no such argument on torch")
+    check_both_stages(dense_net(), *regression(64), **arguments)
+
+
+def test_class_weights():
+    model = dense_net(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x, y = regression()
+    callback = dc.PruningCallback(0.5)
+    model.fit(x, y.argmax(1), class_weight={0: 1, 1: 2, 2: 5}, verbose=0,
+              callbacks=[callback])  # fmt: skip
+    assert zeros(kernels(model)["hidden"]) == 100
+
+
+def test_early_stopping_leaves_the_sparsity_reached():
+    model = dense_net()
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=10)
+    callback = dc.PruningCallback(dc.PolynomialDecay(0.9, end=1.0, frequency=1))
+    history = model.fit(
+        *regression(), epochs=10, verbose=0, callbacks=[callback, stop]
+    )  # fmt: skip
+    assert len(history.epoch) == 2
+    reached = round(200 * history.history["sparsity"][-1])
+    assert abs(zeros(kernels(model)["hidden"]) - reached) <= 1
+    assert reached < 150
+
+
+RESUMED = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.path.insert(0, sys.argv[1])
+import keras, numpy as np
+import deepcompress as dc
+from nets import dense_net, kernels, regression
+
+class Kill(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == int(sys.argv[3]):
+            os._exit(9)
+
+model = dense_net()
+callback = dc.PruningCallback(dc.PolynomialDecay(0.9, end=0.8, frequency=1))
+backup = keras.callbacks.BackupAndRestore(sys.argv[2])
+history = model.fit(*regression(), epochs=5, verbose=0,
+                    callbacks=[callback, backup, Kill()])
+print([round(s, 3) for s in history.history["sparsity"]])
+print([int((k == 0).sum()) for k in kernels(model).values()])
+"""
+
+
+@pytest.mark.parametrize("killed_after", [0, 2])
+def test_a_killed_training_resumes_where_the_schedule_was(killed_after, tmp_path):
+    def run(folder, epoch):
+        return subprocess.run(
+            [sys.executable, "-c", RESUMED, os.path.dirname(__file__),
+             str(tmp_path / folder), str(epoch)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    whole = run("whole", 99)
+    assert whole.returncode == 0, whole.stderr
+    assert run("killed", killed_after).returncode == 9
+    resumed = run("killed", 99)
+    assert resumed.returncode == 0, resumed.stderr
+    sparsity, final = (line for line in whole.stdout.splitlines())
+    after_sparsity, after_final = (line for line in resumed.stdout.splitlines())
+    assert after_final == final == "[180, 54]"
+    # BackupAndRestore repeats the epoch that was not saved yet.
+    assert sparsity.endswith(after_sparsity.lstrip("["))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow's")
+def test_a_mirrored_strategy():
+    code = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.path.insert(0, sys.argv[1])
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras, deepcompress as dc
+from nets import dense_net, kernels, regression
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = dense_net()
+x, y = regression()
+model.fit(x, y, epochs=2, verbose=0,
+          callbacks=[dc.PruningCallback(dc.PolynomialDecay(0.8, frequency=1))])
+model.fit(x, y, epochs=2, verbose=0, callbacks=[dc.WeightSharingQuantizer(bits=3)])
+for layer in model.layers:
+    replicas = [r.numpy() for r in layer.kernel.value.values]
+    assert len(replicas) == 2
+    assert replicas[0].tobytes() == replicas[1].tobytes()
+    print((replicas[0] == 0).sum(), len(np.unique(replicas[0])))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code, os.path.dirname(__file__)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["160", "8", "48", "8"]
