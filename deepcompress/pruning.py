@@ -114,6 +114,8 @@ class PruningCallback(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Updates the masks where they are due."""
+        assert self._ties is not None
+        self._ties.check(self.model)
         last, self._step = self._step, self._first_step + batch + 1
         # One call may stand for several steps (`steps_per_execution`).
         if any(

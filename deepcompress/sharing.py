@@ -25,6 +25,9 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
     centroid moves. Zeros of a pruned tensor stay zero and cost one code. Biases,
     normalization parameters and what is not trainable are left alone.
 
+    The number of distinct values in all shared tensors is written to the epoch's logs
+    as `"distinct_values"`.
+
     A tensor that holds no more distinct values than there are codes is shared
     already: its clusters are kept, and trained.
 
@@ -112,12 +115,21 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Shares the weights and takes hold of them."""
         clusters = self._clusters(self.model)
+        self._shared = [named for named, _ in clusters]
         self._ties = TieSet(self.model, self)
         for named, shared in clusters:
             inner = self._ties.inner(named.variable)
             named.variable.assign(shared.values())
             self._ties.attach(named.variable, self._tie(shared, inner))
         self._ties.retrace()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the number of distinct values to the logs."""
+        assert self._ties is not None
+        self._ties.check(self.model)
+        if logs is not None:
+            values = (named.variable.numpy() for named in self._shared)
+            logs["distinct_values"] = sum(len(np.unique(value)) for value in values)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Lets go of the weights; the shared values stay."""

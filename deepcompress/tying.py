@@ -156,6 +156,18 @@ class TieSet:
         if _is_jax():
             _save_only_present_variables(model.optimizer, model.trainable_variables)
 
+    def check(self, model: keras.Model) -> None:
+        """Raises where the callback that holds the ties has come to another model.
+
+        Raises:
+            RuntimeError: It has.
+        """
+        if model is not self._model:
+            raise RuntimeError(
+                f"One {self._owner} is used in two trainings at once, of "
+                f"{self._model.name!r} and {model.name!r}. Make one for each."
+            )
+
     def state(self, value: np.ndarray) -> Any:
         """Returns a variable that a tie reads inside the compiled step."""
         dtype = str(value.dtype)

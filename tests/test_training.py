@@ -303,6 +303,89 @@ def test_a_killed_training_resumes_where_the_schedule_was(killed_after, tmp_path
     assert sparsity.endswith(after_sparsity.lstrip("["))
 
 
+def loop(model, callback, step, epochs=3, n_batches=4):
+    """A training loop of the user's own, as the guide has it."""
+    x, y = regression()
+    callbacks = keras.callbacks.CallbackList(
+        [callback], model=model, epochs=epochs, steps=n_batches
+    )
+    callbacks.on_train_begin()
+    for epoch in range(epochs):
+        callbacks.on_epoch_begin(epoch)
+        for batch in range(n_batches):
+            part = slice(64 * batch, 64 * batch + 64)
+            step(x[part], y[part])
+            callbacks.on_train_batch_end(batch)
+        callbacks.on_epoch_end(epoch)
+    callbacks.on_train_end()
+
+
+def test_train_on_batch():
+    model = dense_net()
+    schedule = dc.PolynomialDecay(0.8, frequency=1)
+    loop(model, dc.PruningCallback(schedule), model.train_on_batch)
+    assert zeros(kernels(model)["hidden"]) == 160
+    loop(model, dc.WeightSharingQuantizer(bits=3), model.train_on_batch)
+    assert zeros(kernels(model)["hidden"]) == 160
+    assert len(np.unique(kernels(model)["hidden"])) == 8
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a GradientTape is TensorFlow's")
+def test_a_gradient_tape():
+    import tensorflow as tf
+
+    model = dense_net()
+
+    def make_step():
+        @tf.function
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+            gradients = tape.gradient(loss, model.trainable_variables)
+            model.optimizer.apply(gradients, model.trainable_variables)
+
+        return step
+
+    loop(model, dc.PruningCallback(dc.PolynomialDecay(0.8, frequency=1)), make_step())
+    assert zeros(kernels(model)["hidden"]) == 160
+    loop(model, dc.WeightSharingQuantizer(bits=3), make_step())
+    assert zeros(kernels(model)["hidden"]) == 160
+    assert len(np.unique(kernels(model)["hidden"])) == 8
+
+
+def test_one_callback_in_two_trainings_at_once_is_refused():
+    callback = dc.PruningCallback(0.5)
+    inner = dense_net()
+
+    class Interleave(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 1:
+                keras.callbacks.CallbackList([callback], model=inner, epochs=1, steps=8)
+
+    outer = dense_net()
+    with pytest.raises(RuntimeError, match="two trainings at once"):
+        outer.fit(*regression(), verbose=0, callbacks=[callback, Interleave()])
+
+
+def test_a_loss_that_is_nan_is_named_and_nothing_is_pruned_by_it():
+    model = dense_net()
+    x, y = regression()
+    y[:] = np.nan
+    callback = dc.PruningCallback(dc.PolynomialDecay(0.5, frequency=1))
+    with pytest.raises(ValueError, match="holds NaN or infinity"):
+        model.fit(x, y, verbose=0, callbacks=[callback])
+
+
+def test_what_happens_is_in_the_logs():
+    x, y = regression()
+    model = dense_net()
+    history = model.fit(x, y, epochs=2, verbose=0, callbacks=[dc.PruningCallback(0.5)])
+    assert history.history["sparsity"] == [0.5, 0.5]
+    sharing = dc.WeightSharingQuantizer(bits=3)
+    history = model.fit(x, y, epochs=2, verbose=0, callbacks=[sharing])
+    assert history.history["distinct_values"] == [16, 16]
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow's")
 def test_a_mirrored_strategy():
     code = """
