@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,16 +36,23 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     # A link keeps pointing at its file, as it would under a plain open().
     target = Path(os.path.realpath(path))
+    given = os.fspath(path)
+    if target.is_dir() or given.endswith(("/", os.sep)):
+        raise IsADirectoryError(f"{given!r} is a folder; name a file.")
     if not target.parent.is_dir():
         raise FileNotFoundError(
-            f"The folder of {os.fspath(path)!r} does not exist; create it first."
+            f"The folder of {given!r} does not exist; create it first."
         )
+    if target.exists() and not target.is_file():
+        raise OSError(f"{given!r} is not a regular file, so it cannot be replaced.")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
         temporary.replace(target)
     except BaseException:
         with suppress(OSError):

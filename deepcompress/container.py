@@ -40,6 +40,10 @@ COMMON_NAMES = (
 # some hundred bytes. Part of the format: it never changes.
 DICTIONARY = Path(__file__).with_name("architecture.dictionary").read_bytes()
 
+_OTHERS = {
+    b"PK\x03\x04": " If it is a .keras file, use keras.models.load_model.",
+    b"\x89HDF": " If it is a .weights.h5 file, use model.load_weights.",
+}
 _EXPLICIT_RANK = 7
 _MAX_RANK = 64  # NumPy's own limit
 _MAX_HEADER_START = len(MAGIC) + 1 + 9
@@ -279,9 +283,10 @@ class Container(Mapping[str, np.ndarray]):
         if self._architecture is None:
             return None
         section, plain_size = self._architecture
+        packed = self._take(section)
         inflate = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
         try:
-            plain = inflate.decompress(self._take(section), max(plain_size, 1))
+            plain = inflate.decompress(packed, max(plain_size, 1))
             if len(plain) != plain_size or not inflate.eof or inflate.unused_data:
                 raise CorruptFileError("its size is not the one declared")
             return plain.decode()
@@ -296,7 +301,12 @@ class Container(Mapping[str, np.ndarray]):
         if not start:
             raise CorruptFileError("the file is empty.")
         if not start.startswith(MAGIC):
-            raise CorruptFileError("this is not a .dcz file (its first bytes differ).")
+            hint = next(
+                (text for magic, text in _OTHERS.items() if start.startswith(magic)), ""
+            )
+            raise CorruptFileError(
+                f"this is not a .dcz file (its first bytes differ).{hint}"
+            )
         reader = ByteReader(start)
         reader.take(len(MAGIC))
         if (version := reader.byte()) != VERSION:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import keras
 import numpy as np
 
 _SECONDS_TO_WAIT = 20.0
+_LEAST_IMAGES = 12
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def load_digits(
     >>> load_digits("digits.npz")
     Traceback (most recent call last):
         ...
-    FileNotFoundError: [Errno 2] No such file or directory: 'digits.npz'
+    FileNotFoundError: There is no file 'digits.npz'.
     """
     if path is not None:
         (x, y), test, source = *_load_own(path), Path(path).name
@@ -138,6 +140,11 @@ class ShiftedImages(keras.utils.PyDataset):
 
 def _load_own(path: str | os.PathLike[str]) -> tuple[Any, Any]:
     names = ("x_train", "y_train", "x_test", "y_test")
+    if not Path(path).exists():
+        raise FileNotFoundError(f"There is no file {os.fspath(path)!r}.")
+    # NumPy would take what is no .npz file for a pickle, and offer to load it.
+    if not is_zipfile(path):
+        raise ValueError(f"{os.fspath(path)!r} is not an .npz file.")
     with np.load(path, allow_pickle=False) as data:
         missing = [name for name in names if name not in data]
         if missing:
@@ -152,6 +159,13 @@ def _load_own(path: str | os.PathLike[str]) -> tuple[Any, Any]:
                 "Images must have the shape (n, 28, 28) and labels (n,). Received: "
                 f"{x.shape} and {y.shape}"
             )
+        if y.dtype.kind not in "iu" or not len(y) or y.min() < 0 or y.max() > 9:
+            raise ValueError("Labels must be integers from 0 to 9.")
+    if len(x_train) < _LEAST_IMAGES:
+        raise ValueError(
+            f"At least {_LEAST_IMAGES} training images are needed. "
+            f"Received: {len(x_train)}"
+        )
     return (x_train, y_train), (x_test, y_test)
 
 

@@ -1,5 +1,6 @@
 """Stage 1: pruning by magnitude, gradually during training or in one shot."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -86,7 +87,7 @@ class PruningCallback(keras.callbacks.Callback):
         self._steps_per_epoch = self.params.get("steps")
         self._step = self._first_step = 0
         self._was_known: bool | None = None
-        self._check_length(schedule for _, schedule in chosen)
+        self._check_length([schedule for _, schedule in chosen])
 
         self._groups = _groups(chosen, self._scope, self._structure)
         self._ties = TieSet(self.model, self)
@@ -161,6 +162,14 @@ class PruningCallback(keras.callbacks.Callback):
                 "fit of one epoch mean nothing. Give `begin` and `end` in steps, or "
                 "pass `steps_per_epoch` to `fit`."
             )
+        total = self._total_steps
+        for schedule in schedules:
+            if total is not None and schedule.span(total)[1] > total:
+                warnings.warn(
+                    f"The fit has {total:,} steps, {schedule} ends only after "
+                    f"{schedule.span(total)[1]:,}: its sparsity will not be reached.",
+                    stacklevel=2,
+                )
 
     def _update(self) -> None:
         """Brings every group to the sparsity of its schedule."""

@@ -1,6 +1,7 @@
 """How sparsity grows in the course of a training."""
 
 from abc import ABC, abstractmethod
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -39,7 +40,12 @@ class PruningSchedule(ABC):
         frequency: int | None = None,
     ) -> None:
         for name, value in (("begin", begin), ("end", end)):
-            if value < 0 or (isinstance(value, float) and value > 1):
+            if not isinstance(value, Real):
+                raise TypeError(
+                    f"`{name}` must be a number. Received: {name}={value!r}"
+                )
+            is_step = isinstance(value, Integral)
+            if not value >= 0 or (value > 1 and not is_step):
                 raise ValueError(
                     f"`{name}` must be a step (an integer of 0 or more) or a fraction "
                     f"of the fit (a float in [0, 1]). Received: {name}={value!r}"
@@ -53,8 +59,8 @@ class PruningSchedule(ABC):
             raise ValueError(
                 f"`frequency` must be at least 1. Received: frequency={frequency!r}"
             )
-        self.begin = begin
-        self.end = end
+        self.begin = int(begin) if isinstance(begin, Integral) else float(begin)
+        self.end = int(end) if isinstance(end, Integral) else float(end)
         self.frequency = frequency
 
     @abstractmethod
@@ -78,8 +84,7 @@ class PruningSchedule(ABC):
         """
         if self.needs_total and total_steps is None:
             return None
-        begin = self._step_of(self.begin, total_steps)
-        end = self._step_of(self.end, total_steps)
+        begin, end = self.span(total_steps)
         if step < begin:
             return None
         return self.sparsity_at(1.0 if step >= end else (step - begin) / (end - begin))
@@ -88,12 +93,20 @@ class PruningSchedule(ABC):
         """Whether the masks are to be updated after so many steps."""
         if self.needs_total and total_steps is None:
             return False
-        begin = self._step_of(self.begin, total_steps)
-        end = self._step_of(self.end, total_steps)
+        begin, end = self.span(total_steps)
         if not begin <= step <= end:
             return False
         frequency = self.frequency or max(1, min(100, (end - begin) // 20))
         return step in (begin, end) or (step - begin) % frequency == 0
+
+    def span(self, total_steps: int | None) -> tuple[int, int]:
+        """Returns the steps at which pruning begins and ends.
+
+        Args:
+            total_steps: Steps of the whole fit, `None` where it is not known.
+        """
+        begin = self._step_of(self.begin, total_steps)
+        return begin, max(begin, self._step_of(self.end, total_steps))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal schedule."""
@@ -215,9 +228,14 @@ def check_sparsity(name: str, value: float) -> float:
     Raises:
         ValueError: It is not.
     """
+    if not isinstance(value, Real):
+        raise TypeError(
+            f"`{name}` must be a number in [0, 1), a PruningSchedule, or a mapping "
+            f"from patterns to these. Received: {name}={value!r}"
+        )
     if not 0 <= value < 1:
         raise ValueError(
-            f"`{name}` must be in [0, 1): the share of weights to set to zero. "
-            f"Received: {name}={value!r}"
+            f"`{name}` must be in [0, 1): the share of weights to set to zero, 0.9 for "
+            f"90 %. Received: {name}={value!r}"
         )
     return float(value)

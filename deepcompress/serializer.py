@@ -147,6 +147,10 @@ class HuffmanSerializer:
             compile: As in `load`.
             safe_mode: As in `load`.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"`loads` takes bytes; for a file use `load`. Received: {data!r}"
+            )
         with container.read(bytes(data)) as weights:
             return _load(weights, model, custom_objects, compile, safe_mode)
 
@@ -200,14 +204,14 @@ def load_model(
 
 
 def _architecture(model: keras.Model) -> str:
-    with_assets = [
+    with_more = [
         layer.name
         for layer in model._flatten_layers(include_self=False)
-        if hasattr(layer, "save_assets")
+        if hasattr(layer, "save_assets") or _saves_in_its_own_way(layer)
     ]
-    if with_assets:
+    if with_more:
         warnings.warn(
-            f"{with_assets} keeps state beside its weights, such as a vocabulary, "
+            f"{with_more} keeps state beside its weights, such as a vocabulary, "
             "which a .dcz file does not hold.",
             stacklevel=4,
         )
@@ -221,6 +225,11 @@ def _architecture(model: keras.Model) -> str:
             "model that you build."
         ) from error
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
+
+
+def _saves_in_its_own_way(layer: Any) -> bool:
+    """Whether a layer that is not Keras' own has a `save_own_variables`."""
+    return not type(layer).save_own_variables.__module__.startswith("keras.")
 
 
 def _load(
@@ -243,6 +252,9 @@ def _load(
     values = [(named.variable, weights[name]) for name, named in assignments]
     for variable, value in values:
         _assign(variable, value)
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()  # what a layer derives from its weights
     return model
 
 
@@ -264,8 +276,8 @@ def _build(
     except TypeError as error:
         raise ValueError(
             "Keras cannot build the architecture in the file. Pass the classes and "
-            "functions that it does not know as `custom_objects`, or a `model` to "
-            f"load into.\n{error}"
+            "functions that it does not know as `custom_objects`, leave its loss out "
+            f"with `compile=False`, or pass a `model` to load into.\n{error}"
         ) from error
 
 

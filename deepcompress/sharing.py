@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from deepcompress.kmeans import kmeans1d
-from deepcompress.tying import Gradient, SharingTie, TieSet, scatter
+from deepcompress.tying import Gradient, MaskTie, SharingTie, Tie, TieSet, scatter
 from deepcompress.variables import NamedVariable, choose
 
 Init = Literal["linear", "density", "random", "kmeans++", "optimal"]
@@ -114,6 +114,12 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Shares the weights and takes hold of them."""
+        strategy = getattr(self.model, "distribute_strategy", None)
+        if self._gradient == "sum" and getattr(strategy, "num_replicas_in_sync", 1) > 1:
+            raise ValueError(
+                "`gradient='sum'` does not work with several replicas, each of which "
+                "would move the centroids. Use `gradient='mean'`."
+            )
         clusters = self._clusters(self.model)
         self._shared = [named for named, _ in clusters]
         self._ties = TieSet(self.model, self)
@@ -139,9 +145,12 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
             self._ties.detach()
             self._ties = None
 
-    def _tie(self, shared: "_Clusters", inner: Any | None) -> SharingTie:
+    def _tie(self, shared: "_Clusters", inner: Any | None) -> Tie:
         assert self._ties is not None
         state = self._ties.state
+        if not shared.is_shared:
+            # Fewer weights have survived than there are codes; the zeros stay zero.
+            return MaskTie(state(shared.values() != 0), inner)
         return SharingTie(
             None if shared.positions is None else state(shared.positions),
             state(shared.codes),
@@ -156,14 +165,12 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         unshared = []
         for named, n_codes in choose(model, self._n_codes, self._layers):
             value = named.numpy()
-            if not value.any():
-                continue
             clusters = self._cluster(value, n_codes)
-            if len(clusters.codes) == len(clusters.centers):
+            if not clusters.is_shared and clusters.positions is None:
                 unshared.append(named.name)
                 continue
             found.append((named, clusters))
-            if self._verbose:
+            if self._verbose and clusters.is_shared:
                 print(
                     f"{named.name}: {len(clusters.codes):,} weights share "
                     f"{len(clusters.centers):,} values"
@@ -209,6 +216,11 @@ class _Clusters:
     positions: np.ndarray | None
     codes: np.ndarray
     centers: np.ndarray
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether two weights have one value that is not zero."""
+        return len(self.codes) > len(self.centers)
 
     def values(self) -> np.ndarray:
         """Returns the tensor with every weight at its centroid."""

@@ -10,7 +10,9 @@ import numpy as np
 
 T = TypeVar("T")
 
-_NORMALIZATIONS = (
+# Their parameters of several axes are no kernels.
+_NEVER = (
+    keras.layers.PReLU,
     keras.layers.BatchNormalization,
     keras.layers.GroupNormalization,
     keras.layers.LayerNormalization,
@@ -73,24 +75,24 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
     Raises:
         ValueError: The model has not been built.
     """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. Received: {model!r}")
     if not model.built:
         raise ValueError(
             f"The model {model.name!r} has not been built, so it has no weights yet. "
-            "Call `model.build(input_shape)`, or call it on some data, first."
+            "Give it a `keras.Input`, or call `model.build(input_shape)` before `fit`."
         )
     owners: dict[int, tuple[str, Any]] = {}
     for path, layer in _walk(model):
         # A layer comes before its sublayers, so the innermost owner stays.
         owners.update({id(variable): (path, layer) for variable in layer.weights})
     trainable = {id(variable) for variable in model.trainable_variables}
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     variables = []
     for variable in model.weights:
         path, layer = owners.get(id(variable), ("", model))
         name = f"{path}/{variable.name}" if path else variable.name
-        taken[name] = taken.get(name, 0) + 1
-        if taken[name] > 1:
-            name = f"{name}_{taken[name] - 1}"
+        name = _unused(name, taken)
         is_compressible = id(variable) in trainable and _is_compressible(
             variable, layer
         )
@@ -131,6 +133,13 @@ def choose(
         ["*"] if layers is None else [layers] if isinstance(layers, str) else layers
     )
     wanted = list(wanted)
+    for pattern in [*by_pattern, *wanted]:
+        if not isinstance(pattern, str):
+            raise TypeError(
+                f"A pattern is a string, such as a layer's name. Received: {pattern!r}"
+            )
+    if not by_pattern or not wanted:
+        raise ValueError("There is no pattern, so no layer would be compressed.")
     paths = list(dict.fromkeys(v.layer for v in candidates))
     for pattern in [*by_pattern, *wanted]:
         if not any(_matches(pattern, path) for path in paths):
@@ -153,15 +162,22 @@ def choose(
 
 def _walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every layer below `layer` with its path, outer layers first."""
-    names: dict[str, int] = {}
+    taken: set[str] = set()
     for child in layer._flatten_layers(include_self=False, recursive=False):
-        names[child.name] = names.get(child.name, 0) + 1
-        name = child.name
-        if names[name] > 1:
-            name = f"{name}_{names[name] - 1}"
+        name = _unused(child.name, taken)
         path = f"{parent}/{name}" if parent else name
         yield path, child
         yield from _walk(child, path)
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """Returns a name that is not taken, with a number if need be, and takes it."""
+    unused, number = name, 0
+    while unused in taken:
+        number += 1
+        unused = f"{name}_{number}"
+    taken.add(unused)
+    return unused
 
 
 def _is_compressible(variable: Any, layer: Any) -> bool:
@@ -169,7 +185,7 @@ def _is_compressible(variable: Any, layer: Any) -> bool:
         len(variable.shape) > 1
         and keras.backend.is_float_dtype(variable.dtype)
         and "bias" not in variable.name
-        and not isinstance(layer, _NORMALIZATIONS)
+        and not isinstance(layer, _NEVER)
     )
 
 
@@ -192,9 +208,8 @@ def _axes(variable: Any, layer: Any) -> tuple[int, tuple[int, ...]]:
 def _matches(pattern: str, path: str) -> bool:
     """Whether a pattern matches a layer's path or that of a layer around it."""
     parts = path.split("/")
-    return any(
-        fnmatchcase("/".join(parts[: n + 1]), pattern) for n in range(len(parts))
-    )
+    around = ["/".join(parts[: n + 1]) for n in range(len(parts))]
+    return pattern in around or any(fnmatchcase(each, pattern) for each in around)
 
 
 def _specificity(pattern: str) -> tuple[bool, int]:

@@ -1,4 +1,5 @@
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -81,6 +82,30 @@ def test_a_missing_folder_is_named(tmp_path):
         atomic_writer(tmp_path / "no" / "model.dcz"),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["", "folder", "new/"])
+def test_a_folder_is_no_file(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError, match="name a file"), atomic_writer(name):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="not a regular file"), atomic_writer(pipe):
+        pass
+    assert pipe.is_fifo()
+
+
+def test_the_mode_of_a_file_that_is_replaced_stays(target):
+    target.chmod(0o600)
+    with atomic_writer(target):
+        pass
+    assert target.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_mode_is_that_of_any_new_file(tmp_path):

@@ -66,11 +66,26 @@ def test_own_data_is_taken(tmp_path):
         ({"y_test": None}, "Missing: y_test"),
         ({"x_test": np.zeros((50, 8, 8))}, r"\(n, 28, 28\)"),
         ({"y_train": np.zeros(7)}, r"labels \(n,\)"),
+        ({"y_test": np.arange(50) + 20}, "Labels must be integers from 0 to 9"),
+        ({"y_test": np.full(50, "a")}, "Labels must be integers from 0 to 9"),
+        (
+            {"x_train": np.zeros((6, 28, 28)), "y_train": np.zeros(6, int)},
+            "At least 12",
+        ),
     ],
 )
 def test_own_data_of_another_form_is_refused(changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         load_digits(own(tmp_path / "mine.npz", **changes))
+
+
+def test_what_is_no_npz_file_is_refused(tmp_path):
+    path = tmp_path / "mine.npz"
+    path.write_bytes(b"PK half a file")
+    with pytest.raises(ValueError, match=r"is not an \.npz file"):
+        load_digits(path)
+    with pytest.raises(FileNotFoundError, match="no file"):
+        load_digits(tmp_path / "other.npz")
 
 
 def test_shifted_images_are_the_images_moved():

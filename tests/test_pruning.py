@@ -317,6 +317,17 @@ def test_a_sparsity_outside_its_range_is_refused(sparsity):
         dc.prune(dense_net(), sparsity)
 
 
+@pytest.mark.parametrize("sparsity", ["0.5", None, [0.5], dc.PolynomialDecay])
+def test_what_is_no_sparsity_is_refused(sparsity):
+    with pytest.raises(TypeError, match="must be a number"):
+        dc.PruningCallback(sparsity)
+
+
+def test_a_schedule_that_ends_after_the_fit_is_warned_of():
+    with pytest.warns(UserWarning, match="The fit has 16 steps"):
+        fit(dense_net(), dc.PruningCallback(dc.ConstantSparsity(0.8, begin=1000)))
+
+
 def test_a_scope_that_is_not_known_is_refused():
     with pytest.raises(ValueError, match="'layer' or 'global'"):
         dc.PruningCallback(0.5, scope="model")

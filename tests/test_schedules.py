@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from deepcompress.schedules import ConstantSparsity, PolynomialDecay, PruningSchedule
@@ -33,6 +34,21 @@ def test_fractions_are_those_of_the_fit():
 def test_the_masks_are_due_at_the_ends_and_every_so_many_steps():
     schedule = Linear(begin=10, end=75, frequency=30)
     assert [s for s in range(200) if schedule.is_due(s, None)] == [10, 40, 70, 75]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"), [(15, 0.7), (10, 0.3), (0.5, 5), (15, np.float32(0.25))]
+)
+def test_an_end_that_comes_out_before_the_beginning_is_a_jump(begin, end):
+    schedule = PolynomialDecay(0.8, begin=begin, end=end)
+    due = [step for step in range(21) if schedule.is_due(step, 20)]
+    assert due == [15 if begin == 15 else 10]
+    assert schedule.sparsity(due[0], 20) == 0.8
+
+
+def test_numpy_numbers_are_numbers():
+    assert PolynomialDecay(0.5, end=np.float32(0.5)).span(100) == (0, 50)
+    assert PolynomialDecay(0.5, end=np.int64(50)).span(None) == (0, 50)
 
 
 def test_a_short_way_gets_updates_enough():
@@ -87,6 +103,7 @@ def test_a_sparsity_outside_its_range_is_refused(sparsity):
     [
         ({"begin": -1}, "`begin` must be a step"),
         ({"end": 1.5}, "`end` must be a step"),
+        ({"begin": float("nan")}, "`begin` must be a step"),
         ({"begin": 0.9, "end": 0.1}, "must not lie before"),
         ({"begin": 9, "end": 1}, "must not lie before"),
         ({"frequency": 0}, "`frequency` must be at least 1"),

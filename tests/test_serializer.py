@@ -273,6 +273,39 @@ def test_compiling_can_be_left_out(tmp_path):
     assert not dc.load_model(path, compile=False).compiled
 
 
+def test_what_a_layer_derives_from_its_weights_is_derived_again():
+    x = np.random.default_rng(0).normal(3, 5, (64, 10)).astype("float32")
+    normalization = layers.Normalization()
+    normalization.adapt(x)
+    model = keras.Sequential([keras.Input((10,)), normalization, layers.Dense(3)])
+    serializer = dc.HuffmanSerializer()
+    loaded = serializer.loads(serializer.dumps(model))
+    assert bits(loaded) == bits(model)
+    np.testing.assert_array_equal(
+        loaded.predict(x, verbose=0), model.predict(x, verbose=0)
+    )
+
+
+@keras.saving.register_keras_serializable("tests")
+class Counting(layers.Dense):
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["calls"] = np.array(7)
+
+
+def test_a_layer_that_saves_in_its_own_way_is_warned_of():
+    model = keras.Sequential([keras.Input((3,)), Counting(2, name="counting")])
+    with pytest.warns(UserWarning, match="'counting'"):
+        dc.HuffmanSerializer().dumps(model)
+
+
+def test_what_is_no_model_or_no_bytes_is_refused():
+    with pytest.raises(TypeError, match=r"must be a keras\.Model"):
+        dc.HuffmanSerializer().dumps("model.dcz")
+    with pytest.raises(TypeError, match="for a file use `load`"):
+        dc.HuffmanSerializer().loads("model.dcz")
+
+
 def test_training_goes_on_after_loading():
     model = dense_net()
     x, y = regression()

@@ -216,6 +216,22 @@ def test_pruning_and_sharing_in_one_fit_is_refused():
     assert distinct(kernels(model)["hidden"]) == 8
 
 
+def test_zeros_of_a_layer_with_fewer_weights_than_codes_stay_zero():
+    model = dense_net()
+    fit(model, dc.PruningCallback({"hidden": 0.5, "out": 0.9}))
+    fit(model, dc.WeightSharingQuantizer(bits=5))
+    assert zeros(kernels(model)["out"]) == 54
+    assert distinct(kernels(model)["out"]) <= 7
+    assert distinct(kernels(model)["hidden"]) == 32
+
+
+def test_a_layer_that_was_emptied_stays_empty():
+    model = dense_net()
+    model.get_layer("out").kernel.assign(np.zeros((20, 3)))
+    fit(model, dc.WeightSharingQuantizer(bits=2))
+    assert not kernels(model)["out"].any()
+
+
 def test_nan_is_refused_before_anything_changes():
     model = dense_net()
     model.get_layer("out").kernel.assign(np.full((20, 3), np.nan))

@@ -410,10 +410,15 @@ for layer in model.layers:
     assert len(replicas) == 2
     assert replicas[0].tobytes() == replicas[1].tobytes()
     print((replicas[0] == 0).sum(), len(np.unique(replicas[0])))
+try:
+    model.fit(x, y, verbose=0, callbacks=[dc.WeightSharingQuantizer(3, gradient="sum")])
+except ValueError as error:
+    assert "several replicas" in str(error)
+    print("refused")
 """
     result = subprocess.run(
         [sys.executable, "-c", code, os.path.dirname(__file__)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["160", "8", "48", "8"]
+    assert result.stdout.split() == ["160", "8", "48", "8", "refused"]

@@ -57,6 +57,20 @@ def test_layers_of_one_name_get_numbers():
     ]
 
 
+def test_names_that_would_collide_with_numbered_ones_are_told_apart():
+    class Colliding(layers.Layer):
+        def build(self, shape):
+            for name in ("w", "w", "w_1"):
+                self.add_weight(shape=(2, 2), name=name)
+            self.ready = True
+
+        def call(self, x):
+            return x
+
+    model = keras.Sequential([keras.Input((2,)), Colliding(name="c")])
+    assert names(model) == ["c/w", "c/w_1", "c/w_1_1"]
+
+
 def test_a_layer_used_twice_is_listed_once():
     layer = layers.Dense(4, name="both")
     inputs = keras.Input((4,))
@@ -136,6 +150,23 @@ def test_a_pattern_that_matches_nothing_lists_the_layers(settings, layers):
 def test_patterns_that_exclude_each_other_are_refused():
     with pytest.raises(ValueError, match="matches both"):
         choose(image_net(), {"conv1": 1}, "head")
+
+
+@pytest.mark.parametrize("pattern", [3, layers.Dense(2)])
+def test_a_pattern_that_is_no_string_is_refused(pattern):
+    with pytest.raises(TypeError, match="A pattern is a string"):
+        choose(image_net(), 1, [pattern])
+
+
+@pytest.mark.parametrize(("settings", "layers"), [({}, None), (1, [])])
+def test_no_pattern_at_all_is_refused(settings, layers):
+    with pytest.raises(ValueError, match="no pattern"):
+        choose(image_net(), settings, layers)
+
+
+def test_a_name_with_brackets_is_a_name():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="a[1]")])
+    assert chosen(model, {"a[1]": 4}) == {"a[1]/kernel": 4}
 
 
 def test_an_unbuilt_model_is_refused():
