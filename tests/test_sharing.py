@@ -177,7 +177,6 @@ def test_other_dtypes_are_shared(dtype):
     assert distinct(kernel.astype("float64")) == 8
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_layer_with_too_few_weights_is_left_alone_and_named():
     model = dense_net()
     before = kernels(model)["out"]
