@@ -47,7 +47,8 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         gradient: What moves a centroid: the `"mean"` of its members' updates, or
             their `"sum"`. The sum is the paper's equation 3, meant for plain SGD
             with a small rate. Defaults to `"mean"`.
-        seed: Seed of `"random"` and `"kmeans++"`. Defaults to `None`.
+        seed: Seed of `"random"` and `"kmeans++"`; `None` draws anew each time, which
+            several processes that train one model must not do. Defaults to `0`.
         verbose: `1` prints what was shared. Defaults to `0`.
 
     Raises:
@@ -78,7 +79,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         layers: str | Iterable[str] | None = None,
         init: Init = "linear",
         gradient: Gradient = "mean",
-        seed: int | None = None,
+        seed: int | None = 0,
         verbose: int = 0,
     ) -> None:
         super().__init__()

@@ -154,7 +154,9 @@ class TieSet:
         self._ties: list[tuple[Any, Tie]] = []
         self._states: list[Any] = []
         if _is_jax():
-            _save_only_present_variables(model.optimizer, model.trainable_variables)
+            model.optimizer.build(model.trainable_variables)
+            for optimizer in _optimizers(model):
+                _save_only_present_variables(optimizer)
 
     def check(self, model: keras.Model) -> None:
         """Raises where the callback that holds the ties has come to another model.
@@ -174,7 +176,8 @@ class TieSet:
         if _is_jax():
             # A variable that the optimizer does not track is baked into the step
             # as a constant, and changes go unseen.
-            variable = self._model.optimizer.add_variable(value.shape, dtype=dtype)
+            *_, updating = _optimizers(self._model)
+            variable = updating.add_variable(value.shape, dtype=dtype)
             variable.assign(value)
         else:
             variable = keras.Variable(value, dtype=dtype, trainable=False)
@@ -226,12 +229,16 @@ class TieSet:
         for variable, tie in self._ties:
             variable.constraint = tie.inner
         if _is_jax():
-            optimizer = self._model.optimizer
             ours = {id(state) for state in self._states}
-            vars(optimizer).pop("save_own_variables", None)
-            optimizer._variables = [
-                v for v in optimizer._variables if id(v) not in ours
-            ]
+            for optimizer in _optimizers(self._model):
+                vars(optimizer).pop("save_own_variables", None)
+                optimizer._variables = [
+                    v for v in optimizer._variables if id(v) not in ours
+                ]
+            # Averages (`use_ema`) that Keras has made the weights are still the
+            # optimizer's too, and no step takes one array for two variables.
+            for variable in self._model.trainable_variables:
+                variable.assign(ops.copy(variable))
         self.retrace()
         self._ties.clear()
         self._states.clear()
@@ -248,9 +255,16 @@ def scatter(
     return flat.reshape(shape)
 
 
-def _save_only_present_variables(optimizer: Any, trainable_variables: Any) -> None:
+def _optimizers(model: keras.Model) -> list[Any]:
+    """Returns a model's optimizer and what it wraps; the last one updates weights."""
+    optimizers = [model.optimizer]
+    while inner := getattr(optimizers[-1], "inner_optimizer", None):
+        optimizers.append(inner)
+    return optimizers
+
+
+def _save_only_present_variables(optimizer: Any) -> None:
     """Keeps variables added later out of checkpoints, which Keras could not load."""
-    optimizer.build(trainable_variables)
     present = optimizer.variables
 
     def save_own_variables(store: Any) -> None:

@@ -5,6 +5,7 @@ had before is put back.
 """
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -30,7 +31,9 @@ LAYERS = {
     "Conv1DTranspose": ((9, 4), layers.Conv1DTranspose(6, 3)),
     "Conv2DTranspose": ((6, 6, 4), layers.Conv2DTranspose(6, 3)),
     "Conv3DTranspose": ((4, 4, 4, 2), layers.Conv3DTranspose(4, 2)),
+    "DepthwiseConv1D": ((9, 4), layers.DepthwiseConv1D(3, depth_multiplier=2)),
     "DepthwiseConv2D": ((6, 6, 4), layers.DepthwiseConv2D(3, depth_multiplier=2)),
+    "SeparableConv1D": ((9, 4), layers.SeparableConv1D(6, 3)),
     "SeparableConv2D": ((6, 6, 4), layers.SeparableConv2D(6, 3)),
     "EinsumDense": ((5, 4), layers.EinsumDense("abc,cde->abde", (None, 3, 2))),
     "LSTM": ((5, 4), layers.LSTM(6)),
@@ -94,22 +97,24 @@ def data_for(model, shape, n=16, kind="normal"):
     return x, y if len(y) > 1 else y[0]
 
 
-def check_both_stages(model, x, y, **compile_arguments):
+def fit_arrays(model, x, y, callback):
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[callback])
+
+
+def check_both_stages(model, x, y, fit=fit_arrays, **compile_arguments):
     """Prunes in one fit and shares in the next, and looks at every variable."""
     variables = [v for v in named_variables(model) if v.is_compressible]
     assert variables
     rest = [v for v in named_variables(model) if not v.is_compressible]
     before = {v.name: v.variable.constraint for v in variables}
     model.compile(**{"optimizer": "adam", "loss": "mse", **compile_arguments})
-    pruning = dc.PruningCallback(dc.PolynomialDecay(SPARSITY, end=0.5))
-    model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[pruning])
+    fit(model, x, y, dc.PruningCallback(dc.PolynomialDecay(SPARSITY, end=0.5)))
     masks = {}
     for named in variables:
         value = named.variable.numpy()
         assert zeros(value) == round(SPARSITY * value.size), named.name
         masks[named.name] = value != 0
-    sharing = dc.WeightSharingQuantizer(bits=BITS)
-    model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[sharing])
+    fit(model, x, y, dc.WeightSharingQuantizer(bits=BITS))
     for named in variables:
         value = named.variable.numpy()
         np.testing.assert_array_equal(value != 0, masks[named.name], named.name)
@@ -237,13 +242,84 @@ def test_ways_to_compile(arguments):
     check_both_stages(dense_net(), *regression(64), **arguments)
 
 
+def fit_batches(make):
+    """A fit of what `make` makes of the arrays: an epoch of batches of four."""
+
+    def fit(model, x, y, callback):
+        model.fit(
+            make(x, y), epochs=2, shuffle=False, verbose=0, callbacks=[callback]
+        )  # fmt: skip
+
+    return fit
+
+
+def as_tf_data(x, y):
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices((x, y)).shuffle(64).batch(4)
+
+
+def as_py_dataset(x, y):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return len(x) // 4
+
+        def __getitem__(self, at):
+            return x[4 * at : 4 * at + 4], y[4 * at : 4 * at + 4]
+
+    return Batches()
+
+
+def as_torch_loader(x, y):
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+    return torch.utils.data.DataLoader(data, batch_size=4, shuffle=True)
+
+
+def fit_generator(model, x, y, callback):
+    def batches():
+        while True:
+            yield x[:4], y[:4]
+
+    model.fit(
+        batches(), steps_per_epoch=8, epochs=2, shuffle=False, verbose=0,
+        callbacks=[callback],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        fit_batches(as_tf_data),
+        fit_batches(as_py_dataset),
+        pytest.param(
+            fit_batches(as_torch_loader),
+            marks=pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's own loader"),
+        ),
+        fit_generator,
+    ],
+    ids=["tf.data", "PyDataset", "DataLoader", "generator"],
+)
+def test_kinds_of_data(fit):
+    check_both_stages(dense_net(), *regression(64), fit=fit)
+
+
+def test_a_model_fitted_before():
+    model = dense_net()
+    x, y = regression(64)
+    model.fit(x, y, verbose=0)
+    # Not compiled anew: the step is traced by then, without a tie.
+    check_both_stages(model, x, y, optimizer=model.optimizer)
+
+
 def test_class_weights():
-    model = dense_net(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    x, y = regression()
-    callback = dc.PruningCallback(0.5)
-    model.fit(x, y.argmax(1), class_weight={0: 1, 1: 2, 2: 5}, verbose=0,
-              callbacks=[callback])  # fmt: skip
-    assert zeros(kernels(model)["hidden"]) == 100
+    def fit(model, x, y, callback):
+        model.fit(
+            x, y.argmax(1), class_weight={0: 1, 1: 2, 2: 5}, epochs=2, verbose=0,
+            callbacks=[callback],
+        )  # fmt: skip
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    check_both_stages(dense_net(), *regression(64), fit=fit, loss=loss)
 
 
 def test_early_stopping_leaves_the_sparsity_reached():
@@ -384,6 +460,72 @@ def test_what_happens_is_in_the_logs():
     sharing = dc.WeightSharingQuantizer(bits=3)
     history = model.fit(x, y, epochs=2, verbose=0, callbacks=[sharing])
     assert history.history["distinct_values"] == [16, 16]
+
+
+def test_tensorboard_shows_sparsity_and_distinct_values(tmp_path):
+    from tensorboard.backend.event_processing import event_accumulator
+    from tensorboard.util import tensor_util
+
+    model = dense_net()
+    for callback in (dc.PruningCallback(0.5), dc.WeightSharingQuantizer(bits=3)):
+        board = keras.callbacks.TensorBoard(str(tmp_path))
+        model.fit(*regression(64), verbose=0, callbacks=[callback, board])
+    written = event_accumulator.EventAccumulator(str(tmp_path / "train"))
+    written.Reload()
+    seen = {
+        tag: [
+            float(tensor_util.make_ndarray(event.tensor_proto))
+            for event in written.Tensors(tag)
+        ]
+        for tag in ("epoch_sparsity", "epoch_distinct_values")
+    }
+    assert seen == {"epoch_sparsity": [0.5], "epoch_distinct_values": [16.0]}
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="Keras distributes so on JAX alone")
+def test_data_parallel_in_two_processes():
+    code = """
+import hashlib, os, sys
+import jax
+jax.config.update("jax_cpu_collectives_implementation", "gloo")
+rank = int(sys.argv[3])
+jax.distributed.initialize(f"localhost:{sys.argv[2]}", 2, rank)
+sys.path.insert(0, sys.argv[1])
+import keras, numpy as np
+keras.distribution.set_distribution(
+    keras.distribution.DataParallel(auto_shard_dataset=False))
+import deepcompress as dc
+from nets import dense_net, kernels, regression
+model = dense_net()
+x, y = (array[rank::2] for array in regression())
+def fit(callback):
+    model.fit(x, y, batch_size=16, epochs=2, verbose=0, callbacks=[callback])
+    for kernel in kernels(model).values():
+        digest = hashlib.sha256(kernel.tobytes()).hexdigest()
+        print((kernel == 0).sum(), len(np.unique(kernel)), digest)
+fit(dc.PruningCallback(dc.PolynomialDecay(0.8, frequency=1)))
+fit(dc.WeightSharingQuantizer(bits=3, init="kmeans++"))
+"""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, os.path.dirname(__file__), port, str(rank)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    outputs = []
+    for worker in workers:
+        output, errors = worker.communicate(timeout=300)
+        assert worker.returncode == 0, errors
+        lines = [line.split() for line in output.splitlines()]
+        outputs.append([line for line in lines if len(line) == 3])
+    assert outputs[0] == outputs[1]
+    assert [line[0] for line in outputs[0]] == ["160", "48", "160", "48"]
+    assert [line[1] for line in outputs[0][2:]] == ["8", "8"]
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow's")
