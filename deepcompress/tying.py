@@ -55,9 +55,9 @@ class MaskTie(Tie):
 
     def impose(self, w: Any) -> Any:
         """Returns the weights with zeros outside the mask."""
-        # Not a product, which would leave -0.0 and NaN where zeros belong.
-        mask = ops.convert_to_tensor(self.mask)
-        return ops.where(mask, w, ops.zeros_like(w))
+        # By 1, or by 0, which makes 0.0 of -0.0 and NaN too, as a product would not;
+        # `where` takes twice as long.
+        return ops.divide_no_nan(w, ops.convert_to_tensor(self.mask))
 
     def project(self, w: np.ndarray) -> np.ndarray:
         """Returns the weights with zeros outside the mask."""
@@ -118,8 +118,8 @@ class SharingTie(Tie):
             self.centers.assign(centers)
         shared = ops.take(ops.cast(centers, dtype), codes)
         if self.positions is not None:
-            size = int(np.prod(shape))
-            shared = ops.scatter(positions[:, None], shared, (size,))
+            # Sums of one value each: a scatter takes many times as long.
+            shared = ops.segment_sum(shared, positions, int(np.prod(shape)))
         return ops.reshape(shared, shape)
 
     def project(self, w: np.ndarray) -> np.ndarray:
