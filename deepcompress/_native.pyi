@@ -36,14 +36,14 @@ def kmeans_nodes(
     weights: NDArray[np.float64] | None,
     shift: float,
     max_count: int,
-    max_width: float,
+    max_spread: float,
     nodes: NDArray[np.float64],
     starts: NDArray[np.int64],
     /,
 ) -> int: ...
 def kmeans_optimal(
     nodes: NDArray[np.float64], guess: float, cuts: NDArray[np.int64], /
-) -> float: ...
+) -> tuple[float, int]: ...
 def kmeans_lloyd(
     values: NDArray[Any],
     weights: NDArray[np.float64] | None,

@@ -143,4 +143,4 @@ class KMeans1D(ClusterMixin, BaseEstimator):
                 f"KMeans1D clusters one feature, but X has {array.shape[1]} features: "
                 "pass one column, for example X[:, [0]]."
             )
-        return np.ascontiguousarray(array[:, 0])
+        return np.require(array[:, 0], requirements=("C", "A"))

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -95,6 +96,22 @@ def plain_lloyd(values, centers, max_iter):
         previous = labels
         centers = np.array([values[labels == j].mean() for j in range(len(centers))])
     return centers
+
+
+def plain_elements(values, max_count, max_spread):
+    """Where elements start: one is closed when it has its count or its spread."""
+    starts, first = [], 0
+    for i in range(1, len(values) + 1):
+        if i < len(values):
+            width = float(values[i]) - float(values[first])
+            is_full = (
+                i - first >= max_count or (i - first) * width * width >= max_spread
+            )
+            if values[i] == values[i - 1] or not is_full:
+                continue
+        starts.append(first)
+        first = i
+    return [*starts, len(values)]
 
 
 def inertia_of(values, weights, result):
@@ -300,14 +317,19 @@ def test_the_scale_of_weights_is_free(scale):
 @pytest.fixture
 def small_limits(monkeypatch):
     monkeypatch.setattr(kmeans, "_EXACT_VALUES", 4096)
+    monkeypatch.setattr(kmeans, "_ELEMENTS", 4096)
 
 
 @pytest.mark.parametrize("n_clusters", [2, 8, 16])
-@pytest.mark.parametrize("kind", ["normal", "laplace", "pruned", "rounded"])
+@pytest.mark.parametrize(
+    "kind", ["normal", "laplace", "heavy tail", "pruned", "rounded"]
+)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_large_inputs_end_within_a_millionth(request, kind, n_clusters, weighted):
     rng = np.random.default_rng(7)
     values = rng.normal(size=60_000) if kind == "normal" else rng.laplace(size=60_000)
+    if kind == "heavy tail":
+        values = np.exp(2 * rng.normal(size=60_000))
     if kind == "pruned":
         values += 2 * np.sign(values)
     if kind == "rounded":
@@ -334,6 +356,118 @@ def test_large_inputs_that_are_nearly_all_ties(small_limits):
     kmeans._EXACT_VALUES = 1 << 20
     exact = kmeans1d(distinct, 30, sample_weight=counts)
     assert result.inertia == pytest.approx(exact.inertia, rel=1e-6)
+
+
+several_scales = st.builds(
+    lambda whole, exponent: whole * 2.0**exponent,
+    st.integers(-99, 99),
+    st.sampled_from([-30, -3, 0, 0, 0, 20]),
+)
+
+
+@SLOW_TWIN
+@given(
+    st.lists(several_scales, min_size=2, max_size=200),
+    st.integers(1, 30),
+    st.floats(1e-6, 1e6),
+)
+def test_elements_are_those_of_the_twin(values, max_count, max_spread):
+    values = np.sort(values) + 0.0
+    nodes, starts = np.empty((201, 4)), np.empty(201, np.int64)
+    n = _native.kmeans_nodes(values, None, 0.0, max_count, max_spread, nodes, starts)
+    expected = plain_elements(values, max_count, max_spread)
+    assert starts[: n + 1].tolist() == expected
+    np.testing.assert_array_equal(np.diff(nodes[: n + 1, 0]), np.diff(expected))
+    for e in range(n):
+        part = values[expected[e] : expected[e + 1]]
+        close = {"rel": 1e-9, "abs": 1e-6 * np.abs(values).max()}
+        assert nodes[e + 1, 1] - nodes[e, 1] == pytest.approx(part.sum(), **close)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(several_scales, min_size=2, max_size=300), st.integers(1, 40))
+def test_elements_are_about_as_many_as_asked_for(values, limit):
+    values = np.sort(values) + 0.0
+    n_distinct = len(np.unique(values))
+    # More than there is room for would be an error.
+    elements = kmeans._join(kmeans._Sorted(values, None), n_distinct, limit)
+    assert elements.starts[0] == 0
+    assert elements.starts[-1] == len(values)
+    assert (np.diff(elements.starts) > 0).all()
+    if n_distinct <= limit:
+        assert len(elements.starts) == n_distinct + 1
+
+
+def test_far_apart_groups_do_not_make_elements_too_coarse():
+    # Nearly all of the range is the gap between the groups; one value lies far out.
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=1_200_000) + 1e4 * rng.integers(0, 2, 1_200_000)
+    values[0] = 1e6
+    result = kmeans1d(values, 33)
+    parts = [kmeans1d(values[values < 5e3], 16), kmeans1d(values[values > 5e3][1:], 16)]
+    best = sum(part.inertia for part in parts)
+    assert result.inertia == pytest.approx(best, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift"), [(1e-145, 0.0), (1e-157, 1e-145), (1e140, 0.0), (1e300, 0.0)]
+)
+def test_the_elements_of_denormal_and_huge_squares(small_limits, scale, shift):
+    values = np.random.default_rng(0).laplace(size=20_000)
+    result = kmeans1d(values * scale + shift, 4)
+    check_shape_of(result, values * scale + shift, 4)
+    if shift == 0:
+        expected = kmeans1d(values, 4)
+        np.testing.assert_allclose(result.centers, expected.centers * scale, rtol=1e-6)
+
+
+class Recorder:
+    """The kernels, with a record of what each is given and returns."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            result = getattr(_native, name)(*arguments)
+            self.calls.append((name, arguments, result))
+            return result
+
+        return call
+
+    def of(self, name):
+        return [call[1:] for call in self.calls if call[0] == name]
+
+
+@pytest.mark.parametrize("n", [100_000, 1_000_000, 10_000_000])
+@pytest.mark.parametrize("n_clusters", [2, 32, 256])
+def test_the_work_does_not_outgrow_the_values(monkeypatch, n, n_clusters):
+    recorder = Recorder()
+    monkeypatch.setattr(kmeans, "_native", recorder)
+    values = np.random.default_rng(0).standard_exponential(n, dtype=np.float32)
+    kmeans1d(values, n_clusters)
+    programs = recorder.of("kmeans_optimal")
+    # One dynamic program over all elements, and small ones that find its penalty.
+    assert programs[-1][1][1] <= 2
+    assert sum(len(nodes) * passes for (nodes, *_), (_, passes) in programs) <= 16 * n
+    # The values themselves are gone through a fixed number of times.
+    for name in ("distinct", "nodes", "summary", "lloyd"):
+        assert len(recorder.of(f"kmeans_{name}")) <= 2
+    assert all(iterations <= 50 for _, iterations in recorder.of("kmeans_lloyd"))
+
+
+@pytest.mark.parametrize("n_clusters", [32, 256])
+def test_the_memory_beside_alexnets_largest_layer(n_clusters):
+    values = np.random.default_rng(0).standard_normal(9216 * 4096, dtype=np.float32)
+    tracemalloc.start()
+    try:
+        labels = kmeans1d(values, n_clusters).labels
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert labels.dtype == np.uint8
+    # The sorted copy, and what is found on it; the labels come when both are gone.
+    assert 1.0 < peak / values.nbytes < 1.2
 
 
 # ---- Lloyd -----------------------------------------------------------------------
@@ -494,27 +628,94 @@ def test_the_smallest_dtype_of_labels(n_clusters, dtype):
     np.testing.assert_array_equal(result.labels, expected)
 
 
-def test_memory_layouts():
-    plain = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
+def layouts(plain):
+    """The same array in every layout that NumPy has."""
     read_only = plain.copy()
     read_only.flags.writeable = False
-    wide = np.zeros((20, 60), np.float32)
-    wide[:, ::2] = plain
-    expected = kmeans1d(plain, 5)
-    for values in (
-        read_only,
-        wide[:, ::2],
-        np.asfortranarray(plain),
-        plain[::-1, ::-1].copy()[::-1, ::-1],
-        plain.astype(">f4"),
-        plain.tolist(),
-    ):
-        result = kmeans1d(values, 5)
-        np.testing.assert_array_equal(result.labels, expected.labels)
+    wide = np.zeros((*plain.shape[:-1], 2 * plain.shape[-1]), plain.dtype)
+    wide[..., ::2] = plain
+    packed = np.zeros(plain.nbytes + 1, np.uint8)[1:]
+    unaligned = packed.view(plain.dtype).reshape(plain.shape)
+    unaligned[...] = plain
+    return {
+        "read-only": read_only,
+        "strided": wide[..., ::2],
+        "Fortran": np.asfortranarray(plain),
+        "reversed": plain[::-1].copy()[::-1],
+        "big-endian": plain.astype(plain.dtype.newbyteorder(">")),
+        "unaligned": unaligned,
+        "list": plain.tolist(),
+    }
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("init", ["optimal", "linear"])
+def test_memory_layouts(dtype, weighted, init):
+    rng = np.random.default_rng(0)
+    plain = (100 * rng.normal(size=(20, 30))).astype(dtype)
+    weights = rng.integers(1, 9, plain.shape).astype(dtype)
+    weight = weights if weighted else None
+    expected = kmeans1d(plain, 5, init=init, sample_weight=weight)
+    of_weights = layouts(weights) if weighted else {}
+    for layout, values in layouts(plain).items():
+        weight = of_weights.get(layout)
+        result = kmeans1d(values, 5, init=init, sample_weight=weight)
+        np.testing.assert_array_equal(result.labels, expected.labels, layout)
         np.testing.assert_allclose(result.centers, expected.centers, rtol=1e-7)
+
+
+def test_a_scalar_and_a_broadcast():
     scalar = kmeans1d(np.float64(3), 1)
     assert scalar.labels.shape == ()
     assert scalar.centers.tolist() == [3.0]
+    result = kmeans1d(np.broadcast_to(np.float32([2, 1]), (7, 2)), 2)
+    assert result.labels.tolist() == [[1, 0]] * 7
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.5, -3e38, 1e-45])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("init", INITS)
+def test_one_distinct_value(value, dtype, init):
+    values = np.full((3, 700), value if dtype != "f2" else max(value, -6e4), dtype)
+    result = kmeans1d(values, 1, init=init, seed=0)
+    assert result.centers.tolist() == [float(values[0, 0])]
+    assert not result.labels.any()
+    assert result.labels.shape == values.shape
+    assert result.inertia == 0.0
+    with pytest.raises(ValueError, match="n_clusters is 2, but there are only 1 dist"):
+        kmeans1d(values, 2, init=init, seed=0)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_zeros_of_both_signs_are_one_value(init):
+    values = np.zeros(2_000_000, np.float32)
+    values[::3] = -0.0
+    assert kmeans1d(values, 1, init=init, seed=0).centers.tolist() == [0.0]
+    with pytest.raises(ValueError, match="there are only 1 distinct values"):
+        kmeans1d(values, 2, init=init, seed=0)
+    values[7] = 1e-9
+    result = kmeans1d(values, 2, init=init, seed=0)
+    assert np.flatnonzero(result.labels).tolist() == [7]
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "g"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_is_not_finite_is_found_wherever_it_stands(bad, dtype, weighted):
+    weights = np.ones(1000) if weighted else None
+    for position in (0, 500, 999):
+        values = np.linspace(-1, 1, 1000).astype(dtype)
+        values[position] = bad
+        with pytest.raises(ValueError, match="values contains NaN or infinity"):
+            kmeans1d(values, 3, sample_weight=weights)
+
+
+@pytest.mark.parametrize("shape", [0, (0, 5), (3, 0)])
+def test_empty_arrays(shape):
+    for weights in (None, np.ones(shape)):
+        with pytest.raises(ValueError, match="values is empty: pass at least one"):
+            kmeans1d(np.empty(shape, np.float32), 1, sample_weight=weights)
 
 
 @pytest.mark.parametrize("init", INITS)
@@ -530,16 +731,30 @@ def test_the_input_stays_as_it_is(init):
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_the_number_of_threads_changes_nothing(monkeypatch, init):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_number_of_threads_changes_nothing(monkeypatch, init, weighted):
     monkeypatch.setattr(kmeans, "_LABELS_PER_THREAD", 100)
-    values = np.random.default_rng(0).normal(size=5003)
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=5003).astype(np.float32)
+    weights = rng.uniform(size=5003) if weighted else None
     results = [
-        kmeans1d(values, 9, init=init, seed=4, n_threads=n) for n in (1, 2, 7, None)
+        kmeans1d(values, 9, init=init, sample_weight=weights, seed=4, n_threads=n)
+        for n in (1, 2, 3, 8, None)
     ]
     for result in results[1:]:
         np.testing.assert_array_equal(result.labels, results[0].labels)
         np.testing.assert_array_equal(result.centers, results[0].centers)
         assert result.inertia == results[0].inertia
+
+
+def test_nine_million_values_on_up_to_eight_threads():
+    values = np.random.default_rng(0).standard_normal(9_000_001, dtype=np.float32)
+    one = kmeans1d(values, 32, n_threads=1)
+    for n_threads in (2, 3, 8):
+        result = kmeans1d(values, 32, n_threads=n_threads)
+        np.testing.assert_array_equal(result.labels, one.labels)
+        np.testing.assert_array_equal(result.centers, one.centers)
+        assert result.inertia == one.inertia
 
 
 @SLOW_TWIN

@@ -50,7 +50,7 @@ static void accumulate(dc_kmeans_node *nodes, size_t n_elements)
 }
 
 int64_t dc_kmeans_nodes(const void *values, int itemsize, const double *weights, size_t n,
-                        double shift, size_t max_count, double max_width,
+                        double shift, size_t max_count, double max_spread,
                         dc_kmeans_node *nodes, int64_t *starts, size_t capacity)
 {
     if (itemsize != 4 && itemsize != 8)
@@ -74,7 +74,8 @@ int64_t dc_kmeans_nodes(const void *values, int itemsize, const double *weights,
             element.weight += weight;
             element.sum += weight * tied;
             element.square += weight * tied * tied;
-        } while (i < n && i - start < max_count && value - first < max_width);
+        } while (i < n && i - start < max_count &&
+                 (double)(i - start) * (value - first) * (value - first) < max_spread);
         starts[n_elements] = (int64_t)start;
         nodes[n_elements++] = element;
     }

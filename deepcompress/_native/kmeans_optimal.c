@@ -34,10 +34,9 @@ static size_t crossing(const dc_kmeans_node *nodes, size_t n, size_t earlier, si
     }
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
-        if (reach(nodes, later, middle) < reach(nodes, earlier, middle))
-            high = middle;
-        else
-            low = middle;
+        int wins = reach(nodes, later, middle) < reach(nodes, earlier, middle);
+        high = wins ? middle : high;
+        low = wins ? low : middle;
     }
     return high;
 }
@@ -107,6 +106,14 @@ typedef struct {
     uint32_t *cuts;
 } bracket_end;
 
+/* Every element a cluster: laid out only when needed, which is next to never. */
+static const uint32_t *each_apart(bracket_end *many)
+{
+    for (size_t i = 0; i <= many->n_clusters; i++)
+        many->cuts[i] = (uint32_t)i;
+    return many->cuts;
+}
+
 /* From one optimum with too few and one with too many clusters at the same penalty,
  * one with exactly n_clusters: `many` up to a cut inside a cluster of `few`, then
  * `few` (Aggarwal, Schieber and Tokuyama 1994, section 3). */
@@ -167,10 +174,10 @@ int64_t dc_kmeans_optimal(dc_kmeans_node *nodes, size_t n, size_t n_clusters, do
     few.cost = few.penalty;
     few.cuts[0] = 0;
     few.cuts[1] = (uint32_t)n;
-    for (size_t i = 0; i <= n; i++)
-        many.cuts[i] = (uint32_t)i;
     int64_t passes = 0;
-    const uint32_t *found = n_clusters == 1 ? few.cuts : n_clusters == n ? many.cuts : NULL;
+    const uint32_t *found = n_clusters == 1 ? few.cuts : NULL;
+    if (n_clusters == n)
+        found = each_apart(&many);
     while (!found) {
         int is_chord = 0;
         double penalty = guess;
@@ -182,10 +189,13 @@ int64_t dc_kmeans_optimal(dc_kmeans_node *nodes, size_t n, size_t n_clusters, do
         int is_between = m > few.n_clusters && m < many.n_clusters;
         if (m == n_clusters || (is_chord && !is_between)) {
             found = w.begins; /* the queue is done with */
-            if (m == n_clusters)
+            if (m == n_clusters) {
                 trace(w.parents, n, m, w.begins);
-            else
+            } else {
+                if (many.n_clusters == n)
+                    each_apart(&many);
                 splice(&few, &many, n_clusters, w.begins);
+            }
         } else if (m < n_clusters) {
             few.penalty = penalty;
             if (is_between) {

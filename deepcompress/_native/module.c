@@ -288,10 +288,10 @@ static PyObject *kmeans_nodes(PyObject *module, PyObject *args)
     /* sorted values IN, nodes float64 OUT, starts int64 OUT, weights float64 or None IN */
     Py_buffer b[4] = {{0}};
     PyObject *weights, *result = NULL;
-    double shift, max_width;
+    double shift, max_spread;
     Py_ssize_t max_count;
     if (!PyArg_ParseTuple(args, "y*Odndw*w*", &b[0], &weights, &shift, &max_count,
-                          &max_width, &b[1], &b[2]))
+                          &max_spread, &b[1], &b[2]))
         return NULL;
     size_t n = length_of(&b[0]);
     if (optional_buffer(weights, &b[3]) && has_weights(&b[3], n) &&
@@ -302,7 +302,7 @@ static PyObject *kmeans_nodes(PyObject *module, PyObject *args)
             (size_t)b[1].len / sizeof(dc_kmeans_node) >= room) {
             Py_BEGIN_ALLOW_THREADS
             made = dc_kmeans_nodes(b[0].buf, (int)b[0].itemsize, b[3].buf, n, shift,
-                                   (size_t)max_count, max_width, b[1].buf, b[2].buf,
+                                   (size_t)max_count, max_spread, b[1].buf, b[2].buf,
                                    room - 1);
             Py_END_ALLOW_THREADS
         }
@@ -339,7 +339,8 @@ static PyObject *kmeans_optimal(PyObject *module, PyObject *args)
         passes = dc_kmeans_optimal(b[0].buf, n_nodes - 1, n_cuts - 1, guess, w, b[1].buf,
                                    &cost);
         Py_END_ALLOW_THREADS
-        result = passes < 0 ? raise_code(module, passes) : PyFloat_FromDouble(cost);
+        result = passes < 0 ? raise_code(module, passes)
+                            : Py_BuildValue("dL", cost, (long long)passes);
     }
 done:
     PyMem_Free(w.begins);

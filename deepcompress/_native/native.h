@@ -168,12 +168,13 @@ typedef struct {
 /* The number of distinct values, or `limit` where there are at least so many. */
 int64_t dc_kmeans_distinct(const void *values, int itemsize, size_t n, size_t limit);
 
-/* Builds the elements: one goes on while it has fewer than max_count values and is
- * narrower than max_width (max_count 1: one element a distinct value). `nodes` and
+/* Builds the elements: one goes on while it has fewer than max_count values and its
+ * spread, their number times the square of the width up to the next element, is less
+ * than max_spread (max_count 1: one element a distinct value). `nodes` and
  * `starts`, the position of each element's first value, have room for capacity + 1.
  * n >= 1. Returns the number of elements; DC_ERROR_SPACE where it passes capacity. */
 int64_t dc_kmeans_nodes(const void *values, int itemsize, const double *weights, size_t n,
-                        double shift, size_t max_count, double max_width,
+                        double shift, size_t max_count, double max_spread,
                         dc_kmeans_node *nodes, int64_t *starts, size_t capacity);
 
 /* Workspace of dc_kmeans_optimal: `begins`, `wins_from`, `parents` and `many` have
