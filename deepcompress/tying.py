@@ -144,6 +144,9 @@ class TieSet:
     Args:
         model: A compiled model, in training.
         owner: The callback.
+
+    Raises:
+        ValueError: The model is not compiled, on JAX.
     """
 
     def __init__(self, model: keras.Model, owner: keras.callbacks.Callback) -> None:
@@ -154,6 +157,11 @@ class TieSet:
         self._ties: list[tuple[Any, Tie]] = []
         self._states: list[Any] = []
         if _is_jax():
+            if getattr(model, "optimizer", None) is None:
+                raise ValueError(
+                    f"The model {model.name!r} is not compiled. On JAX the optimizer "
+                    "carries what a training step reads: call `model.compile` first."
+                )
             model.optimizer.build(model.trainable_variables)
             for optimizer in _optimizers(model):
                 _save_only_present_variables(optimizer)

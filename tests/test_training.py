@@ -406,6 +406,13 @@ def test_train_on_batch():
     assert len(np.unique(kernels(model)["hidden"])) == 8
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="others need no compiled model")
+def test_a_model_that_is_not_compiled_is_refused():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4)])
+    with pytest.raises(ValueError, match="is not compiled"):
+        loop(model, dc.PruningCallback(0.5), None)
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a GradientTape is TensorFlow's")
 def test_a_gradient_tape():
     import tensorflow as tf
