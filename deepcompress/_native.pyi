@@ -27,8 +27,45 @@ def huffman_decode(
 def gaps_encode(
     positions: NDArray[Any], width: int, symbols: NDArray[Any], /
 ) -> int: ...
-def gaps_decode(
-    symbols: NDArray[Any], width: int, n_elements: int, positions: NDArray[Any]
+def gaps_count(positions: NDArray[Any], counts: NDArray[Any], /) -> int: ...
+def gaps_count_reversed(
+    positions: NDArray[np.int64],
+    n_rows: int,
+    lengths: NDArray[np.int64],
+    strides: NDArray[np.int64],
+    n_columns: int,
+    counts: NDArray[Any],
+    /,
+) -> int: ...
+def gaps_scatter(
+    symbols: NDArray[Any],
+    width: int,
+    lengths: NDArray[np.int64],
+    strides: NDArray[np.int64],
+    values: NDArray[Any],
+    out: NDArray[Any],
+    /,
+) -> int: ...
+def nonzeros(
+    items: NDArray[Any], positions: NDArray[np.int64], values: NDArray[Any], /
+) -> int: ...
+def reverse(
+    positions: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    strides: NDArray[np.int64],
+    n_elements: int,
+    reversed: NDArray[np.int64],
+    order: NDArray[np.int64],
+    spare: NDArray[np.int64],
+    spare_order: NDArray[np.int64],
+    /,
+) -> int: ...
+def codebook(
+    items: NDArray[Any],
+    distinct: NDArray[np.uint64],
+    counts: NDArray[np.uint64],
+    places: NDArray[np.uint16],
+    /,
 ) -> int: ...
 def kmeans_distinct(values: NDArray[Any], limit: int, /) -> int: ...
 def kmeans_nodes(

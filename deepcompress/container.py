@@ -6,16 +6,19 @@
 import os
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import prod
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
 
 from deepcompress._files import atomic_writer
+from deepcompress._threads import map_in_threads
 from deepcompress.coding.bytestream import ByteReader, string, varint
 from deepcompress.coding.tensor import CodedTensor, TensorStats
 from deepcompress.errors import CorruptFileError
@@ -86,7 +89,8 @@ def write(
 
     Args:
         file: A path, written atomically, or a file open for writing.
-        arrays: Arrays of any shape by their names, such as `"conv1/kernel"`.
+        arrays: Arrays of any shape by their names, such as `"conv1/kernel"`. Each is
+            asked for once, several at a time.
         architecture: The model's architecture as JSON, stored beside the arrays.
 
     Returns:
@@ -104,17 +108,17 @@ def write(
     >>> size == len(file.getvalue())
     True
     """
+    layers = _by_layer(arrays)
+    members = [member for _, its_members in layers for member in its_members]
+    encoded = iter(map_in_threads(lambda member: _encode(arrays, *member), members))
     stats: dict[str, TensorStats] = {}
     sections: list[bytes] = []
     directory: list[bytes] = []
-    for layer, members in _by_layer(arrays):
+    for layer, its_members in layers:
         entries, payload = [], []
-        for leaf, name in members:
-            array = _little_endian(name, arrays[name])
-            tensor = CodedTensor.from_array(array)
-            data = tensor.to_bytes()
-            stats[name] = tensor.stats(len(data))
-            entries.append(_encode_entry(leaf, array))
+        for _, name in its_members:
+            entry, data, stats[name] = next(encoded)
+            entries.append(entry)
             payload.append(data)
         section = b"".join(payload)
         sections.append(section)
@@ -219,7 +223,8 @@ class Container(Mapping[str, np.ndarray]):
         self._entries: dict[str, _Entry] = {}
         self._sections: list[_Section] = []
         self._architecture: tuple[_Section, int] | None = None
-        self._last: tuple[int, dict[str, tuple[np.ndarray, TensorStats]]] | None = None
+        self._lock = Lock()
+        self._last: tuple[int, dict[str, tuple[CodedTensor, int]]] | None = None
         try:
             self.size = self._file.seek(0, os.SEEK_END)
             self._read_directory()
@@ -231,7 +236,10 @@ class Container(Mapping[str, np.ndarray]):
             raise
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._read_section(self._entries[name].section)[name][0].copy()
+        section = self._entries[name].section
+        tensor, _ = self._read_section(section)[name]
+        with self._errors_in(section):
+            return tensor.to_array()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -272,10 +280,21 @@ class Container(Mapping[str, np.ndarray]):
     def stats(self) -> dict[str, TensorStats]:
         """Returns the figures of every array by its name."""
         return {
-            name: stats
+            name: tensor.stats(size)
             for index in range(len(self._sections))
-            for name, (_, stats) in self._read_section(index).items()
+            for name, (tensor, size) in self._read_section(index).items()
         }
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Returns every array by its name, decoded on every processor."""
+
+        def read(index: int) -> list[tuple[str, np.ndarray]]:
+            tensors = self._parse_section(index)
+            with self._errors_in(index):
+                return [(name, each.to_array()) for name, (each, _) in tensors.items()]
+
+        parts = map_in_threads(read, range(len(self._sections)))
+        return {name: array for part in parts for name, array in part}
 
     @property
     def architecture(self) -> str | None:
@@ -356,8 +375,9 @@ class Container(Mapping[str, np.ndarray]):
             )
 
     def _take(self, section: _Section) -> bytes:
-        self._file.seek(section.offset)
-        data = self._file.read(section.size)
+        with self._lock:
+            self._file.seek(section.offset)
+            data = self._file.read(section.size)
         if zlib.crc32(data) != section.checksum:
             raise CorruptFileError(
                 f"{self._label}: the checksum of bytes {section.offset} to "
@@ -365,27 +385,45 @@ class Container(Mapping[str, np.ndarray]):
             )
         return data
 
-    def _read_section(self, index: int) -> dict[str, tuple[np.ndarray, TensorStats]]:
+    def _read_section(self, index: int) -> dict[str, tuple[CodedTensor, int]]:
         # A layer's arrays are mostly asked for one after the other.
-        if self._last is not None and self._last[0] == index:
-            return self._last[1]
+        last = self._last
+        if last is None or last[0] != index:
+            last = self._last = index, self._parse_section(index)
+        return last[1]
+
+    def _parse_section(self, index: int) -> dict[str, tuple[CodedTensor, int]]:
+        """Returns the tensors of a section, and the bytes that each takes."""
         reader = ByteReader(self._take(self._sections[index]))
-        arrays = {}
-        try:
+        tensors = {}
+        with self._errors_in(index):
             for name, entry in self._entries.items():
                 if entry.section == index:
                     begin = reader.position
                     tensor = CodedTensor.read(reader, entry.dtype, entry.shape)
-                    size = reader.position - begin
-                    arrays[name] = tensor.to_array(), tensor.stats(size)
+                    tensors[name] = tensor, reader.position - begin
             reader.expect_end()
+        return tensors
+
+    @contextmanager
+    def _errors_in(self, index: int) -> Iterator[None]:
+        try:
+            yield
         except CorruptFileError as error:
             section = self._sections[index]
             raise CorruptFileError(
                 f"{self._label}, section at byte {section.offset}: {error}"
             ) from None
-        self._last = index, arrays
-        return arrays
+
+
+def _encode(
+    arrays: Mapping[str, np.ndarray], leaf: str, name: str
+) -> tuple[bytes, bytes, TensorStats]:
+    """Returns an array's entry in the directory, its bytes and its figures."""
+    array = _little_endian(name, arrays[name])
+    tensor = CodedTensor.from_array(array)
+    data = tensor.to_bytes()
+    return _encode_entry(leaf, array), data, tensor.stats(len(data))
 
 
 def _by_layer(

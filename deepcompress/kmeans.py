@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepcompress import _native
+from deepcompress._threads import map_in_threads, n_processors
 
 if TYPE_CHECKING:
     from deepcompress.kmeans_estimator import KMeans1D
@@ -218,26 +217,17 @@ def assign_labels(flat: _Array, centers: _Array, n_threads: int | None) -> _Arra
     )
 
     labels = np.empty(flat.size, np.min_scalar_type(len(centers) - 1))
-    n_chunks = min(_n_processors(n_threads), -(-flat.size // _LABELS_PER_THREAD))
+    n_chunks = min(n_threads or n_processors(), -(-flat.size // _LABELS_PER_THREAD))
     if n_chunks <= 1:
         _native.kmeans_labels(flat, thresholds, labels)
         return labels
     bounds = [flat.size * i // n_chunks for i in range(n_chunks + 1)]
 
-    def run(first: int, last: int) -> None:
-        _native.kmeans_labels(flat[first:last], thresholds, labels[first:last])
+    def run(chunk: slice) -> None:
+        _native.kmeans_labels(flat[chunk], thresholds, labels[chunk])
 
-    with ThreadPoolExecutor(n_chunks) as pool:
-        list(pool.map(run, bounds[:-1], bounds[1:]))
+    map_in_threads(run, map(slice, bounds[:-1], bounds[1:]), n_chunks)
     return labels
-
-
-def _n_processors(n_threads: int | None) -> int:
-    if n_threads is not None:
-        return n_threads
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _as_values(values: ArrayLike) -> tuple[_Array, tuple[int, ...]]:

@@ -1,10 +1,11 @@
 """Stage 3: a Keras model as a Huffman-coded file, and back."""
 
+import contextlib
 import io
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -157,11 +158,28 @@ class HuffmanSerializer:
     def _write(
         self, model: keras.Model, file: str | os.PathLike[str] | io.BytesIO
     ) -> tuple[Any, int]:
-        arrays = {
-            named.name: named.variable.numpy() for named in named_variables(model)
-        }
+        weights = _Weights(model)
         architecture = _architecture(model) if self._include_architecture else None
-        return container.write(file, arrays, architecture=architecture)
+        return container.write(file, weights, architecture=architecture)
+
+
+class _Weights(Mapping[str, np.ndarray]):
+    """The weights of a model by name, each copied when it is asked for."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._variables = {
+            named.name: named.variable for named in named_variables(model)
+        }
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        value: np.ndarray = self._variables[name].numpy()
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 def load_model(
@@ -245,13 +263,9 @@ def _load(
                 "The file holds weights without an architecture. Pass a model of the "
                 "same shapes: `HuffmanSerializer().load(path, model=model)`."
             )
-        model = _build(weights.architecture, custom_objects, compile, safe_mode)
-    assignments = _match(weights, named_variables(model))
-    # All is decoded before anything is assigned, so that a damaged file leaves a
-    # given model as it was.
-    values = [(named.variable, weights[name]) for name, named in assignments]
-    for variable, value in values:
-        _assign(variable, value)
+        model = _build(weights, dict(custom_objects or {}), compile, safe_mode)
+    else:
+        _assign(model, weights)
     for layer in model._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()  # what a layer derives from its weights
@@ -259,19 +273,55 @@ def _load(
 
 
 def _build(
-    architecture: str,
-    custom_objects: Mapping[str, Any] | None,
+    weights: Container,
+    custom_objects: dict[str, Any],
     compile: bool,
     safe_mode: bool,
 ) -> keras.Model:
-    config = json.loads(architecture)
+    """Returns the model of the architecture, with its weights."""
+    assert weights.architecture is not None
+    config = json.loads(weights.architecture)
     if not compile:
         config.pop("compile_config", None)
+    if safe_mode and keras.distribution.distribution() is None:
+        # A layer may need the values of its variables as it is built. Keras refuses
+        # that here in its own ways, and it is built as ever.
+        with contextlib.suppress(Exception):
+            return _build_from(config, custom_objects, weights)
+    model = _deserialize(config, custom_objects, safe_mode)
+    _assign(model, weights)
+    return model
+
+
+def _build_from(
+    config: dict[str, Any],
+    custom_objects: dict[str, Any],
+    weights: Container,
+) -> keras.Model:
+    """Returns a model whose variables begin with their values.
+
+    Random weights, only to be replaced, would take most of the time of building.
+    """
+    config = dict(config)
+    compile_config = config.pop("compile_config", None)
+    with keras.StatelessScope(), keras.saving.CustomObjectScope(custom_objects):
+        # Variables get no value before the scope ends, which is when Keras calls
+        # their initializers.
+        model = _deserialize(config, custom_objects, safe_mode=True)
+        _assign(model, weights)
+    if compile_config:
+        with keras.saving.CustomObjectScope(custom_objects):
+            model.compile_from_config(compile_config)
+            model.compiled = True
+    return model
+
+
+def _deserialize(
+    config: dict[str, Any], custom_objects: dict[str, Any], safe_mode: bool
+) -> keras.Model:
     try:
         return keras.saving.deserialize_keras_object(
-            config,
-            custom_objects=dict(custom_objects or {}),
-            safe_mode=safe_mode,
+            config, custom_objects=custom_objects, safe_mode=safe_mode
         )
     except TypeError as error:
         raise ValueError(
@@ -316,7 +366,27 @@ def _first(names: set[str]) -> str:
     return ", ".join(map(repr, shown[:5])) + (", ..." if len(shown) > 5 else "") or "-"
 
 
-def _assign(variable: Any, value: np.ndarray) -> None:
-    # As a tensor of the variable's dtype: a detour over Python numbers or another
-    # dtype would change NaN payloads.
-    variable.assign(keras.ops.convert_to_tensor(value, dtype=variable.dtype))
+def _assign(model: keras.Model, weights: Container) -> None:
+    # All is matched and decoded before anything is assigned, so that a damaged file
+    # leaves a given model as it was.
+    pairs = _match(weights, named_variables(model))
+    arrays = weights.to_dict()
+    for name, named in pairs:
+        variable = named.variable
+        # As a tensor of the variable's dtype: a detour over Python numbers or another
+        # dtype would change NaN payloads.
+        value = keras.ops.convert_to_tensor(arrays.pop(name), dtype=variable.dtype)
+        if variable._value is None:
+            variable._initializer = _Value(value)
+        else:
+            variable.assign(value)
+
+
+class _Value(keras.initializers.Initializer):
+    """Initializes a variable with its value."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return self._value

@@ -317,3 +317,47 @@ def test_training_goes_on_after_loading():
     mask = [weight != 0 for weight in model.get_weights()[::2]]
     for kept, weight in zip(mask, loaded.get_weights()[::2], strict=True):
         np.testing.assert_array_equal(weight != 0, kept)
+
+
+class Scaled(layers.Layer):
+    """Makes a variable from a value, and looks at another one as it is built."""
+
+    def build(self, input_shape):
+        self.scale = keras.Variable(np.full(input_shape[-1], 0.5, "float32"))
+        self.shift = self.add_weight(shape=(input_shape[-1],), name="shift")
+        self.shift.assign(np.ones(input_shape[-1]))
+        self.seen = self.shift.numpy().sum()
+
+    def call(self, inputs):
+        return inputs * self.scale + self.shift
+
+
+def test_a_layer_that_needs_values_as_it_is_built_comes_back():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), Scaled()])
+    model.compile("sgd", "mse")
+    model.layers[-1].shift.assign([1.0, 2.0, 3.0])
+    data = dc.HuffmanSerializer().dumps(model)
+    custom = {"Scaled": Scaled}
+    loaded = dc.HuffmanSerializer().loads(data, custom_objects=custom)
+    assert bits(loaded) == bits(model)
+    assert loaded.layers[-1].seen == 3
+    assert loaded.compiled
+
+
+def test_every_variable_of_a_loaded_model_can_be_trained():
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(6, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(2),
+        ]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    loaded = dc.HuffmanSerializer().loads(dc.HuffmanSerializer().dumps(model))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((32, 8)), rng.standard_normal((32, 2))
+    loaded.fit(x, y, epochs=1, verbose=0)
+    for before, after in zip(model.weights, loaded.weights, strict=True):
+        assert (before.numpy() != after.numpy()).any()

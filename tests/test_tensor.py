@@ -49,6 +49,13 @@ def test_every_bit_comes_back(array):
         np.testing.assert_array_equal(vars(read.stats(len(data)))[name], value)
 
 
+def test_an_array_that_is_not_aligned_comes_back():
+    data = np.arange(401, dtype=np.uint8) % 3
+    array = np.frombuffer(data[1:].tobytes() + b"\0", np.uint8)[1:].view(np.uint32)
+    assert not array.flags.aligned
+    np.testing.assert_array_equal(round_trip(array)[2].to_array(), array)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_every_nan_infinity_and_negative_zero_comes_back(dtype):
     size = np.dtype(dtype).itemsize

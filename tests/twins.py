@@ -131,6 +131,32 @@ def table_bits(lengths):
     return bits
 
 
+def nonzeros(items):
+    """Positions and values of what is not zero."""
+    found = [(position, item) for position, item in enumerate(items) if item]
+    return [position for position, _ in found], [item for _, item in found]
+
+
+def reversed_position(position, shape):
+    """Where an element goes when the axes are reversed, index by index."""
+    indices = []
+    for length in reversed(shape):
+        position, index = divmod(position, length)
+        indices.append(index)
+    for index, length in zip(indices, reversed(shape), strict=True):
+        position = position * length + index
+    return position
+
+
+def gaps_of(positions):
+    """The zeros before each position."""
+    befores = [-1, *positions[:-1]]
+    return [
+        position - before - 1
+        for position, before in zip(positions, befores, strict=True)
+    ]
+
+
 def gap_symbols(positions, width):
     """Positions as gaps with escapes."""
     escape = 2**width - 1

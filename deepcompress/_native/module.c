@@ -74,6 +74,29 @@ static void release(Py_buffer *buffers, size_t count)
         PyBuffer_Release(&buffers[i]);
 }
 
+/* A scan over n_elements from int64 lengths and strides. Its rank is 0 where they are
+ * not those of one: all elements inside, and no length 0. */
+static dc_scan scan_of(const Py_buffer *lengths, const Py_buffer *strides,
+                       size_t n_elements)
+{
+    dc_scan scan = {lengths->buf, strides->buf, length_of(lengths), (int64_t)n_elements};
+    int64_t product = 1, last = 0;
+    int fits = lengths->itemsize == 8 && strides->itemsize == 8 &&
+               length_of(strides) == scan.rank;
+    for (size_t axis = 0; fits && axis < scan.rank; axis++) {
+        int64_t length = scan.lengths[axis], stride = scan.strides[axis];
+        fits = length > 0 && stride > 0 && length <= scan.n_elements / product &&
+               (length == 1 || stride <= (scan.n_elements - 1 - last) / (length - 1));
+        if (fits) {
+            product *= length;
+            last += (length - 1) * stride;
+        }
+    }
+    if (!fits || product != scan.n_elements)
+        scan.rank = 0;
+    return scan;
+}
+
 /* ---- Huffman ------------------------------------------------------------------- */
 
 static PyObject *huffman_lengths(PyObject *module, PyObject *args)
@@ -216,23 +239,160 @@ static PyObject *gaps_encode(PyObject *module, PyObject *args)
     return result;
 }
 
-static PyObject *gaps_decode(PyObject *module, PyObject *args)
+static PyObject *gaps_count(PyObject *module, PyObject *args)
 {
-    Py_buffer b[2]; /* symbols IN, positions int64 OUT */
-    int width;
-    long long n_elements;
-    if (!PyArg_ParseTuple(args, "y*iLw*", &b[0], &width, &n_elements, &b[1]))
+    Py_buffer b[2]; /* positions int64 IN, counts uint64 OUT */
+    if (!PyArg_ParseTuple(args, "y*w*", &b[0], &b[1]))
         return NULL;
     PyObject *result = NULL;
-    if (has_symbols(&b[0]) && has_itemsize(&b[1], 8)) {
-        int64_t found;
+    if (has_itemsize(&b[0], 8) && has_itemsize(&b[1], 8)) {
+        int64_t longest;
         Py_BEGIN_ALLOW_THREADS
-        found = dc_gaps_decode(b[0].buf, (int)b[0].itemsize, length_of(&b[0]), width,
-                               n_elements, b[1].buf, length_of(&b[1]));
+        longest = dc_gaps_count(b[0].buf, length_of(&b[0]), b[1].buf, length_of(&b[1]));
         Py_END_ALLOW_THREADS
-        result = count_or_raise(module, found);
+        result = count_or_raise(module, longest);
     }
     release(b, 2);
+    return result;
+}
+
+static PyObject *gaps_count_reversed(PyObject *module, PyObject *args)
+{
+    /* positions int64 IN, lengths, strides of the columns int64 IN, counts uint64 OUT */
+    Py_buffer b[4];
+    Py_ssize_t n_rows, n_columns;
+    if (!PyArg_ParseTuple(args, "y*ny*y*nw*", &b[0], &n_rows, &b[1], &b[2], &n_columns,
+                          &b[3]))
+        return NULL;
+    PyObject *result = NULL;
+    int64_t *first = NULL, *last = NULL;
+    if (!has_itemsize(&b[0], 8) || !has_itemsize(&b[3], 8))
+        goto done;
+    dc_scan columns = scan_of(&b[1], &b[2], n_columns < 0 ? 0 : (size_t)n_columns);
+    if (columns.rank < 1 || n_rows < 0 || n_rows > PY_SSIZE_T_MAX / n_columns) {
+        raise_code(module, DC_ERROR_ARGUMENT);
+        goto done;
+    }
+    first = workspace((size_t)n_columns, sizeof *first);
+    last = first ? workspace((size_t)n_columns, sizeof *last) : NULL;
+    if (last) {
+        int64_t longest;
+        Py_BEGIN_ALLOW_THREADS
+        longest = dc_gaps_count_reversed(b[0].buf, length_of(&b[0]), n_rows, columns, first,
+                                         last, b[3].buf, length_of(&b[3]));
+        Py_END_ALLOW_THREADS
+        result = count_or_raise(module, longest);
+    }
+done:
+    PyMem_Free(first);
+    PyMem_Free(last);
+    release(b, 4);
+    return result;
+}
+
+static PyObject *gaps_scatter(PyObject *module, PyObject *args)
+{
+    Py_buffer b[5]; /* symbols IN, lengths, strides int64 IN, values IN, elements OUT */
+    int width;
+    if (!PyArg_ParseTuple(args, "y*iy*y*y*w*", &b[0], &width, &b[1], &b[2], &b[3], &b[4]))
+        return NULL;
+    PyObject *result = NULL;
+    if (has_symbols(&b[0]) && has_itemsize(&b[4], b[3].itemsize)) {
+        dc_scan scan = scan_of(&b[1], &b[2], length_of(&b[4]));
+        int64_t found = DC_ERROR_ARGUMENT;
+        if (scan.rank > 0) {
+            Py_BEGIN_ALLOW_THREADS
+            found = dc_gaps_scatter(b[0].buf, (int)b[0].itemsize, length_of(&b[0]), width,
+                                    scan, b[3].buf, (int)b[3].itemsize, length_of(&b[3]),
+                                    b[4].buf);
+            Py_END_ALLOW_THREADS
+        }
+        result = count_or_raise(module, found);
+    }
+    release(b, 5);
+    return result;
+}
+
+/* ---- Positions and shared values ------------------------------------------------- */
+
+static PyObject *nonzeros(PyObject *module, PyObject *args)
+{
+    Py_buffer b[3]; /* items IN, positions int64 OUT, values OUT */
+    if (!PyArg_ParseTuple(args, "y*w*w*", &b[0], &b[1], &b[2]))
+        return NULL;
+    PyObject *result = NULL;
+    if (has_itemsize(&b[1], 8) && has_itemsize(&b[2], b[0].itemsize)) {
+        int64_t found = DC_ERROR_ARGUMENT;
+        if (length_of(&b[1]) == length_of(&b[2])) {
+            Py_BEGIN_ALLOW_THREADS
+            found = dc_nonzeros(b[0].buf, (int)b[0].itemsize, length_of(&b[0]), b[1].buf,
+                                b[2].buf, length_of(&b[1]));
+            Py_END_ALLOW_THREADS
+        }
+        result = count_or_raise(module, found);
+    }
+    release(b, 3);
+    return result;
+}
+
+static PyObject *reverse(PyObject *module, PyObject *args)
+{
+    /* positions IN, lengths, strides IN, reversed, order, two workspaces OUT: int64 */
+    Py_buffer b[7];
+    Py_ssize_t n_elements;
+    if (!PyArg_ParseTuple(args, "y*y*y*nw*w*w*w*", &b[0], &b[1], &b[2], &n_elements, &b[3],
+                          &b[4], &b[5], &b[6]))
+        return NULL;
+    PyObject *result = NULL;
+    size_t n = length_of(&b[0]);
+    dc_scan scan = scan_of(&b[1], &b[2], n_elements < 0 ? 0 : (size_t)n_elements);
+    int fits = scan.rank > 0 && has_itemsize(&b[0], 8);
+    for (size_t i = 3; i < 7 && fits; i++)
+        fits = has_itemsize(&b[i], 8) && length_of(&b[i]) == n;
+    if (fits) {
+        int64_t moved;
+        Py_BEGIN_ALLOW_THREADS
+        moved = dc_reverse(b[0].buf, n, scan, b[5].buf, b[6].buf, b[3].buf, b[4].buf);
+        Py_END_ALLOW_THREADS
+        result = count_or_raise(module, moved);
+    } else if (!PyErr_Occurred()) {
+        raise_code(module, DC_ERROR_ARGUMENT);
+    }
+    release(b, 7);
+    return result;
+}
+
+static PyObject *codebook(PyObject *module, PyObject *args)
+{
+    Py_buffer b[4]; /* items IN, distinct uint64, counts uint64, places uint16 OUT */
+    if (!PyArg_ParseTuple(args, "y*w*w*w*", &b[0], &b[1], &b[2], &b[3]))
+        return NULL;
+    PyObject *result = NULL;
+    uint32_t *slots = NULL;
+    size_t capacity = length_of(&b[1]), n_slots = 2;
+    if (!has_itemsize(&b[1], 8) || !has_itemsize(&b[2], 8) || !has_itemsize(&b[3], 2))
+        goto done;
+    if (capacity > DC_MAX_ALPHABET || length_of(&b[2]) != capacity ||
+        length_of(&b[3]) != length_of(&b[0])) {
+        raise_code(module, DC_ERROR_ARGUMENT);
+        goto done;
+    }
+    while (n_slots < 2 * capacity)
+        n_slots *= 2;
+    slots = workspace(n_slots, sizeof *slots);
+    if (slots) {
+        int64_t found;
+        Py_BEGIN_ALLOW_THREADS
+        found = dc_codebook(b[0].buf, (int)b[0].itemsize, length_of(&b[0]), slots, n_slots,
+                            b[1].buf, b[2].buf, capacity, b[3].buf);
+        Py_END_ALLOW_THREADS
+        /* Too many is an answer here, not a mistake. */
+        result = found == DC_ERROR_SPACE ? PyLong_FromLong(-1)
+                                         : count_or_raise(module, found);
+    }
+done:
+    PyMem_Free(slots);
+    release(b, 4);
     return result;
 }
 
@@ -457,7 +617,12 @@ static PyMethodDef methods[] = {
     {"huffman_encode", huffman_encode, METH_VARARGS, NULL},
     {"huffman_decode", huffman_decode, METH_VARARGS, NULL},
     {"gaps_encode", gaps_encode, METH_VARARGS, NULL},
-    {"gaps_decode", gaps_decode, METH_VARARGS, NULL},
+    {"gaps_count", gaps_count, METH_VARARGS, NULL},
+    {"gaps_count_reversed", gaps_count_reversed, METH_VARARGS, NULL},
+    {"gaps_scatter", gaps_scatter, METH_VARARGS, NULL},
+    {"nonzeros", nonzeros, METH_VARARGS, NULL},
+    {"reverse", reverse, METH_VARARGS, NULL},
+    {"codebook", codebook, METH_VARARGS, NULL},
     {"kmeans_distinct", kmeans_distinct, METH_VARARGS, NULL},
     {"kmeans_nodes", kmeans_nodes, METH_VARARGS, NULL},
     {"kmeans_optimal", kmeans_optimal, METH_VARARGS, NULL},

@@ -1,8 +1,6 @@
 """Canonical, length-limited Huffman codes over NumPy arrays of symbols."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import chain
 from typing import TypeVar
@@ -10,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from deepcompress import _native
+from deepcompress._threads import map_in_threads
 from deepcompress.coding.bytestream import ByteReader, varint
 from deepcompress.errors import CorruptFileError
 
@@ -208,7 +207,4 @@ def _for_groups(n: int, run: Callable[[slice, slice], _T]) -> list[_T]:
     starts = [first * per_stream + min(first, n_longer) for first in firsts]
     runs = list(map(slice, starts[:-1], starts[1:]))
     streams = list(map(slice, firsts[:-1], firsts[1:]))
-    if len(runs) == 1:
-        return [run(runs[0], streams[0])]
-    with ThreadPoolExecutor(min(len(runs), os.cpu_count() or 1)) as pool:
-        return list(pool.map(run, runs, streams))
+    return map_in_threads(lambda pair: run(*pair), zip(runs, streams, strict=True))

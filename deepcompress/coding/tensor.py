@@ -13,12 +13,9 @@ import numpy as np
 
 from deepcompress.coding import gaps
 from deepcompress.coding.bytestream import ByteReader, varint
-from deepcompress.coding.huffman import (
-    MAX_ALPHABET,
-    HuffmanCode,
-    count_symbols,
-    symbol_dtype,
-)
+from deepcompress.coding.codebook import SharedValues, shared_values
+from deepcompress.coding.huffman import MAX_ALPHABET, HuffmanCode, count_symbols
+from deepcompress.coding.positions import nonzeros, reverse
 from deepcompress.errors import CorruptFileError
 
 _HAS_GAPS = 1
@@ -26,8 +23,8 @@ _HAS_SYMBOLS = 2
 _IS_REVERSED = 4
 _WIDTH_SHIFT = 4
 
-# Elements looked at before a whole tensor is sorted for its distinct values.
-_PROBE = 2 * MAX_ALPHABET
+# A scan in reverse order is taken where it saves more than this part of a tensor.
+_REVERSED_GAIN = 1024
 
 
 @dataclass(frozen=True)
@@ -116,74 +113,86 @@ class CodedTensor:
         Args:
             array: Any shape; a little-endian dtype of fixed size.
         """
-        patterns = np.ascontiguousarray(array).view(_pattern_dtype(array.dtype))
+        patterns = np.require(array, requirements=("C", "A")).view(
+            _pattern_dtype(array.dtype)
+        )
         patterns = patterns.reshape(array.shape)  # 0-d arrays would come back 1-d
         raw = cls(array.dtype, array.shape, array.size, raw=patterns.ravel())
         if array.size == 0 or patterns.dtype.kind == "V":
             return raw
 
-        nonzero = patterns[patterns != 0]
-        n_zeros = array.size - nonzero.size
-        shared = _shared_values(nonzero)
-        best, best_size = raw, array.nbytes
+        positions, values = nonzeros(patterns)
+        shared = shared_values(values, MAX_ALPHABET)
+        n_zeros = array.size - len(values)
+        best_size, dense_code = array.nbytes, None
         if shared is not None:
-            codebook, counts = shared
+            codebook, counts = shared.codebook, shared.counts
             if n_zeros:
                 codebook, counts = _with_zero(codebook, counts, n_zeros)
             if len(codebook) <= MAX_ALPHABET:
                 code = HuffmanCode.from_counts(counts)
                 size = _symbols_size(codebook, code, counts)
                 if size < best_size:
-                    best_size = size
-                    best = cls(array.dtype, array.shape, array.size, codebook=codebook)
-                    best.codes = _Symbols(code, _look_up(codebook, raw.raw))
+                    best_size, dense_code = size, code
         if n_zeros:
-            return cls._with_gaps(array, patterns, shared, best, best_size)
-        return best
+            with_gaps = cls._with_gaps(array, positions, values, shared, best_size)
+            if with_gaps is not None:
+                return with_gaps
+        if dense_code is None:
+            return raw
+        every = shared_values(patterns.reshape(-1), MAX_ALPHABET)
+        assert every is not None
+        raw.raw, raw.codebook = None, every.codebook
+        raw.codes = _Symbols(dense_code, every.codes)
+        return raw
 
     @classmethod
     def _with_gaps(
         cls,
         array: np.ndarray,
-        patterns: np.ndarray,
-        shared: tuple[np.ndarray, np.ndarray] | None,
-        best: "CodedTensor",
+        positions: np.ndarray,
+        values: np.ndarray,
+        shared: SharedValues | None,
         best_size: int,
-    ) -> "CodedTensor":
-        """Returns the tensor with gaps where that is shorter than `best`."""
-        n_stored = int(np.count_nonzero(patterns))
+    ) -> "CodedTensor | None":
+        """Returns the tensor with gaps, `None` where that takes `best_size` or more."""
+        n_stored = len(values)
         if n_stored == 0:
-            empty = np.empty(0, patterns.dtype)
-            return cls(array.dtype, array.shape, 0, gap_width=1, raw=empty)
+            return cls(array.dtype, array.shape, 0, gap_width=1, raw=values)
 
-        values_size = n_stored * array.itemsize
-        codebook, code = None, None
+        values_size, code = values.nbytes, None
         if shared is not None:
-            shared_code = HuffmanCode.from_counts(shared[1])
-            size = _symbols_size(shared[0], shared_code, shared[1])
+            shared_code = HuffmanCode.from_counts(shared.counts)
+            size = _symbols_size(shared.codebook, shared_code, shared.counts)
             if size < values_size:
-                values_size, codebook, code = size, shared[0], shared_code
+                values_size, code = size, shared_code
 
-        for is_reversed in (False, True) if array.ndim > 1 else (False,):
-            scan = (patterns.T if is_reversed else patterns).ravel()
-            positions = np.flatnonzero(scan)
-            width, gap_code, gaps_size = gaps.best_width(positions)
-            size = (
-                len(varint(n_stored)) + len(varint(array.size // 2**width)) + gaps_size
-            ) + values_size
-            if size >= best_size:
-                continue
-            best_size = size
-            best = cls(array.dtype, array.shape, n_stored, width)
-            best.is_reversed = is_reversed
-            best.gaps = _Symbols(gap_code, gaps.encode(positions, width))
-            values = scan[positions]
-            if codebook is None or code is None:
-                best.raw = values
-            else:
-                best.codebook = codebook
-                best.codes = _Symbols(code, _look_up(codebook, values))
-        return best
+        overhead = len(varint(n_stored)) + values_size
+        width, gap_code, size = gaps.count(positions).best_width()
+        size += overhead + len(varint(array.size // 2**width))
+        is_reversed = False
+        if array.ndim > 1:
+            other = gaps.count_reversed(positions, array.shape).best_width()
+            other_size = other[2] + overhead + len(varint(array.size // 2 ** other[0]))
+            # It is slower to read, so it has to be worth it.
+            if other_size + other_size // _REVERSED_GAIN < size:
+                is_reversed, size, (width, gap_code, _) = True, other_size, other
+        if size >= best_size:
+            return None
+
+        codes = None if code is None or shared is None else shared.codes
+        if is_reversed:
+            positions, order = reverse(positions, array.shape)
+            values = values[order]
+            codes = codes if codes is None else codes[order]
+        tensor = cls(array.dtype, array.shape, n_stored, width, is_reversed=is_reversed)
+        tensor.gaps = _Symbols(gap_code, gaps.encode(positions, width))
+        if code is None or codes is None or shared is None:
+            tensor.raw = values
+        else:
+            tensor.codebook = shared.codebook
+            tensor.codes = _Symbols(code, codes)
+        return tensor
 
     def to_bytes(self) -> bytes:
         """Returns the bytes that `read` takes apart again."""
@@ -272,18 +281,20 @@ class CodedTensor:
         else:
             assert self.raw is not None
             values = self.raw
-        if self.gap_width:
-            scan = np.zeros(prod(self.shape), values.dtype)
-            if self.gaps is not None:
-                positions = gaps.decode(
-                    self.gaps.symbols, self.gap_width, len(scan), self.n_stored
-                )
-                scan[positions] = values
-        else:
-            scan = values if values.flags.writeable else values.copy()
-        if self.is_reversed:
-            scan = np.ascontiguousarray(scan.reshape(self.shape[::-1]).T).ravel()
-        return scan.view(self.dtype).reshape(self.shape)
+        if not self.gap_width:
+            values = values if values.flags.writeable else values.copy()
+            array: np.ndarray = values.view(self.dtype).reshape(self.shape)
+            return array
+        if self.gaps is None:
+            return np.zeros(self.shape, self.dtype)
+        patterns = gaps.scatter(
+            self.gaps.symbols,
+            self.gap_width,
+            values,
+            self.shape,
+            is_reversed=self.is_reversed,
+        )
+        return patterns.view(self.dtype)
 
     def stats(self, n_bytes: int) -> TensorStats:
         """Returns the figures of the tensor, which takes so many bytes."""
@@ -324,14 +335,6 @@ def _pattern_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(f"<{kind}{dtype.itemsize}")
 
 
-def _shared_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Returns distinct values and their counts, `None` where they are too many."""
-    if values.size > _PROBE and len(np.unique(values[:_PROBE])) > MAX_ALPHABET:
-        return None
-    distinct, counts = np.unique(values, return_counts=True)
-    return (distinct, counts) if 0 < len(distinct) <= MAX_ALPHABET else None
-
-
 def _with_zero(
     codebook: np.ndarray, counts: np.ndarray, n_zeros: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -342,9 +345,3 @@ def _with_zero(
 def _symbols_size(codebook: np.ndarray, code: HuffmanCode, counts: np.ndarray) -> int:
     """Returns the bytes of a codebook, a code table and the coded symbols."""
     return len(varint(len(codebook))) + codebook.nbytes + code.encoded_size(counts)
-
-
-def _look_up(codebook: np.ndarray, values: np.ndarray | None) -> np.ndarray:
-    """Returns the index in the codebook of every value."""
-    assert values is not None
-    return np.searchsorted(codebook, values).astype(symbol_dtype(len(codebook)))
