@@ -240,7 +240,8 @@ def prune(
         pruned += zip(group.variables, group.masks(), strict=True)
     for named, mask in pruned:
         value = named.variable.numpy()
-        named.variable.assign(np.where(mask, value, np.zeros_like(value)))
+        value[~mask] = 0
+        named.variable.assign(value)
 
 
 def _schedules(
@@ -293,7 +294,10 @@ class _Group:
 
     def masks(self) -> list[np.ndarray]:
         """Returns what is kept of each variable."""
-        tensors = [Tensor(named, np.abs(named.numpy())) for named in self.variables]
+        tensors = []
+        for named in self.variables:
+            scores = named.numpy()
+            tensors.append(Tensor(named, np.abs(scores, out=scores)))
         return masks(tensors, self._n_zeros, self._structure)
 
 

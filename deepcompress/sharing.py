@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
+from deepcompress.coding.codebook import shared_values
 from deepcompress.kmeans import kmeans1d
 from deepcompress.tying import Gradient, MaskTie, SharingTie, Tie, TieSet, scatter
 from deepcompress.variables import NamedVariable, choose
@@ -188,8 +189,13 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         positions = np.flatnonzero(value)
         survivors = value.ravel()[positions]
         n_centers = n_codes - (len(positions) < value.size)
-        distinct, codes = np.unique(survivors, return_inverse=True)
-        if len(distinct) > n_centers:
+        few = shared_values(survivors.view(f"u{value.itemsize}"), n_centers)
+        if few is not None:
+            distinct, codes = np.unique(
+                few.codebook.view(value.dtype), return_inverse=True
+            )
+            codes = codes[few.codes]
+        else:
             exact = np.float64 if value.dtype.itemsize == 8 else np.float32
             centers, codes, _ = kmeans1d(
                 survivors.astype(exact), n_centers, init=self._init, seed=self._seed

@@ -75,15 +75,22 @@ def masks(
                 f"Keeping {n} of every {m} weights allows a sparsity of {1 - n / m:g}, "
                 "not more. Lower the sparsity of the schedule."
             )
+    if n_zeros == 0:
+        return [np.ones(each.shape, bool) for each in scores]
     flat = np.concatenate([each.ravel() for each in scores])
-    keep = np.ones(flat.size, bool)
-    if n_zeros:
-        keep[np.argpartition(flat, n_zeros - 1)[:n_zeros]] = False
-    bounds = np.cumsum([each.size for each in scores])[:-1]
-    return [
-        part.reshape(each.shape)
-        for part, each in zip(np.split(keep, bounds), scores, strict=True)
-    ]
+    flat.partition(n_zeros - 1)
+    threshold = flat[n_zeros - 1]
+    # Of weights that score the same as the last to go, the first ones go.
+    n_ties = n_zeros - int(np.count_nonzero(flat[:n_zeros] < threshold))
+    del flat
+    kept = []
+    for each in scores:
+        keep = np.greater(each, threshold, order="C")
+        ties = np.flatnonzero(each == threshold)
+        keep.reshape(-1)[ties[n_ties:]] = True
+        n_ties = max(0, n_ties - len(ties))
+        kept.append(keep)
+    return kept
 
 
 def _with_protected(tensor: Tensor, n: int, m: int) -> np.ndarray:
