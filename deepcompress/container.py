@@ -6,6 +6,7 @@
 import os
 import zlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,7 +19,7 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from deepcompress._files import atomic_writer
-from deepcompress._threads import map_in_threads
+from deepcompress._threads import map_in_threads, n_processors
 from deepcompress.coding.bytestream import ByteReader, string, varint
 from deepcompress.coding.tensor import CodedTensor, TensorStats
 from deepcompress.errors import CorruptFileError
@@ -285,16 +286,24 @@ class Container(Mapping[str, np.ndarray]):
             for name, (tensor, size) in self._read_section(index).items()
         }
 
+    def decode(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields every array with its name, as soon as it is decoded.
+
+        Layers are decoded on every processor, the largest first, so that the order is
+        not that of the file.
+        """
+        largest_first = sorted(
+            range(len(self._sections)), key=lambda index: -self._sections[index].size
+        )
+        with ThreadPoolExecutor(n_processors()) as pool:
+            jobs = [pool.submit(self._decode_section, index) for index in largest_first]
+            for job in as_completed(jobs):
+                yield from job.result().items()
+
     def to_dict(self) -> dict[str, np.ndarray]:
         """Returns every array by its name, decoded on every processor."""
-
-        def read(index: int) -> list[tuple[str, np.ndarray]]:
-            tensors = self._parse_section(index)
-            with self._errors_in(index):
-                return [(name, each.to_array()) for name, (each, _) in tensors.items()]
-
-        parts = map_in_threads(read, range(len(self._sections)))
-        return {name: array for part in parts for name, array in part}
+        arrays = dict(self.decode())
+        return {name: arrays[name] for name in self}
 
     @property
     def architecture(self) -> str | None:
@@ -404,6 +413,11 @@ class Container(Mapping[str, np.ndarray]):
                     tensors[name] = tensor, reader.position - begin
             reader.expect_end()
         return tensors
+
+    def _decode_section(self, index: int) -> dict[str, np.ndarray]:
+        tensors = self._parse_section(index)
+        with self._errors_in(index):
+            return {name: tensor.to_array() for name, (tensor, _) in tensors.items()}
 
     @contextmanager
     def _errors_in(self, index: int) -> Iterator[None]:

@@ -238,7 +238,8 @@ def prune(
     for group in _groups(chosen, scope, structure):
         group.advance(group.schedule.sparsity_at(1.0))
         pruned += zip(group.variables, group.masks(), strict=True)
-    for named, mask in pruned:
+    while pruned:  # each mask is let go of before the next tensor needs memory
+        named, mask = pruned.pop()
         value = named.variable.numpy()
         value[~mask] = 0
         named.variable.assign(value)

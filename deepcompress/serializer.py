@@ -367,15 +367,18 @@ def _first(names: set[str]) -> str:
 
 
 def _assign(model: keras.Model, weights: Container) -> None:
-    # All is matched and decoded before anything is assigned, so that a damaged file
-    # leaves a given model as it was.
-    pairs = _match(weights, named_variables(model))
-    arrays = weights.to_dict()
-    for name, named in pairs:
-        variable = named.variable
-        # As a tensor of the variable's dtype: a detour over Python numbers or another
-        # dtype would change NaN payloads.
-        value = keras.ops.convert_to_tensor(arrays.pop(name), dtype=variable.dtype)
+    variables = {
+        name: named.variable for name, named in _match(weights, named_variables(model))
+    }
+    # All is decoded before anything is assigned, so that a damaged file leaves a given
+    # model as it was. As a tensor of the variable's dtype: a detour over Python numbers
+    # or another dtype would change NaN payloads.
+    values = [
+        (name, keras.ops.convert_to_tensor(array, dtype=variables[name].dtype))
+        for name, array in weights.decode()
+    ]
+    for name, value in values:
+        variable = variables[name]
         if variable._value is None:
             variable._initializer = _Value(value)
         else:

@@ -111,7 +111,9 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
             ValueError: A pattern matches no layer, a weight is not finite, or the
                 model has not been built.
         """
-        for named, clusters in self._clusters(model):
+        found = self._clusters(model)
+        while found:  # each is let go of before the next needs memory
+            named, clusters = found.pop()
             named.variable.assign(clusters.values())
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
