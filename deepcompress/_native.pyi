@@ -67,6 +67,12 @@ def codebook(
     places: NDArray[np.uint16],
     /,
 ) -> int: ...
+def sort(
+    values: NDArray[np.float32],
+    sorted: NDArray[np.float32],
+    spare: NDArray[np.uint32],
+    /,
+) -> int: ...
 def kmeans_distinct(values: NDArray[Any], limit: int, /) -> int: ...
 def kmeans_nodes(
     values: NDArray[Any],

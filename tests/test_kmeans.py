@@ -687,6 +687,59 @@ def test_one_distinct_value(value, dtype, init):
         kmeans1d(values, 2, init=init, seed=0)
 
 
+@pytest.mark.parametrize("room", [1, 8])
+@pytest.mark.parametrize(
+    "kind", ["laplace", "uniform", "cauchy", "ties", "bits", "ascending", "pruned"]
+)
+def test_sorting_by_digits_sorts(kind, room):
+    rng = np.random.default_rng(0)
+    n = 100_000
+    values = {
+        "laplace": lambda: rng.laplace(0, 0.01, n),
+        "uniform": lambda: rng.random(n),
+        "cauchy": lambda: rng.standard_cauchy(n),
+        "ties": lambda: rng.integers(-3, 4, n),
+        "bits": lambda: rng.integers(0, 2**32, n).astype(np.uint32).view(np.float32),
+        "ascending": lambda: np.linspace(-1, 1, n),
+        "pruned": lambda: np.where(rng.random(n) < 0.9, 0, rng.standard_normal(n)),
+    }[kind]().astype(np.float32)
+    values = values[np.isfinite(values)]
+    ordered, spare = np.empty_like(values), np.empty(len(values) // room, np.uint32)
+    if _native.sort(values, ordered, spare) < 0:
+        assert room > 1
+        return
+    np.testing.assert_array_equal(ordered, np.sort(values))
+    # The same bits, not only the same numbers.
+    np.testing.assert_array_equal(
+        np.sort(ordered.view(np.uint32)), np.sort(values.view(np.uint32))
+    )
+
+
+def test_sorting_by_digits_puts_what_is_no_number_to_the_ends():
+    values = np.zeros(70_000, np.float32)
+    values[::3], values[1::3] = -0.0, 1.5
+    values[7], values[8], values[9] = np.inf, -np.inf, np.finfo(np.float32).tiny / 2
+    spare = np.empty_like(values, np.uint32)
+    ordered = np.empty_like(values)
+    assert _native.sort(values, ordered, spare) == len(values)
+    np.testing.assert_array_equal(ordered, np.sort(values))
+    for nan in (0x7FC00000, 0xFFC00001):
+        values.view(np.uint32)[500] = nan
+        _native.sort(values, ordered, spare)
+        assert np.isnan(ordered[[0, -1]]).any()
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            kmeans1d(values, 2)
+
+
+def test_sorting_by_digits_takes_no_more_room_than_there_is():
+    values = np.random.default_rng(0).random(1 << 16).astype(np.float32)
+    spare = np.full(values.size, 7, np.uint32)
+    assert _native.sort(values, np.empty_like(values), spare[:1000]) == -1
+    assert (spare == 7).all()
+    with pytest.raises(ValueError, match="outside the allowed range"):
+        _native.sort(values, np.empty(5, np.float32), spare)
+
+
 @pytest.mark.parametrize("init", INITS)
 def test_zeros_of_both_signs_are_one_value(init):
     values = np.zeros(2_000_000, np.float32)

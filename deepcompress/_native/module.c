@@ -33,6 +33,12 @@ static PyObject *count_or_raise(PyObject *module, int64_t result)
     return result < 0 ? raise_code(module, result) : PyLong_FromLongLong(result);
 }
 
+/* Where too much for the room is an answer and no mistake: -1. */
+static PyObject *limit_or_raise(PyObject *module, int64_t result)
+{
+    return result == DC_ERROR_SPACE ? PyLong_FromLong(-1) : count_or_raise(module, result);
+}
+
 /* ---- Buffers ------------------------------------------------------------------- */
 
 static size_t length_of(const Py_buffer *buffer)
@@ -386,9 +392,7 @@ static PyObject *codebook(PyObject *module, PyObject *args)
         found = dc_codebook(b[0].buf, (int)b[0].itemsize, length_of(&b[0]), slots, n_slots,
                             b[1].buf, b[2].buf, capacity, b[3].buf);
         Py_END_ALLOW_THREADS
-        /* Too many is an answer here, not a mistake. */
-        result = found == DC_ERROR_SPACE ? PyLong_FromLong(-1)
-                                         : count_or_raise(module, found);
+        result = limit_or_raise(module, found);
     }
 done:
     PyMem_Free(slots);
@@ -424,6 +428,26 @@ static int has_nodes(const Py_buffer *nodes, const Py_buffer *starts, size_t n)
     if (!fits)
         PyErr_SetString(PyExc_ValueError, "The nodes do not belong to these values.");
     return fits;
+}
+
+static PyObject *sort(PyObject *module, PyObject *args)
+{
+    Py_buffer b[3]; /* values float32 IN, sorted float32 OUT, workspace uint32 OUT */
+    if (!PyArg_ParseTuple(args, "y*w*w*", &b[0], &b[1], &b[2]))
+        return NULL;
+    PyObject *result = NULL;
+    if (has_itemsize(&b[0], 4) && has_itemsize(&b[1], 4) && has_itemsize(&b[2], 4)) {
+        int64_t sorted = DC_ERROR_ARGUMENT;
+        if (length_of(&b[0]) == length_of(&b[1])) {
+            Py_BEGIN_ALLOW_THREADS
+            sorted = dc_sort(b[0].buf, length_of(&b[0]), b[1].buf, b[2].buf,
+                             length_of(&b[2]));
+            Py_END_ALLOW_THREADS
+        }
+        result = limit_or_raise(module, sorted);
+    }
+    release(b, 3);
+    return result;
 }
 
 static PyObject *kmeans_distinct(PyObject *module, PyObject *args)
@@ -623,6 +647,7 @@ static PyMethodDef methods[] = {
     {"nonzeros", nonzeros, METH_VARARGS, NULL},
     {"reverse", reverse, METH_VARARGS, NULL},
     {"codebook", codebook, METH_VARARGS, NULL},
+    {"sort", sort, METH_VARARGS, NULL},
     {"kmeans_distinct", kmeans_distinct, METH_VARARGS, NULL},
     {"kmeans_nodes", kmeans_nodes, METH_VARARGS, NULL},
     {"kmeans_optimal", kmeans_optimal, METH_VARARGS, NULL},

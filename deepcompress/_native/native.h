@@ -240,6 +240,12 @@ typedef struct {
     double best;
 } dc_kmeans_node;
 
+/* float32 values, as their bits, in ascending order: sort.c. -0.0 comes before 0.0, a
+ * NaN before or behind everything else. `spare` is a workspace; DC_ERROR_SPACE where
+ * more than n_spare values have their highest 11 bits in common. Returns n. */
+int64_t dc_sort(const uint32_t *values, size_t n, uint32_t *sorted, uint32_t *spare,
+                size_t n_spare);
+
 /* The number of distinct values, or `limit` where there are at least so many. */
 int64_t dc_kmeans_distinct(const void *values, int itemsize, size_t n, size_t limit);
 
