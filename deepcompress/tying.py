@@ -6,13 +6,19 @@ or the members of a cluster back to one value.
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from deepcompress.curvature import optimizers
+
 Gradient = Literal["mean", "sum"]
+
+# As Adam's beta_2: the memory of a second moment is about a thousand steps.
+_DECAY = 0.999
 
 
 class Tie(keras.constraints.Constraint):
@@ -163,7 +169,7 @@ class TieSet:
                     "carries what a training step reads: call `model.compile` first."
                 )
             model.optimizer.build(model.trainable_variables)
-            for optimizer in _optimizers(model):
+            for optimizer in optimizers(model):
                 _save_only_present_variables(optimizer)
 
     def check(self, model: keras.Model) -> None:
@@ -184,7 +190,7 @@ class TieSet:
         if _is_jax():
             # A variable that the optimizer does not track is baked into the step
             # as a constant, and changes go unseen.
-            *_, updating = _optimizers(self._model)
+            *_, updating = optimizers(self._model)
             variable = updating.add_variable(value.shape, dtype=dtype)
             variable.assign(value)
         else:
@@ -223,6 +229,34 @@ class TieSet:
         for variable, tie in self._ties:
             variable.assign(tie.project(variable.numpy()))
 
+    def watch(self, variables: Sequence[Any]) -> list[Any]:
+        """Returns variables that follow the second moments of gradients.
+
+        For optimizers that keep none themselves. As Adam's, they are running means
+        over some thousand steps, beginning at zero.
+
+        Args:
+            variables: Trainable variables of the model.
+        """
+        moments = [self.state(np.zeros(v.shape, "float32")) for v in variables]
+        of_variable = dict(zip(map(id, variables), moments, strict=True))
+        *_, updating = optimizers(self._model)
+        apply = updating.apply
+
+        def apply_and_watch(grads: Any, trainable_variables: Any = None) -> None:
+            known = trainable_variables or updating._trainable_variables
+            for gradient, variable in zip(grads, known, strict=True):
+                moment = of_variable.get(id(variable))
+                if moment is not None and gradient is not None:
+                    square = ops.square(
+                        ops.cast(ops.convert_to_tensor(gradient), "float32")
+                    )
+                    moment.assign(_DECAY * moment + (1 - _DECAY) * square)
+            apply(grads, trainable_variables)
+
+        updating.apply = apply_and_watch
+        return moments
+
     def retrace(self) -> None:
         """Makes the training step anew: a traced one keeps the constraints it saw."""
         self._model.make_train_function(force=True)
@@ -236,9 +270,11 @@ class TieSet:
         """Takes the ties off and leaves what the user had before."""
         for variable, tie in self._ties:
             variable.constraint = tie.inner
+        if getattr(self._model, "optimizer", None) is not None:
+            vars(optimizers(self._model)[-1]).pop("apply", None)
         if _is_jax():
             ours = {id(state) for state in self._states}
-            for optimizer in _optimizers(self._model):
+            for optimizer in optimizers(self._model):
                 vars(optimizer).pop("save_own_variables", None)
                 optimizer._variables = [
                     v for v in optimizer._variables if id(v) not in ours
@@ -261,14 +297,6 @@ def scatter(
         flat = np.zeros(int(np.prod(shape)), values.dtype)
         flat[positions] = values
     return flat.reshape(shape)
-
-
-def _optimizers(model: keras.Model) -> list[Any]:
-    """Returns a model's optimizer and what it wraps; the last one updates weights."""
-    optimizers = [model.optimizer]
-    while inner := getattr(optimizers[-1], "inner_optimizer", None):
-        optimizers.append(inner)
-    return optimizers
 
 
 def _save_only_present_variables(optimizer: Any) -> None:

@@ -1,0 +1,102 @@
+"""What a weight is worth to pruning: its magnitude, or its saliency."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+
+from deepcompress.curvature import has_second_moments, optimizers, second_moments
+from deepcompress.tying import TieSet
+from deepcompress.variables import NamedVariable
+
+# A running mean of squared gradients is worth reading after so many steps, or after a
+# quarter of a fit that is short.
+_WARM_UP = 50
+
+
+class Magnitude:
+    """The worth of a weight is its magnitude, known at any time."""
+
+    def count(self, n_steps: int) -> None:
+        """Takes note of steps that were made."""
+
+    def is_known(self, total_steps: int | None) -> bool:
+        """Whether weights can be compared."""
+        return True
+
+    def of(self, named: NamedVariable) -> np.ndarray:
+        """Returns the worth of every weight."""
+        value = named.numpy()
+        return np.abs(value, out=value)
+
+
+class Saliency(Magnitude):
+    """The worth of a weight is what the loss would rise without it.
+
+    It is estimated as the square of the weight times the second moment of its
+    gradient; the root of that, which orders alike, does not leave the range of a
+    float32.
+
+    Args:
+        model: The model in training.
+        ties: Holds what is kept beside the optimizer's own state.
+        variables: The variables that are pruned.
+
+    Raises:
+        ValueError: The model is not compiled; or the optimizer keeps no second moments and there are several
+            replicas, each of which would see gradients of its own.
+    """
+
+    def __init__(
+        self, model: keras.Model, ties: TieSet, variables: Sequence[NamedVariable]
+    ) -> None:
+        if getattr(model, "optimizer", None) is None:
+            raise ValueError(
+                f"The model {model.name!r} is not compiled, so nothing is known of its "
+                "gradients. Call `model.compile` first, or prune by magnitude."
+            )
+        self._model = model
+        self._watched: dict[int, Any] = {}
+        self._n_seen = 0
+        strategy = getattr(model, "distribute_strategy", None)
+        with strategy.scope() if strategy else nullcontext():
+            model.optimizer.build(model.trainable_variables)
+        if has_second_moments(model):
+            self._n_seen = int(optimizers(model)[-1].iterations.numpy())
+            return
+        if getattr(strategy, "num_replicas_in_sync", 1) > 1:
+            raise ValueError(
+                "`criterion='saliency'` with several replicas needs an optimizer that "
+                "keeps second moments, such as Adam. "
+                f"Received: {type(model.optimizer).__name__}"
+            )
+        own = [named.variable for named in variables]
+        self._watched = dict(zip(map(id, own), ties.watch(own), strict=True))
+
+    def count(self, n_steps: int) -> None:
+        """Takes note of steps that were made."""
+        self._n_seen += n_steps
+
+    def is_known(self, total_steps: int | None) -> bool:
+        """Whether the gradients of enough steps have been seen."""
+        enough = _WARM_UP if total_steps is None else min(_WARM_UP, total_steps // 4)
+        return self._n_seen > 0 and self._n_seen >= enough
+
+    def of(self, named: NamedVariable) -> np.ndarray:
+        """Returns the worth of every weight, float32 or float64."""
+        watched = self._watched.get(id(named.variable))
+        if watched is None:
+            moments = second_moments(self._model, named.variable)
+        else:
+            moments = watched.numpy()
+        assert moments is not None
+        worth = np.abs(named.numpy()) * np.sqrt(moments)
+        if not np.isfinite(worth).all():
+            raise ValueError(
+                f"The gradients of {named.name!r} hold NaN or infinity, so nothing "
+                "can be pruned by them. Did the training diverge? Lower the learning "
+                "rate."
+            )
+        return worth
