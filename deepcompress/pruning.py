@@ -115,7 +115,7 @@ class PruningCallback(keras.callbacks.Callback):
         self._masks = {}
         for group in self._groups:
             for named in group.variables:
-                mask = self._ties.state(np.ones(named.variable.shape, bool))
+                mask = self._ties.state(np.ones_like(named.variable.numpy()))
                 self._masks[named.name] = mask
                 inner = self._ties.inner(named.variable)
                 self._ties.attach(named.variable, MaskTie(mask, inner))

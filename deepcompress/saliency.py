@@ -29,7 +29,8 @@ class Magnitude:
     def of(self, named: NamedVariable) -> np.ndarray:
         """Returns the worth of every weight."""
         value = named.numpy()
-        return np.abs(value, out=value)
+        np.abs(value, out=value)
+        return value
 
 
 class Saliency(Magnitude):
@@ -45,8 +46,9 @@ class Saliency(Magnitude):
         variables: The variables that are pruned.
 
     Raises:
-        ValueError: The model is not compiled; or the optimizer keeps no second moments and there are several
-            replicas, each of which would see gradients of its own.
+        ValueError: The model is not compiled; or the optimizer keeps no second moments
+            and there are several replicas, each of which would see gradients of its
+            own.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Saliency(Magnitude):
         else:
             moments = watched.numpy()
         assert moments is not None
-        worth = np.abs(named.numpy()) * np.sqrt(moments)
+        worth: np.ndarray = np.abs(named.numpy()) * np.sqrt(moments)
         if not np.isfinite(worth).all():
             raise ValueError(
                 f"The gradients of {named.name!r} hold NaN or infinity, so nothing "

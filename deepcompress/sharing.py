@@ -154,7 +154,8 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         state = self._ties.state
         if not shared.is_shared:
             # Fewer weights have survived than there are codes; the zeros stay zero.
-            return MaskTie(state(shared.values() != 0), inner)
+            values = shared.values()
+            return MaskTie(state((values != 0).astype(values.dtype)), inner)
         return SharingTie(
             None if shared.positions is None else state(shared.positions),
             state(shared.codes),

@@ -50,8 +50,8 @@ class MaskTie(Tie):
     """Keeps pruned weights at zero.
 
     Args:
-        mask: Boolean `keras.Variable` of the weights' shape: what is kept. It may
-            change at any time between two steps.
+        mask: `keras.Variable` of the weights' shape and dtype: 1 for what is kept, else
+            0. It may change at any time between two steps.
         inner: The user's own constraint, or `None`.
     """
 
@@ -62,7 +62,7 @@ class MaskTie(Tie):
     def impose(self, w: Any) -> Any:
         """Returns the weights with zeros outside the mask."""
         # By 1, or by 0, which makes 0.0 of -0.0 and NaN too, as a product would not;
-        # `where` takes twice as long.
+        # `where`, or a mask that had to be cast, takes longer.
         return ops.divide_no_nan(w, ops.convert_to_tensor(self.mask))
 
     def project(self, w: np.ndarray) -> np.ndarray:
