@@ -67,7 +67,9 @@ class MaskTie(Tie):
 
     def project(self, w: np.ndarray) -> np.ndarray:
         """Returns the weights with zeros outside the mask."""
-        return np.where(self.mask.numpy(), w, np.zeros_like(w))
+        w = w.copy()
+        np.copyto(w, 0, where=self.mask.numpy() == 0)
+        return w
 
 
 class SharingTie(Tie):
