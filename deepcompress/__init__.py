@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from deepcompress.serializer import HuffmanSerializer, load_model
     from deepcompress.sharing import WeightSharingQuantizer
+    from deepcompress.shrinking import shrink
 
 __all__ = [
     "CompressionReport",
@@ -44,6 +45,7 @@ __all__ = [
     "prune",
     "read",
     "sensitivity",
+    "shrink",
 ]
 
 _MODULES = {
@@ -64,6 +66,7 @@ _MODULES = {
     "prune": "pruning",
     "read": "container",
     "sensitivity": "scan",
+    "shrink": "shrinking",
 }
 
 

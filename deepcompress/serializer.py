@@ -14,6 +14,7 @@ import numpy as np
 from deepcompress import container
 from deepcompress.container import Container
 from deepcompress.report import CompressionReport
+from deepcompress.shrinking import places
 from deepcompress.variables import NamedVariable, named_variables
 
 _CODERS = ("huffman",)
@@ -337,28 +338,18 @@ def _match(
     """Returns the stored name of every variable.
 
     Raises:
-        ValueError: The weights are not those of the model.
+        ValueError: There are more or fewer weights than variables.
     """
     stored, wanted = list(weights), [named.name for named in variables]
     if set(stored) == set(wanted):
-        pairs = list(zip(wanted, variables, strict=True))
-    elif len(stored) == len(wanted):
-        pairs = list(zip(stored, variables, strict=True))
-    else:
-        raise ValueError(
-            f"The file holds {len(stored)} weights, the model has {len(wanted)}. "
-            f"Only in the file: {_first(set(stored) - set(wanted))}; only in the "
-            f"model: {_first(set(wanted) - set(stored))}."
-        )
-    for name, named in pairs:
-        shape, dtype = tuple(named.variable.shape), named.variable.dtype
-        if weights.shape(name) != shape or weights.dtype(name).name != dtype:
-            raise ValueError(
-                f"{name!r} is {weights.dtype(name)} of shape {weights.shape(name)} in "
-                f"the file, but {named.name!r} is {dtype} of shape {shape} in the "
-                "model."
-            )
-    return pairs
+        return list(zip(wanted, variables, strict=True))
+    if len(stored) == len(wanted):
+        return list(zip(stored, variables, strict=True))
+    raise ValueError(
+        f"The file holds {len(stored)} weights, the model has {len(wanted)}. "
+        f"Only in the file: {_first(set(stored) - set(wanted))}; only in the "
+        f"model: {_first(set(wanted) - set(stored))}."
+    )
 
 
 def _first(names: set[str]) -> str:
@@ -367,14 +358,35 @@ def _first(names: set[str]) -> str:
 
 
 def _assign(model: keras.Model, weights: Container) -> None:
-    variables = {
-        name: named.variable for name, named in _match(weights, named_variables(model))
-    }
+    pairs = _match(weights, named_variables(model))
+    of_shrunk = places(
+        model, {named.name: weights.shape(name) for name, named in pairs}
+    )
+    variables, larger = {}, {}
+    for name, named in pairs:
+        shape, dtype = tuple(named.variable.shape), named.variable.dtype
+        place = of_shrunk.get(named.name)
+        is_shape = place is not None or weights.shape(name) == shape
+        if not is_shape or weights.dtype(name).name != dtype:
+            raise ValueError(
+                f"{name!r} is {weights.dtype(name)} of shape {weights.shape(name)} in "
+                f"the file, but {named.name!r} is {dtype} of shape {shape} in the "
+                "model."
+            )
+        variables[name] = named.variable
+        if place is not None:
+            larger[name] = place.enlarge
     # All is decoded before anything is assigned, so that a damaged file leaves a given
     # model as it was. As a tensor of the variable's dtype: a detour over Python numbers
     # or another dtype would change NaN payloads.
     values = [
-        (name, keras.ops.convert_to_tensor(array, dtype=variables[name].dtype))
+        (
+            name,
+            keras.ops.convert_to_tensor(
+                larger[name](array) if name in larger else array,
+                dtype=variables[name].dtype,
+            ),
+        )
         for name, array in weights.decode()
     ]
     for name, value in values:
