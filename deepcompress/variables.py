@@ -77,7 +77,7 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {model!r}")
-    if not model.built:
+    if not _has_all_weights(model):
         raise ValueError(
             f"The model {model.name!r} has not been built, so it has no weights yet. "
             "Give it a `keras.Input`, or call `model.build(input_shape)` before `fit`."
@@ -158,6 +158,12 @@ def choose(
             f"{list(by_pattern)!r}."
         )
     return chosen
+
+
+def _has_all_weights(model: keras.Model) -> bool:
+    """Whether a model is built, or holds models that are, as a Distiller does."""
+    parts = list(model._flatten_layers(include_self=False, recursive=False))
+    return model.built or (bool(parts) and all(part.built for part in parts))
 
 
 def _walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:

@@ -571,3 +571,18 @@ except ValueError as error:
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["160", "8", "48", "8", "refused"]
+
+
+def test_distillation():
+    def fit(model, x, y, callback):
+        distiller = keras.distillation.Distiller(
+            teacher, model, keras.distillation.LogitsDistillation()
+        )
+        distiller.compile("adam", "mse")
+        fit_arrays(distiller, x, y, callback)
+
+    teacher = dense_net()
+    before = teacher.get_weights()
+    check_both_stages(dense_net(), *regression(64), fit=fit)
+    for weight, old in zip(teacher.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
