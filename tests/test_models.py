@@ -86,3 +86,65 @@ def test_vgg16_has_the_weights_of_the_paper():
     assert model.count_params() == 138_357_544
     assert model.output_shape == (None, 1000)
     assert model.layers[-1].activation.__name__ == "linear"
+
+
+SQUEEZENET = {
+    "1.0": (1_248_424, {"pool1": 55, "pool4": 27, "pool8": 13, "conv10": 15}),
+    "1.1": (1_235_496, {"pool1": 56, "pool3": 28, "pool5": 14, "conv10": 14}),
+}
+
+
+@pytest.mark.parametrize("version", SQUEEZENET)
+def test_squeezenet_has_the_shapes_of_caffe(version):
+    parameters, lengths = SQUEEZENET[version]
+    model = models.squeezenet(version)
+    assert model.count_params() == parameters
+    assert model.input_shape == (None, 227, 227, 3)
+    assert model.output_shape == (None, 1000)
+    for name, length in lengths.items():
+        assert model.get_layer(name).output.shape[1:3] == (length, length)
+    pools = [layer.name for layer in model.layers if layer.name.startswith("pool")]
+    assert pools == [*[*lengths][:3], "pool10"]
+
+
+def test_squeezenet_has_its_layers_in_the_order_of_caffe():
+    names = [layer.name for layer in models.squeezenet().layers if layer.weights]
+    fires = [
+        f"fire{number}_{kind}"
+        for number in range(2, 10)
+        for kind in ("squeeze1x1", "expand1x1", "expand3x3")
+    ]
+    assert names == ["conv1", *fires, "conv10"]
+
+
+def test_squeezenet_pools_as_caffe_does():
+    # The last window of an even length begins inside and ends outside.
+    model = models.squeezenet("1.1", n_classes=2)
+    pool = model.get_layer("pool3")
+    x = np.random.default_rng(0).uniform(-9, 9, (1, 56, 56, 128)).astype("float32")
+    expected = np.empty((1, 28, 28, 128), "float32")
+    for row in range(28):
+        for column in range(28):
+            window = x[:, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+            expected[:, row, column] = window.max(axis=(1, 2))
+    np.testing.assert_array_equal(pool(x), expected)
+
+
+def test_squeezenet_knows_its_versions():
+    with pytest.raises(ValueError, match=r"one of \('1.0', '1.1'\). Received: '2'"):
+        models.squeezenet("2")
+
+
+@pytest.mark.parametrize(
+    ("build", "counts"),
+    [
+        (models.mnist_cnn, [320, 18_496, 1_179_776, 1_290]),
+        (models.mnist_student, [320, 18_496, 55_302, 70]),
+    ],
+)
+def test_the_nets_of_the_example_have_its_parameters(build, counts):
+    model = build()
+    assert [layer.count_params() for layer in model.layers if layer.weights] == counts
+    assert model.count_params() == sum(counts)
+    assert model.input_shape == (None, 28, 28, 1)
+    assert model.output_shape == (None, 10)
