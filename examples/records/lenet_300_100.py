@@ -1,0 +1,27 @@
+"""LeNet-300-100 on MNIST, 250 and 400 times smaller and more.
+
+Run it with:
+
+    python examples/records/lenet_300_100.py --seed 0
+"""
+
+from record import Level, Recipe, main
+
+import deepcompress as dc
+
+RECIPE = Recipe(
+    build=dc.models.lenet_300_100,
+    dense_epochs=25,
+    levels=(
+        Level(12_000, 20),
+        Level(5_500, 30),
+        Level(3_600, 40, is_point=True),
+        Level(2_400, 50, is_point=True),
+    ),
+    sharing_epochs=10,
+    batch_size=128,
+    rate=2e-3,
+)
+
+if __name__ == "__main__":
+    main(RECIPE)
