@@ -7,7 +7,7 @@ looked at once, at the end, through the files that have been written.
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,9 @@ class Recipe:
         bits: Bits of a code of the weights.
         bias_bits: Bits of a code of the biases.
         mantissa_bits: Binary digits of a shared value.
-        filters: The share of filters that goes before the first level, by layer.
+        filters: The share of filters that goes before the first level, by pattern;
+            what is left trains in a fraction of the time.
+        filter_epochs: Epochs in which they go.
     """
 
     build: Callable[[], keras.Model]
@@ -62,6 +64,8 @@ class Recipe:
     bits: int = 4
     bias_bits: int = 4
     mantissa_bits: int = 4
+    filters: Mapping[str, float] | None = None
+    filter_epochs: int = 0
 
 
 def main(recipe: Recipe) -> None:
@@ -102,8 +106,18 @@ class Run:
         self.train(model, self.recipe.dense_epochs)
         self.say(model, "dense")
         teacher = copy(dense)
+        if self.recipe.filters:
+            pruning = dc.PruningCallback(
+                {f"*/{pattern}": share for pattern, share in self.recipe.filters.items()},
+                structure="channel",
+                criterion="saliency",
+            )
+            self.train(model, self.recipe.filter_epochs, pruning, teacher=teacher)
+            model = dc.shrink(model)
+            self.say(model, "fewer filters")
         points = []
         for level in self.recipe.levels:
+            ease_dropout(model, dense, level.n_weights / dense.count_params())
             self.prune(model, teacher, level)
             model = dc.shrink(model)
             self.say(model, f"{level.n_weights:,} weights")
@@ -193,6 +207,16 @@ class Run:
         """Returns the share of images taken for something else, in per cent."""
         taken_for = model.predict(images[0], batch_size=1000, verbose=0).argmax(1)
         return float(100 * np.mean(taken_for != images[1]))
+
+
+def ease_dropout(model: keras.Model, dense: keras.Model, share: float) -> None:
+    """Drops fewer units where fewer weights are left.
+
+    Han, Pool, Tran, Dally 2015, "Learning both weights and connections", section 3.2.
+    """
+    for layer, before in zip(model.layers, dense.layers, strict=True):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = before.rate * share**0.5
 
 
 def copy(model: keras.Model) -> keras.Model:

@@ -1,0 +1,26 @@
+"""LeNet-5 on MNIST, 500 and 900 times smaller and more.
+
+Run it with:
+
+    python examples/records/lenet5.py --seed 0
+"""
+
+from record import Level, Recipe, main
+
+import deepcompress as dc
+
+RECIPE = Recipe(
+    build=dc.models.lenet5,
+    dense_epochs=15,
+    levels=(
+        Level(10_000, 8),
+        Level(4_500, 12),
+        Level(2_900, 16, is_point=True),
+        Level(2_100, 12),
+        Level(1_550, 16, is_point=True),
+    ),
+    sharing_epochs=5,
+)
+
+if __name__ == "__main__":
+    main(RECIPE)

@@ -1,0 +1,27 @@
+"""The net of Keras' MNIST example, 1,000 times smaller and more.
+
+Run it with:
+
+    python examples/records/mnist_cnn.py --seed 0
+"""
+
+from record import Level, Recipe, main
+
+import deepcompress as dc
+
+RECIPE = Recipe(
+    build=dc.models.mnist_cnn,
+    dense_epochs=8,
+    filters={"conv1": 0.5, "conv2": 0.5},
+    filter_epochs=3,
+    levels=(
+        Level(12_000, 8),
+        Level(5_000, 10),
+        Level(3_500, 12, is_point=True),
+        Level(2_400, 12, is_point=True),
+    ),
+    sharing_epochs=4,
+)
+
+if __name__ == "__main__":
+    main(RECIPE)
