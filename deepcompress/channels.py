@@ -345,7 +345,8 @@ class _Weighted(_Pass):
         is_folded &= self.inputs[0].constants != 0
         if not is_folded.any():
             return value
-        return (value.astype(np.float64) + self._folded(is_folded)).astype(value.dtype)
+        folded = value.astype(np.float64) + self._folded(is_folded)
+        return np.asarray(folded.astype(value.dtype))
 
     @property
     def _foldable(self) -> np.ndarray:
@@ -355,20 +356,18 @@ class _Weighted(_Pass):
         pads = getattr(self.layer, "padding", "valid") != "valid"
         pads = pads and any(size > 1 for size in self.layer.kernel_size)
         if pads or self.layer.bias is None:
-            return constants == 0
-        return np.isfinite(constants)
+            return np.asarray(constants == 0)
+        return np.asarray(np.isfinite(constants))
 
     def _taps(self) -> np.ndarray:
-        """Returns how many weights lead from each channel to each of the output."""
+        """Returns whether a weight leads from each channel to each of the output."""
         kernel = self.layer.kernel.numpy()
-        taps: np.ndarray = (kernel != 0).sum(axis=tuple(range(kernel.ndim - 2)))
-        return taps
+        return np.asarray((kernel != 0).any(axis=tuple(range(kernel.ndim - 2))))
 
     def _sums(self, channels: np.ndarray) -> np.ndarray:
         """Returns the sums of the weights of some channels, over all positions."""
         kernel = self.layer.kernel.numpy()[..., channels, :].astype(np.float64)
-        sums: np.ndarray = kernel.sum(axis=tuple(range(kernel.ndim - 2)))
-        return sums
+        return np.asarray(kernel.sum(axis=tuple(range(kernel.ndim - 2))))
 
     def _is_varying(self) -> np.ndarray:
         """Returns which channels of the output the input of the model reaches."""
@@ -405,12 +404,11 @@ class _Kernel(_Weighted):
         return self.outputs[0].units
 
     def fan_in(self) -> np.ndarray:
-        fan_in: np.ndarray = self._taps().sum(axis=0)
-        return fan_in
+        kernel = self.layer.kernel.numpy()
+        return np.asarray(np.count_nonzero(kernel, axis=tuple(range(kernel.ndim - 1))))
 
     def _is_varying(self) -> np.ndarray:
-        taps: np.ndarray = self._taps()[~self._foldable]
-        return np.asarray(taps.any(axis=0))
+        return np.asarray(self._taps()[~self._foldable].any(axis=0))
 
     def _is_read(self, needed: np.ndarray) -> np.ndarray:
         return np.asarray(self._taps()[:, needed].any(axis=1))
@@ -418,8 +416,7 @@ class _Kernel(_Weighted):
     def _folded(self, which: np.ndarray) -> np.ndarray:
         constants = self.inputs[0].constants
         channels = np.flatnonzero(which & (constants != 0))
-        folded: np.ndarray = constants[channels] @ self._sums(channels)
-        return folded
+        return np.asarray(constants[channels] @ self._sums(channels))
 
 
 class _Depthwise(_Weighted):
@@ -438,17 +435,16 @@ class _Depthwise(_Weighted):
         return {-2: self.inputs[0]}
 
     def _is_varying(self) -> np.ndarray:
-        return (self._taps().astype(bool) & ~self._foldable[:, None]).ravel()
+        return np.asarray(self._taps() & ~self._foldable[:, None]).ravel()
 
     def _is_read(self, needed: np.ndarray) -> np.ndarray:
         taps = self._taps()
-        is_tap = taps.astype(bool) & needed.reshape(taps.shape)
-        return np.asarray(is_tap.any(axis=1))
+        return np.asarray((taps & needed.reshape(taps.shape)).any(axis=1))
 
     def _folded(self, which: np.ndarray) -> np.ndarray:
         constants = np.where(which, self.inputs[0].constants, 0)
         sums = self._sums(np.arange(len(constants)))
-        return (constants[:, None] * sums).ravel()
+        return np.asarray(constants[:, None] * sums).ravel()
 
 
 _KINDS: dict[type, type[Step]] = {
@@ -580,16 +576,15 @@ class Graph:
                 is_free[channels.units] = False
         for channels in self._inputs:
             is_free[channels.units] = False
-        stopping = [
-            step.path
-            for step in self.steps
-            if step.is_unknown
-            and (
-                getattr(step.layer, "weights", [])
-                or any(is_free[each.units].any() for each in step.inputs)
+        stopping = {}
+        for step in self.steps:
+            has_kernel = any(
+                len(w.shape) > 1 for w in getattr(step.layer, "weights", [])
             )
-        ]
-        return list(dict.fromkeys(stopping))
+            reads = any(is_free[each.units].any() for each in step.inputs)
+            if step.is_unknown and (has_kernel or reads):
+                stopping[step.path] = True
+        return list(stopping)
 
     def _walk(self, function: Any, path: str) -> None:
         for node in _nodes(function):
@@ -667,7 +662,7 @@ def graph_of(model: Any) -> Any:
 
 
 def _is_of_keras(function: Any) -> bool:
-    return function.__module__.split(".")[0] == "keras"
+    return bool(function.__module__.split(".")[0] == "keras")
 
 
 def _nodes(function: Any, is_recursive: bool = False) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from deepcompress import container
 from deepcompress.container import Container
 from deepcompress.report import CompressionReport
 from deepcompress.shrinking import places
-from deepcompress.variables import NamedVariable, named_variables
+from deepcompress.variables import NamedVariable, finalize, named_variables
 
 _CODERS = ("huffman",)
 
@@ -267,9 +267,7 @@ def _load(
         model = _build(weights, dict(custom_objects or {}), compile, safe_mode)
     else:
         _assign(model, weights)
-    for layer in model._flatten_layers():
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()  # what a layer derives from its weights
+    finalize(model)
     return model
 
 
@@ -359,38 +357,27 @@ def _first(names: set[str]) -> str:
 
 def _assign(model: keras.Model, weights: Container) -> None:
     pairs = _match(weights, named_variables(model))
-    of_shrunk = places(
-        model, {named.name: weights.shape(name) for name, named in pairs}
-    )
-    variables, larger = {}, {}
+    shapes = {named.name: weights.shape(name) for name, named in pairs}
+    larger = places(model, shapes)
     for name, named in pairs:
         shape, dtype = tuple(named.variable.shape), named.variable.dtype
-        place = of_shrunk.get(named.name)
-        is_shape = place is not None or weights.shape(name) == shape
+        is_shape = shapes[named.name] == shape or named.name in larger
         if not is_shape or weights.dtype(name).name != dtype:
             raise ValueError(
                 f"{name!r} is {weights.dtype(name)} of shape {weights.shape(name)} in "
                 f"the file, but {named.name!r} is {dtype} of shape {shape} in the "
                 "model."
             )
-        variables[name] = named.variable
-        if place is not None:
-            larger[name] = place.enlarge
     # All is decoded before anything is assigned, so that a damaged file leaves a given
     # model as it was. As a tensor of the variable's dtype: a detour over Python numbers
     # or another dtype would change NaN payloads.
-    values = [
-        (
-            name,
-            keras.ops.convert_to_tensor(
-                larger[name](array) if name in larger else array,
-                dtype=variables[name].dtype,
-            ),
-        )
-        for name, array in weights.decode()
-    ]
-    for name, value in values:
-        variable = variables[name]
+    variables, values = dict(pairs), []
+    for name, array in weights.decode():
+        variable, place = variables[name].variable, larger.get(variables[name].name)
+        whole = place.enlarge(array) if place else array
+        value = keras.ops.convert_to_tensor(whole, dtype=variable.dtype)
+        values.append((variable, value))
+    for variable, value in values:
         if variable._value is None:
             variable._initializer = _Value(value)
         else:

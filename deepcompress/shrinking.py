@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from deepcompress.channels import Channels, Graph, graph_of
-from deepcompress.variables import named_variables
+from deepcompress.variables import finalize, named_variables
 
 
 def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
@@ -109,7 +109,8 @@ def places(
     """
     variables = named_variables(model)
     is_same = all(shapes[v.name] == tuple(v.variable.shape) for v in variables)
-    if is_same or graph_of(model) is None:
+    is_like = all(len(shapes[v.name]) == len(v.variable.shape) for v in variables)
+    if is_same or not is_like or graph_of(model) is None:
         return {}
     stored = {id(v.variable): shapes[v.name] for v in variables}
     graph = Graph(model)
@@ -131,7 +132,7 @@ def places(
     return {
         v.name: found[id(v.variable)]
         for v in variables
-        if shapes[v.name] != tuple(v.variable.shape)
+        if id(v.variable) in found and shapes[v.name] != tuple(v.variable.shape)
     }
 
 
@@ -179,6 +180,7 @@ class _Clone:
                 for axis, channels in step.axes(variable).items():
                     value = value.take(self._kept(channels), axis)
                 smaller.assign(value)
+        finalize(clone)
         return clone
 
     def _model(self, model: keras.Model) -> keras.Model:

@@ -104,6 +104,17 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
     return variables
 
 
+def finalize(model: keras.Model) -> None:
+    """Lets the layers derive again what they derive from their weights.
+
+    Args:
+        model: A model whose weights have been replaced.
+    """
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
 def choose(
     model: keras.Model,
     settings: T | Mapping[str, T],

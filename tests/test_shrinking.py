@@ -11,6 +11,7 @@ from keras import layers
 from nets import BACKEND, dense_net, regression
 
 import deepcompress as dc
+from deepcompress import container
 from deepcompress.channels import Graph
 
 FEW = settings(max_examples=12)
@@ -530,15 +531,110 @@ def test_other_precisions(policy):
     )
 
 
-def test_the_file_of_another_net_is_still_refused():
-    data = dc.HuffmanSerializer().dumps(dense_net())
-    for parts in (
-        [layers.Dense(30, activation="relu"), layers.Dense(4)],
-        [layers.Dense(10, activation="relu"), layers.Dense(3)],
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [(10, 20), (20,), (20, 4), (4,)],
+        [(10, 30), (20,), (20, 3), (3,)],
+        [(9, 20), (20,), (20, 3), (3,)],
+        [(10, 10), (10,), (20, 3), (3,)],
+        [(10, 0), (0,), (0, 3), (3,)],
+        [(), (20,), (20, 3), (3,)],
+        [(10, 40), (40,), (40, 3), (3,)],
+    ],
+    ids=str,
+)
+def test_the_file_of_another_net_is_still_refused(weights, tmp_path):
+    names = ["hidden/kernel", "hidden/bias", "out/kernel", "out/bias"]
+    arrays = [np.ones(shape, "float32") for shape in weights]
+    container.write(tmp_path / "a.dcz", dict(zip(names, arrays, strict=True)))
+    model = dense_net()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="in the file"):
+        dc.HuffmanSerializer().load(tmp_path / "a.dcz", model)
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
+def test_a_small_model_is_saved_and_loaded_by_itself(tmp_path):
+    model = make_sparse(vgg(), 0.3, 1)
+    small = dc.shrink(model)
+    dc.HuffmanSerializer().save(small, tmp_path / "small.dcz")
+    loaded = dc.load_model(tmp_path / "small.dcz")
+    for weight, other in zip(small.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, other)
+    check_equal(model, loaded)
+
+
+def test_units_that_are_not_there_leave_normalization_finite():
+    large = vgg(9, 9, 9)
+    small = dc.shrink(make_sparse(vgg(9, 9, 9), 0.1, 1))
+    dc.HuffmanSerializer().loads(dc.HuffmanSerializer().dumps(small), large)
+    n = small.get_layer("norm1").gamma.shape[0]
+    assert n < 9
+    for weight, empty in zip(
+        large.get_layer("norm1").weights, (0, 0, 0, 1), strict=True
     ):
-        model = keras.Sequential([keras.Input((10,)), *parts])
-        with pytest.raises(ValueError, match="in the file"):
-            dc.HuffmanSerializer().loads(data, model)
+        np.testing.assert_array_equal(weight.numpy()[n:], empty)
+
+
+def test_what_is_derived_from_weights_is_derived_again():
+    normalization = layers.Normalization()
+    normalization.adapt(np.random.default_rng(0).normal(3, 5, (64, 6)))
+    model = keras.Sequential(
+        [keras.Input((6,)), normalization, layers.Dense(5), layers.Dense(3)]
+    )
+    model.layers[1].kernel.assign(np.eye(6, 5) * (np.arange(5) < 3))
+    small = dc.shrink(model)
+    assert small.layers[1].units == 3
+    check_equal(model, small)
+
+
+def test_several_inputs_and_outputs_by_name():
+    inputs = {name: keras.Input((4,), name=name) for name in ("b", "a")}
+    joined = layers.Concatenate()([inputs["b"], inputs["a"]])
+    hidden = layers.Dense(9, activation="relu")(joined)
+    parts = {name: layers.Dense(2, name=name)(hidden) for name in ("p", "q")}
+    model = make_sparse(keras.Model(inputs, parts), 0.3, 1)
+    small = dc.shrink(model)
+    assert small.count_params() < model.count_params()
+    x = {"a": np.full((2, 4), 0.3), "b": np.full((2, 4), -0.7)}
+    for first, second in zip(outputs(model, x), outputs(small, x), strict=True):
+        np.testing.assert_allclose(second, first, rtol=1e-5)
+
+
+def test_a_sequential_without_an_input():
+    model = keras.Sequential([layers.Dense(9, activation="relu"), layers.Dense(3)])
+    model.build((None, 7))
+    make_sparse(model, 0.3, 1)
+    small = dc.shrink(model)
+    assert small.count_params() < model.count_params()
+    check_equal(model, small)
+
+
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize`")
+def test_a_quantized_model_is_left_alone():
+    model = dense_net()
+    dc.prune(model, 0.9)
+    model.quantize("int8")
+    with pytest.warns(UserWarning, match=": hidden, out.$"):
+        small = dc.shrink(model)
+    check_equal(model, small)
+
+
+def test_a_large_net_of_keras():
+    model = keras.applications.MobileNetV2(
+        (32, 32, 3), alpha=0.35, weights=None, classes=5
+    )
+    dc.prune(model, 0.5, structure="channel")
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.name in ("gamma", "beta"):
+            value = weight.numpy()
+            weight.assign(value * (rng.random(value.shape) < 0.7))
+    small = dc.shrink(model)
+    assert small.count_params() < 0.6 * model.count_params()
+    check_equal(model, small)
 
 
 def test_units_are_sorted_by_the_number_of_their_weights():
