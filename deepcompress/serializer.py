@@ -16,8 +16,7 @@ from deepcompress.container import Container
 from deepcompress.report import CompressionReport
 from deepcompress.shrinking import places
 from deepcompress.variables import NamedVariable, finalize, named_variables
-
-_CODERS = ("huffman",)
+from deepcompress.writer import CODERS
 
 
 class HuffmanSerializer:
@@ -35,7 +34,10 @@ class HuffmanSerializer:
         include_architecture: Whether the file holds the architecture, so that it
             loads by itself. Without it, it loads into a model that is given.
             Defaults to `True`.
-        coder: The entropy coder. Defaults to `"huffman"`, the only one so far.
+        coder: The entropy coder: `"huffman"`, or `"context"`, which learns the
+            probability of every bit from its neighbours: files are smaller by a tenth
+            to a third, and take longer to write and to read. Files of either load
+            alike. Defaults to `"huffman"`.
 
     Raises:
         ValueError: `coder` is not known.
@@ -59,9 +61,12 @@ class HuffmanSerializer:
     def __init__(
         self, *, include_architecture: bool = True, coder: str = "huffman"
     ) -> None:
-        if coder not in _CODERS:
-            raise ValueError(f"`coder` must be one of {_CODERS}. Received: {coder!r}")
+        if coder not in CODERS:
+            raise ValueError(
+                f"`coder` must be one of {tuple(CODERS)}. Received: {coder!r}"
+            )
         self._include_architecture = include_architecture
+        self._coder = coder
 
     def save(
         self, model: keras.Model, path: str | os.PathLike[str]
@@ -161,7 +166,9 @@ class HuffmanSerializer:
     ) -> tuple[Any, int]:
         weights = _Weights(model)
         architecture = _architecture(model) if self._include_architecture else None
-        return container.write(file, weights, architecture=architecture)
+        return container.write(
+            file, weights, architecture=architecture, coder=self._coder
+        )
 
 
 class _Weights(Mapping[str, np.ndarray]):
