@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deepcompress.container import Container, read
     from deepcompress.errors import CorruptFileError
     from deepcompress.kmeans import KMeans1D, kmeans1d
+    from deepcompress.kmeans_entropy import entropy_kmeans1d
     from deepcompress.pruning import PruningCallback, prune
     from deepcompress.report import CompressionReport
     from deepcompress.scan import Sensitivity, sensitivity
@@ -39,6 +40,7 @@ __all__ = [
     "Sensitivity",
     "WeightSharingQuantizer",
     "__version__",
+    "entropy_kmeans1d",
     "kmeans1d",
     "load_model",
     "models",
@@ -60,6 +62,7 @@ _MODULES = {
     "PruningSchedule": "schedules",
     "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
+    "entropy_kmeans1d": "kmeans_entropy",
     "kmeans1d": "kmeans",
     "load_model": "serializer",
     "models": "models",
