@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deepcompress._version import __version__
 
 if TYPE_CHECKING:
-    from deepcompress import models
+    from deepcompress import importers, models
     from deepcompress.container import Container, read
     from deepcompress.errors import CorruptFileError
     from deepcompress.kmeans import KMeans1D, kmeans1d
@@ -38,6 +38,7 @@ __all__ = [
     "Sensitivity",
     "WeightSharingQuantizer",
     "__version__",
+    "importers",
     "kmeans1d",
     "load_model",
     "models",
@@ -58,6 +59,7 @@ _MODULES = {
     "PruningSchedule": "schedules",
     "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
+    "importers": "importers",
     "kmeans1d": "kmeans",
     "load_model": "serializer",
     "models": "models",
@@ -71,7 +73,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"{__name__}.{_MODULES[name]}")
-    value = module if name == "models" else getattr(module, name)
+    value = module if name == _MODULES[name] else getattr(module, name)
     globals()[name] = value
     return value
 
