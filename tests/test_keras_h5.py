@@ -270,19 +270,13 @@ def test_long_lists_are_split(path, tmp_path):
         )
 
 
-def test_weights_of_the_model_itself_are_read(tmp_path):
-    class Scaled(keras.Sequential):
-        pass
-
-    model = Scaled([keras.Input((3,)), layers.Dense(2, name="a")])
-    model.factor = model.add_weight(shape=(5,), name="factor")
-    model.save_weights(tmp_path / "old.weights.h5")
-    with h5py.File(tmp_path / "whole.h5", "w") as file:
+def test_weights_of_the_model_itself_come_first(path, tmp_path):
+    with h5py.File(path, "w") as file:
         write_keras_2(file, tree={"a": {"a/kernel:0": (3, 2)}})
         own = file.create_group("top_level_model_weights")
         own.attrs["weight_names"] = [b"scaled/factor:0"]
         own["scaled/factor:0"] = np.zeros(5)
-    compress_h5(tmp_path / "whole.h5", tmp_path / "out.dcz")
+    compress_h5(path, tmp_path / "out.dcz")
     with dc.read(tmp_path / "out.dcz") as weights:
         assert list(weights) == ["factor", "a/kernel"]
 
@@ -336,6 +330,15 @@ def test_what_leads_out_of_the_file_is_refused(kind, message, path, tmp_path):
     with pytest.raises(ValueError, match=f"keras2.h5': .*{message}"):
         compress_h5(path, tmp_path / "out.dcz")
     assert not (tmp_path / "out.dcz").exists()
+
+
+def test_groups_in_a_circle_are_refused(tmp_path):
+    path = tmp_path / "a.weights.h5"
+    dense_net().save_weights(path)
+    with h5py.File(path, "r+") as file:
+        file["layers/dense/again"] = file["layers"]
+    with pytest.raises(dc.CorruptFileError, match="/layers stands in several places"):
+        compress_h5(path, tmp_path / "out.dcz")
 
 
 def test_another_file_is_refused(path, tmp_path):

@@ -30,9 +30,10 @@ class _Form(NamedTuple):
 
 
 # By the field of the net: `layer`, and `layers` of files from before 2014.
+_LAYER, _OLD_LAYER = 100, 2
 _FORMS = {
-    100: _Form(name=1, kind=2, blobs=7, inner_product=117),
-    2: _Form(name=4, kind=5, blobs=6, inner_product=17),
+    _LAYER: _Form(name=1, kind=2, blobs=7, inner_product=117),
+    _OLD_LAYER: _Form(name=4, kind=5, blobs=6, inner_product=17),
 }
 _OLD_KINDS = {4: "Convolution", 14: "InnerProduct", 39: "Deconvolution"}
 _OLDEST_LAYER = 1
@@ -133,7 +134,7 @@ def _stored_layers(net: Message) -> Iterator[_StoredLayer]:
         name = message.text(form.name)
         try:
             blobs = [_array(blob) for _, blob in message.messages(form.blobs)]
-            if field == 2 and any(message.messages(_OLDEST_LAYER)):
+            if field == _OLD_LAYER and any(message.messages(_OLDEST_LAYER)):
                 raise CorruptFileError(
                     "It has the form of 2013. Upgrade it with Caffe's "
                     "upgrade_net_proto_binary."
@@ -152,7 +153,7 @@ def _stored_layers(net: Message) -> Iterator[_StoredLayer]:
 
 def _kind(layer: Message, field: int) -> str:
     form = _FORMS[field]
-    if field == 100:
+    if field == _LAYER:
         return layer.text(form.kind)
     (kind,) = layer.integers(form.kind)[-1:] or [0]
     return _OLD_KINDS.get(kind, f"a layer of type {kind}")

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from math import prod
+from typing import Any
 
 import h5py
 import numpy as np
@@ -226,7 +227,7 @@ def _leaves(key: str, n: int, layer: str | None) -> tuple[str, ...]:
     )
 
 
-def _child(group: h5py.Group, path: str, kind: type = h5py.Group) -> h5py.HLObject:
+def _child(group: h5py.Group, path: str, kind: type[Any] = h5py.Group) -> Any:
     """Returns what stands in a group, which must not lead out of the file.
 
     Raises:
@@ -241,6 +242,8 @@ def _child(group: h5py.Group, path: str, kind: type = h5py.Group) -> h5py.HLObje
         raise CorruptFileError(
             f"{group.name}/{last} is not a {kind.__name__.lower()} in the file."
         )
+    if h5py.h5o.get_info(child.id).rc > 1:  # which could go in circles
+        raise CorruptFileError(f"{child.name} stands in several places of the file.")
     if isinstance(child, h5py.Dataset) and (child.external or child.is_virtual):
         raise CorruptFileError(f"{child.name} is stored in another file.")
     return child
