@@ -114,8 +114,9 @@ class HuffmanSerializer:
         Args:
             path: A `.dcz` file.
             model: A built model to load the weights into, needed where the file has
-                no architecture. Weights are matched by name, or in order where the
-                names differ and all shapes agree. Defaults to `None`.
+                no architecture. Weights are matched by name, where the numbers that
+                Keras gives to layers may differ (`dense_1`, `dense_4`), or in order
+                where the names differ and all shapes agree. Defaults to `None`.
             custom_objects: Classes and functions of the architecture that Keras
                 does not know, by name. Defaults to `None`.
             compile: Whether a new model is compiled as the saved one was, with a
@@ -346,8 +347,12 @@ def _match(
         ValueError: There are more or fewer weights than variables.
     """
     stored, wanted = list(weights), [named.name for named in variables]
+    counted = dict(zip(_renumbered(stored), stored, strict=True))
     if set(stored) == set(wanted):
         return list(zip(wanted, variables, strict=True))
+    if set(counted) == set(_renumbered(wanted)):
+        names = [counted[name] for name in _renumbered(wanted)]
+        return list(zip(names, variables, strict=True))
     if len(stored) == len(wanted):
         return list(zip(stored, variables, strict=True))
     raise ValueError(
@@ -355,6 +360,39 @@ def _match(
         f"Only in the file: {_first(set(stored) - set(wanted))}; only in the "
         f"model: {_first(set(wanted) - set(stored))}."
     )
+
+
+def _renumbered(names: list[str]) -> list[str]:
+    """Returns names in which Keras' numbers begin anew: dense_7, dense_9 as 0 and 1.
+
+    Keras counts the layers of all models in a process.
+    """
+
+    def split(part: str) -> tuple[str, int]:
+        base, _, number = part.rpartition("_")
+        is_counted = bool(base) and number.isdecimal()
+        return (base, int(number)) if is_counted else (part, 0)
+
+    siblings: dict[tuple[str, str], set[tuple[int, str]]] = {}
+    for name in names:
+        *parts, _ = name.split("/")
+        for depth, part in enumerate(parts):
+            base, number = split(part)
+            key = "/".join(parts[:depth]), base
+            siblings.setdefault(key, set()).add((number, part))
+    ranks = {
+        (parent, part): f"{base}_{rank}"
+        for (parent, base), its in siblings.items()
+        for rank, (_, part) in enumerate(sorted(its))
+    }
+    renumbered = []
+    for name in names:
+        *parts, leaf = name.split("/")
+        counted = [
+            ranks["/".join(parts[:depth]), part] for depth, part in enumerate(parts)
+        ]
+        renumbered.append("/".join([*counted, leaf]))
+    return renumbered
 
 
 def _first(names: set[str]) -> str:

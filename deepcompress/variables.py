@@ -85,7 +85,7 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
             "Give it a `keras.Input`, or call `model.build(input_shape)` before `fit`."
         )
     owners: dict[int, tuple[str, Any]] = {}
-    for path, layer in _walk(model):
+    for path, layer in walk(model):
         # A layer comes before its sublayers, so the innermost owner stays.
         owners.update({id(variable): (path, layer) for variable in layer.weights})
     trainable = {id(variable) for variable in model.trainable_variables}
@@ -190,14 +190,14 @@ def biases(model: keras.Model, layers: Iterable[str]) -> list[NamedVariable]:
     return [v for v in named_variables(model) if v.is_bias and v.layer in paths]
 
 
-def _walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
+def walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every layer below `layer` with its path, outer layers first."""
     taken: set[str] = set()
     for child in layer._flatten_layers(include_self=False, recursive=False):
         name = _unused(child.name, taken)
         path = f"{parent}/{name}" if parent else name
         yield path, child
-        yield from _walk(child, path)
+        yield from walk(child, path)
 
 
 def _unused(name: str, taken: set[str]) -> str:

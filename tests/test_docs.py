@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PUBLIC = [(name, getattr(dc, name)) for name in dc.__all__ if name != "__version__"]
 DOCUMENTED = [(name, value) for name, value in PUBLIC if callable(value)]
-DOCUMENTED += [(name, getattr(dc.models, name)) for name in dc.models.__all__]
+for package in (dc.models, dc.importers):
+    DOCUMENTED += [(name, getattr(package, name)) for name in package.__all__]
 # Nobody makes or calls these in their own code.
 
 
