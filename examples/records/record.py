@@ -62,8 +62,8 @@ class Recipe:
     batch_size: int = 64
     rate: float = 1e-3
     bits: int = 4
-    bias_bits: int = 4
-    mantissa_bits: int = 4
+    bias_bits: int = 3
+    mantissa_bits: int = 3
     filters: Mapping[str, float] | None = None
     filter_epochs: int = 0
 
@@ -198,7 +198,7 @@ class Run:
             mantissa_bits=recipe.mantissa_bits,
             init="optimal",
         )
-        rate = recipe.rate / 5
+        rate = recipe.rate / 10
         self.train(model, recipe.sharing_epochs, sharing, teacher=teacher, rate=rate)
 
     def say(self, model: keras.Model, what: str) -> None:
