@@ -1,7 +1,5 @@
 """Smaller models that compute the same, and their files in the larger ones."""
 
-import warnings
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +12,8 @@ import deepcompress as dc
 from deepcompress import container
 from deepcompress.channels import Graph
 
-FEW = settings(max_examples=12)
+# JAX compiles each operation anew for every shape.
+FEW = settings(max_examples=3 if BACKEND == "jax" else 12)
 SEEDS = st.integers(0, 2**32 - 1)
 DENSITIES = st.sampled_from([0.0, 0.02, 0.1, 0.3, 1.0])
 SIZES = st.integers(1, 9)
@@ -234,7 +233,7 @@ def positive(model):
         if hasattr(layer, "activation"):
             layer.activation = keras.activations.linear
         if isinstance(layer, layers.BatchNormalization):
-            layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
+            layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))
     return clone
 
 
@@ -433,8 +432,9 @@ def test_what_cannot_be_followed_is_left_alone_and_named(path):
     model = make_sparse(NOT_FOLLOWED[path](), 0.5, 4)
     with pytest.warns(UserWarning, match="Left alone") as caught:
         small = dc.shrink(model)
-    assert len(caught) == 1
-    assert f": {path}." in str(caught[0].message)
+    messages = [str(each.message) for each in caught if each.category is UserWarning]
+    assert len(messages) == 1
+    assert messages[0].endswith(f": {path}.")
     check_equal(model, small)
 
 
@@ -640,13 +640,11 @@ def test_a_large_net_of_keras():
 def test_units_are_sorted_by_the_number_of_their_weights():
     model = make_sparse(lenet_300_100(20, 9), 0.3, 1, n_dead=0)
     kernel = dc.shrink(model).get_layer("ip1").kernel.numpy()
-    assert (np.diff((kernel != 0).sum(axis=0)) <= 0).all()
+    assert (np.diff((kernel != 0).sum(axis=0)) >= 0).all()
     unsorted = dc.shrink(model, sort=False).get_layer("ip1").kernel.numpy()
     assert sorted(map(bytes, kernel.T.copy())) == sorted(map(bytes, unsorted.T.copy()))
 
 
 def test_no_warning_where_all_is_followed():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for build in NETS.values():
-            dc.shrink(build())
+    for build in NETS.values():
+        dc.shrink(build())  # warnings are errors here
