@@ -382,6 +382,13 @@ def shared():
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
+def reshaped_twice():
+    inputs = keras.Input((2, 3))
+    layer = layers.Reshape((6,), name="twice")
+    parts = [layer(layers.Dense(3)(inputs)) for _ in range(2)]
+    return keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(parts)))
+
+
 def dropout_that_drops():
     inputs = keras.Input((4,))
     x = layers.Dropout(1e-9, name="drop")(layers.Dense(4)(inputs), training=True)
@@ -420,6 +427,7 @@ NOT_FOLLOWED = {
     "own": lambda: around(layers.Conv2D(4, 3, activation=own_activation, name="own")),
     "lambda": lambda: around(layers.Lambda(lambda x: 2 * x, name="lambda")),
     "shared": shared,
+    "twice": reshaped_twice,
     "drop": dropout_that_drops,
     "multiply": operation,
     "embedding, masked, lstm": words,
@@ -467,8 +475,20 @@ class Subclassed(keras.Model):
         return self.inner(x)
 
 
-def test_a_subclassed_model_is_returned_as_it_is():
-    model = Subclassed()
+class Trained(keras.Model):
+    """A functional model with a training step, but not the constructor, of its own."""
+
+    def __init__(self):
+        inputs = keras.Input((4,))
+        super().__init__(inputs, layers.Dense(3)(inputs))
+
+    def train_step(self, *arguments):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("build", [Subclassed, Trained])
+def test_a_model_of_its_own_class_is_returned_as_it_is(build):
+    model = build()
     model(np.zeros((1, 4), "float32"))
     with pytest.warns(UserWarning, match="returned as it is"):
         assert dc.shrink(model) is model
