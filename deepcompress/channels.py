@@ -69,6 +69,7 @@ class Step:
     """
 
     is_followed = False
+    repeats = False  # whether it is followed if it is called more than once
 
     def __init__(
         self, layer: Any, path: str, inputs: list[Channels], outputs: list[Channels]
@@ -140,6 +141,7 @@ class _Pass(Step):
     """A layer whose output channels are its input's, a constant one the same."""
 
     is_followed = True
+    repeats = True
 
     @classmethod
     def units(
@@ -242,6 +244,8 @@ class _Concatenate(_Pass):
 class _Flatten(_Pass):
     """A layer that puts the channels of many positions side by side."""
 
+    repeats = False
+
     @classmethod
     def fits(cls, layer: Any, inputs: list[Channels], shapes: list[Any]) -> bool:
         size, wanted = 1, shapes[0][-1]
@@ -280,6 +284,8 @@ class _Flatten(_Pass):
 class _Normalization(_Pass):
     """Batch normalization of the channels."""
 
+    repeats = False
+
     @classmethod
     def fits(cls, layer: Any, inputs: list[Channels], shapes: list[Any]) -> bool:
         return layer.axis in (-1, len(inputs[0].shape) - 1)
@@ -304,6 +310,8 @@ class _Normalization(_Pass):
 
 class _Weighted(_Pass):
     """A layer that weighs channels and adds a bias: a dense layer or a convolution."""
+
+    repeats = False
 
     @classmethod
     def fits(cls, layer: Any, inputs: list[Channels], shapes: list[Any]) -> bool:
@@ -515,14 +523,10 @@ class Graph:
         is_pinned: For each unit whether it stays in its place whatever the weights are:
             inputs, outputs, and what a layer that is not followed reads or makes.
 
-    Raises:
-        TypeError: The model is neither.
     """
 
     def __init__(self, model: keras.Model) -> None:
         function = graph_of(model)
-        if function is None:
-            raise TypeError(f"{model.name!r} is no Sequential or functional model.")
         self.steps: list[Step] = []
         self.tensors: dict[int, Channels] = {}
         self._n_units = 0
@@ -634,7 +638,7 @@ class Graph:
             and all(each.is_known for each in inputs)
             and all(len(shape) > 1 and shape[-1] is not None for shape in shapes)
             and getattr(layer, "data_format", "channels_last") != "channels_first"
-            and (self._uses[id(layer)] == 1 or not layer.weights)
+            and (self._uses[id(layer)] == 1 or kind.repeats)
             and kind.fits(layer, inputs, shapes)
         )
         return kind if is_followed else Step
@@ -662,7 +666,7 @@ def graph_of(model: Any) -> Any:
 
 
 def _is_of_keras(function: Any) -> bool:
-    return bool(function.__module__.split(".")[0] == "keras")
+    return str(function.__module__).split(".")[0] == "keras"
 
 
 def _nodes(function: Any, is_recursive: bool = False) -> Iterator[Any]:

@@ -32,8 +32,9 @@ def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
 
     Args:
         model: A built model. It is not changed.
-        sort: Whether units that stay are sorted by how many weights they have, which
-            changes nothing but the size of a file. Defaults to `True`.
+        sort: Whether the units that stay are sorted, those with the fewest weights
+            first. Their order means nothing to a model, and makes a file half a percent
+            to a percent smaller. Defaults to `True`.
 
     Raises:
         ValueError: The model has not been built.
@@ -51,22 +52,24 @@ def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
     2
     """
     named_variables(model)  # says what is wrong with what is no built model
-    if graph_of(model) is None:
+    small = None
+    if graph_of(model) is not None:
+        graph = Graph(model)
+        kept = _Kept(graph, graph.needed_units(), sort)
+        small = _Clone(graph, kept).model(model)
+    if type(small) is not type(model):
         warnings.warn(
-            f"{model.name!r} is neither a Sequential nor a functional model, so it is "
-            "returned as it is.",
+            f"{model.name!r} is of a class of its own, neither Sequential nor "
+            "functional, which cannot be built anew, so it is returned as it is.",
             stacklevel=2,
         )
         return model
-    graph = Graph(model)
-    kept = _Kept(graph, graph.needed_units(), sort)
-    left_alone = graph.left_alone()
-    if left_alone:
+    if left_alone := graph.left_alone():
         warnings.warn(
             f"Left alone, with all that they read: {', '.join(left_alone)}.",
             stacklevel=2,
         )
-    return _Clone(graph, kept).model(model)
+    return small
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class _Kept:
         """Returns the positions of the channels that stay, in their new order."""
         at = np.flatnonzero(self.is_kept[channels.units])
         units = channels.units[at]
-        order = np.lexsort((units, -self._weights[units], channels.blocks[at]))
+        order = np.lexsort((units, self._weights[units], channels.blocks[at]))
         return at[order]
 
 
@@ -168,10 +171,7 @@ class _Clone:
 
     def model(self, model: keras.Model) -> keras.Model:
         """Returns the smaller model with its weights."""
-        compiled_with = getattr(getattr(model, "_compile_config", None), "config", {})
-        parts = keras.tree.flatten(list(compiled_with.values()))
-        with keras.saving.CustomObjectScope(_own_objects(parts)):
-            clone = self._model(model)
+        clone = self._model(model)
         for step in self._graph.steps:
             old = getattr(step.layer, "weights", [])
             new = getattr(self._clones[id(step.layer)], "weights", [])
@@ -184,11 +184,11 @@ class _Clone:
         return clone
 
     def _model(self, model: keras.Model) -> keras.Model:
-        return keras.models.clone_model(
-            model,
-            keras.tree.map_structure(self._input, graph_of(model).input),
-            self._layer,
-        )
+        inputs = keras.tree.map_structure(self._input, graph_of(model).input)
+        compiled_with = getattr(getattr(model, "_compile_config", None), "config", {})
+        parts = keras.tree.flatten(list(compiled_with.values()))
+        with keras.saving.CustomObjectScope(_own_objects(parts)):
+            return keras.models.clone_model(model, inputs, self._layer)
 
     def _input(self, tensor: Any) -> Any:
         shape = tensor.shape
@@ -200,6 +200,7 @@ class _Clone:
             dtype=tensor.dtype,
             name=tensor.name,
             sparse=tensor.sparse,
+            optional=getattr(tensor._keras_history.operation, "optional", False),
         )
 
     def _layer(self, layer: Any) -> Any:
@@ -224,6 +225,6 @@ def _own_objects(parts: Iterable[Any]) -> dict[str, Any]:
     objects = {}
     for part in parts:
         named = part if isinstance(part, FunctionType) else type(part)
-        if named.__module__.split(".")[0] not in ("builtins", "keras"):
+        if str(named.__module__).split(".")[0] not in ("builtins", "keras"):
             objects[named.__name__] = named
     return objects

@@ -1,7 +1,5 @@
 """Smaller models that compute the same, and their files in the larger ones."""
 
-import warnings
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +12,8 @@ import deepcompress as dc
 from deepcompress import container
 from deepcompress.channels import Graph
 
-FEW = settings(max_examples=12)
+# JAX compiles each operation anew for every shape.
+FEW = settings(max_examples=3 if BACKEND == "jax" else 12)
 SEEDS = st.integers(0, 2**32 - 1)
 DENSITIES = st.sampled_from([0.0, 0.02, 0.1, 0.3, 1.0])
 SIZES = st.integers(1, 9)
@@ -234,7 +233,7 @@ def positive(model):
         if hasattr(layer, "activation"):
             layer.activation = keras.activations.linear
         if isinstance(layer, layers.BatchNormalization):
-            layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
+            layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))
     return clone
 
 
@@ -383,6 +382,13 @@ def shared():
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
+def reshaped_twice():
+    inputs = keras.Input((2, 3))
+    layer = layers.Reshape((6,), name="twice")
+    parts = [layer(layers.Dense(3)(inputs)) for _ in range(2)]
+    return keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(parts)))
+
+
 def dropout_that_drops():
     inputs = keras.Input((4,))
     x = layers.Dropout(1e-9, name="drop")(layers.Dense(4)(inputs), training=True)
@@ -421,6 +427,7 @@ NOT_FOLLOWED = {
     "own": lambda: around(layers.Conv2D(4, 3, activation=own_activation, name="own")),
     "lambda": lambda: around(layers.Lambda(lambda x: 2 * x, name="lambda")),
     "shared": shared,
+    "twice": reshaped_twice,
     "drop": dropout_that_drops,
     "multiply": operation,
     "embedding, masked, lstm": words,
@@ -433,8 +440,9 @@ def test_what_cannot_be_followed_is_left_alone_and_named(path):
     model = make_sparse(NOT_FOLLOWED[path](), 0.5, 4)
     with pytest.warns(UserWarning, match="Left alone") as caught:
         small = dc.shrink(model)
-    assert len(caught) == 1
-    assert f": {path}." in str(caught[0].message)
+    messages = [str(each.message) for each in caught if each.category is UserWarning]
+    assert len(messages) == 1
+    assert messages[0].endswith(f": {path}.")
     check_equal(model, small)
 
 
@@ -467,8 +475,20 @@ class Subclassed(keras.Model):
         return self.inner(x)
 
 
-def test_a_subclassed_model_is_returned_as_it_is():
-    model = Subclassed()
+class Trained(keras.Model):
+    """A functional model with a training step, but not the constructor, of its own."""
+
+    def __init__(self):
+        inputs = keras.Input((4,))
+        super().__init__(inputs, layers.Dense(3)(inputs))
+
+    def train_step(self, *arguments):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("build", [Subclassed, Trained])
+def test_a_model_of_its_own_class_is_returned_as_it_is(build):
+    model = build()
     model(np.zeros((1, 4), "float32"))
     with pytest.warns(UserWarning, match="returned as it is"):
         assert dc.shrink(model) is model
@@ -640,13 +660,11 @@ def test_a_large_net_of_keras():
 def test_units_are_sorted_by_the_number_of_their_weights():
     model = make_sparse(lenet_300_100(20, 9), 0.3, 1, n_dead=0)
     kernel = dc.shrink(model).get_layer("ip1").kernel.numpy()
-    assert (np.diff((kernel != 0).sum(axis=0)) <= 0).all()
+    assert (np.diff((kernel != 0).sum(axis=0)) >= 0).all()
     unsorted = dc.shrink(model, sort=False).get_layer("ip1").kernel.numpy()
     assert sorted(map(bytes, kernel.T.copy())) == sorted(map(bytes, unsorted.T.copy()))
 
 
 def test_no_warning_where_all_is_followed():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for build in NETS.values():
-            dc.shrink(build())
+    for build in NETS.values():
+        dc.shrink(build())  # warnings are errors here

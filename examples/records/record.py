@@ -66,8 +66,8 @@ class Recipe:
     batch_size: int = 64
     rate: float = 1e-3
     bits: int = 4
-    bias_bits: int = 4
-    mantissa_bits: int = 4
+    bias_bits: int = 3
+    mantissa_bits: int = 3
     filters: Mapping[str, float] | None = None
     filter_epochs: int = 0
     batches: Callable[..., keras.utils.PyDataset] = ShiftedImages
@@ -257,8 +257,8 @@ class Run:
             trained = keras.distillation.Distiller(
                 teacher,
                 model,
-                [keras.distillation.LogitsDistillation(temperature=3.0)],
-                student_loss_weight=0.3,
+                [keras.distillation.LogitsDistillation(temperature=2.0)],
+                student_loss_weight=0.1,
             )
         trained.compile(
             keras.optimizers.Adam(rates),
@@ -304,7 +304,7 @@ class Run:
             mantissa_bits=recipe.mantissa_bits,
             init="optimal",
         )
-        epochs, rate = recipe.sharing_epochs, recipe.rate / 5
+        epochs, rate = recipe.sharing_epochs, recipe.rate / 10
         return self.train(model, epochs, sharing, teacher=teacher, rate=rate)
 
     def errors(self, model: keras.Model) -> tuple[float, float]:

@@ -101,6 +101,9 @@ RECIPE = Recipe(
     sharing_epochs=2,
     batch_size=128,
     rate=2e-3,
+    bits=5,
+    bias_bits=4,
+    mantissa_bits=5,
     batches=MirroredImages,
 )
 
