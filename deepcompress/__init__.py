@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from deepcompress._version import __version__
 
 if TYPE_CHECKING:
-    from deepcompress import models
+    from deepcompress import importers, models
     from deepcompress.container import Container, read
     from deepcompress.errors import CorruptFileError
     from deepcompress.kmeans import KMeans1D, kmeans1d
+    from deepcompress.kmeans_entropy import entropy_kmeans1d
     from deepcompress.pruning import PruningCallback, prune
     from deepcompress.report import CompressionReport
     from deepcompress.scan import Sensitivity, sensitivity
@@ -39,6 +40,8 @@ __all__ = [
     "Sensitivity",
     "WeightSharingQuantizer",
     "__version__",
+    "entropy_kmeans1d",
+    "importers",
     "kmeans1d",
     "load_model",
     "models",
@@ -60,6 +63,8 @@ _MODULES = {
     "PruningSchedule": "schedules",
     "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
+    "entropy_kmeans1d": "kmeans_entropy",
+    "importers": "importers",
     "kmeans1d": "kmeans",
     "load_model": "serializer",
     "models": "models",
@@ -74,7 +79,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"{__name__}.{_MODULES[name]}")
-    value = module if name == "models" else getattr(module, name)
+    value = module if name == _MODULES[name] else getattr(module, name)
     globals()[name] = value
     return value
 

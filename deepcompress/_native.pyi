@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 DC_MAX_CODE_LENGTH: int
 DC_MAX_ALPHABET: int
 DC_MAX_GAP_WIDTH: int
+DC_CONTEXT_SIZE: int
 
 def huffman_lengths(
     counts: NDArray[Any], max_length: int, lengths: NDArray[Any], /
@@ -108,3 +109,44 @@ def kmeans_summary(
 def kmeans_labels(
     values: NDArray[Any], thresholds: NDArray[Any], labels: NDArray[Any], /
 ) -> int: ...
+def context_begin(state: NDArray[np.uint64], decoding: bool, /) -> None: ...
+def context_learn(state: NDArray[np.uint64], section: Any, text: bytes, /) -> int: ...
+def context_number(
+    state: NDArray[np.uint64], section: Any, value: int, context: int, /
+) -> int: ...
+def context_codebook(
+    state: NDArray[np.uint64],
+    section: Any,
+    values: NDArray[np.uint64],
+    n_bits: int,
+    n_top: int,
+    /,
+) -> int: ...
+def context_patterns(
+    state: NDArray[np.uint64],
+    section: Any,
+    values: NDArray[np.uint64],
+    n_bits: int,
+    n_top: int,
+    /,
+) -> int: ...
+def context_text(
+    state: NDArray[np.uint64], section: Any, text: bytearray, /
+) -> int: ...
+def context_codes(
+    state: NDArray[np.uint64],
+    section: Any,
+    codes: NDArray[np.uint16],
+    n_rows: int,
+    n_columns: int,
+    step: int,
+    stride: int,
+    n_codes: int,
+    n_low: int,
+    rarity: int,
+    side: NDArray[np.uint32],
+    counts: NDArray[np.uint32],
+    /,
+) -> int: ...
+def context_bits(state: NDArray[np.uint64], /) -> int: ...
+def context_end(state: NDArray[np.uint64], section: Any, /) -> int: ...

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from rich.console import Console
 
+from deepcompress import importers
 from deepcompress._files import atomic_writer
 from deepcompress._version import __version__
 from deepcompress.container import read
@@ -88,6 +90,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     inspect.set_defaults(run=_inspect)
 
+    compress = commands.add_parser(
+        "compress",
+        help="turn a .keras, .weights.h5 or .h5 file into a .dcz file",
+        description="Compresses what Keras 2 or 3 has saved, without losing anything, "
+        "and prints the per-layer table. It pays for weights that were pruned or "
+        "shared before. A .keras file keeps its architecture; HDF5 files become "
+        "weights alone, for which TensorFlow is not needed.",
+    )
+    compress.add_argument("file", metavar="FILE.keras|FILE.weights.h5|FILE.h5")
+    compress.add_argument("output", metavar="OUT.dcz")
+    compress.set_defaults(run=_compress)
+
     extract = commands.add_parser(
         "extract",
         help="turn a .dcz file into a .keras, .weights.h5 or .npz file",
@@ -115,10 +129,44 @@ def _inspect(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:
-        # A pipe has no width of its own.
-        Console(width=None if sys.stdout.isatty() else 100).print(report.to_table())
+        _print(report)
     if options.plot:
         report.plot().savefig(options.plot)
+
+
+def _compress(options: argparse.Namespace) -> None:
+    file, output = options.file, options.output
+    if not output.endswith(".dcz"):
+        raise ValueError(f"The output must be a .dcz file. Received: {output!r}")
+    if file.endswith(".keras"):
+        report = _quietly(lambda: _compress_model(file, output))
+    elif file.endswith((".h5", ".hdf5")):
+        report = importers.compress_h5(file, output)
+    else:
+        raise ValueError(
+            f"The suffix of {file!r} says no format. Known are .keras, .weights.h5, "
+            ".h5 and .hdf5."
+        )
+    _print(report)
+
+
+def _compress_model(file: str, output: str) -> CompressionReport:
+    import keras  # noqa: PLC0415
+
+    from deepcompress.serializer import HuffmanSerializer  # noqa: PLC0415
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of the optimizer's state
+            model = keras.models.load_model(file)
+    except Exception as error:  # Keras raises any, of many lines
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"Keras cannot load {file!r}: {reason}") from error
+    return HuffmanSerializer().save(model, output)
+
+
+def _print(report: CompressionReport) -> None:
+    # A pipe has no width of its own.
+    Console(width=None if sys.stdout.isatty() else 100).print(report.to_table())
 
 
 def _extract(options: argparse.Namespace) -> None:

@@ -8,9 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
-from math import prod
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,62 +17,27 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from deepcompress._files import atomic_writer
-from deepcompress._threads import map_in_threads, n_processors
-from deepcompress.coding.bytestream import ByteReader, string, varint
+from deepcompress._threads import n_processors
+from deepcompress.coding.bytestream import ByteReader
+from deepcompress.coding.context import ContextCoder
+from deepcompress.coding.context_tensor import ContextTensor
 from deepcompress.coding.tensor import CodedTensor, TensorStats
+from deepcompress.directory import (
+    HUFFMAN,
+    LISTINGS,
+    Section,
+    read_directory,
+    read_listing,
+    unpack_architecture,
+)
 from deepcompress.errors import CorruptFileError
-
-MAGIC = b"\x89DCZ"
-VERSION = 1
+from deepcompress.writer import CODERS
 
 # Arrays of more than this together are not decoded unless the caller raises the
 # bound: a file of a few bytes can declare any size.
 MAX_BYTES = 1 << 34
 
-# The place in these lists is the code in the file; they only ever grow.
-DTYPES = (
-    "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 "
-    "complex64 complex128 bfloat16 float8_e4m3fn float8_e5m2"
-).split()
-COMMON_NAMES = (
-    "kernel bias gamma beta moving_mean moving_variance embeddings recurrent_kernel "
-    "depthwise_kernel pointwise_kernel"
-).split()
-# What Keras' JSON looks like, so that the architecture of a small model is stored in
-# some hundred bytes. Part of the format: it never changes.
-DICTIONARY = Path(__file__).with_name("architecture.dictionary").read_bytes()
-
-_OTHERS = {
-    b"PK\x03\x04": " If it is a .keras file, use keras.models.load_model.",
-    b"\x89HDF": " If it is a .weights.h5 file, use model.load_weights.",
-}
-_EXPLICIT_RANK = 7
-_MAX_RANK = 64  # NumPy's own limit
-_MAX_HEADER_START = len(MAGIC) + 1 + 9
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One tensor as the directory names it."""
-
-    name: str
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    section: int
-
-    @property
-    def n_bytes(self) -> int:
-        # An axis of length 0 must not hide absurd lengths of the others.
-        return prod(max(length, 1) for length in self.shape) * self.dtype.itemsize
-
-
-@dataclass(frozen=True)
-class _Section:
-    """Bytes that share a checksum: the tensors of one layer, or the architecture."""
-
-    offset: int
-    size: int
-    checksum: int
+_Tensors = dict[str, tuple[CodedTensor | ContextTensor, int]]
 
 
 def write(
@@ -82,6 +45,7 @@ def write(
     arrays: Mapping[str, np.ndarray],
     *,
     architecture: str | None = None,
+    coder: str = "huffman",
 ) -> tuple[dict[str, TensorStats], int]:
     """Writes named arrays, losslessly, as a `.dcz` file.
 
@@ -93,13 +57,17 @@ def write(
         arrays: Arrays of any shape by their names, such as `"conv1/kernel"`. Each is
             asked for once, several at a time.
         architecture: The model's architecture as JSON, stored beside the arrays.
+            Defaults to `None`.
+        coder: The entropy coder: `"huffman"`, or `"context"` for smaller files that
+            take longer to write and to read. Defaults to `"huffman"`.
 
     Returns:
         The figures of every array by its name, and the size of the file in bytes.
 
     Raises:
         TypeError: An array has a dtype that cannot be stored.
-        ValueError: A name is empty, or begins or ends with a slash.
+        ValueError: A name is empty, or begins or ends with a slash, or `coder` is not
+            known.
 
     Example:
 
@@ -109,46 +77,15 @@ def write(
     >>> size == len(file.getvalue())
     True
     """
-    layers = _by_layer(arrays)
-    members = [member for _, its_members in layers for member in its_members]
-    encoded = iter(map_in_threads(lambda member: _encode(arrays, *member), members))
-    stats: dict[str, TensorStats] = {}
-    sections: list[bytes] = []
-    directory: list[bytes] = []
-    for layer, its_members in layers:
-        entries, payload = [], []
-        for _, name in its_members:
-            entry, data, stats[name] = next(encoded)
-            entries.append(entry)
-            payload.append(data)
-        section = b"".join(payload)
-        sections.append(section)
-        directory.append(
-            string(layer)
-            + varint(len(entries))
-            + varint(len(section))
-            + zlib.crc32(section).to_bytes(4, "little")
-            + b"".join(entries)
-        )
-
-    head = varint(0)
-    if architecture is not None:
-        plain = architecture.encode()
-        deflate = zlib.compressobj(9, wbits=-15, zdict=DICTIONARY)
-        packed = deflate.compress(plain) + deflate.flush()
-        sections.append(packed)
-        head = varint(len(packed)) + zlib.crc32(packed).to_bytes(4, "little")
-        head += varint(len(plain))
-    listing = head + varint(len(directory)) + b"".join(directory)
-    header = MAGIC + bytes([VERSION]) + varint(len(listing)) + listing
-    header += zlib.crc32(header).to_bytes(4, "little")
-
+    if coder not in CODERS:
+        raise ValueError(f"`coder` must be one of {tuple(CODERS)}. Received: {coder!r}")
+    parts, stats = CODERS[coder](arrays, architecture)
     if isinstance(file, str | os.PathLike):
         with atomic_writer(file) as target:
-            target.writelines([header, *sections])
+            target.writelines(parts)
     else:
-        file.writelines([header, *sections])
-    return stats, len(header) + sum(map(len, sections))
+        file.writelines(parts)
+    return stats, sum(map(len, parts))
 
 
 def read(
@@ -221,14 +158,12 @@ class Container(Mapping[str, np.ndarray]):
             self._label = f"{os.fspath(file)!r}"
             self._file = Path(file).open("rb")  # noqa: SIM115  (close() closes it)
         self._max_bytes = max_bytes
-        self._entries: dict[str, _Entry] = {}
-        self._sections: list[_Section] = []
-        self._architecture: tuple[_Section, int] | None = None
         self._lock = Lock()
-        self._last: tuple[int, dict[str, tuple[CodedTensor, int]]] | None = None
+        self._last: tuple[int, _Tensors] | None = None
         try:
             self.size = self._file.seek(0, os.SEEK_END)
-            self._read_directory()
+            self._directory = read_directory(self._file, self.size)
+            self._check_memory()
         except CorruptFileError as error:
             self.close()
             raise CorruptFileError(f"{self._label}: {error}") from None
@@ -237,16 +172,16 @@ class Container(Mapping[str, np.ndarray]):
             raise
 
     def __getitem__(self, name: str) -> np.ndarray:
-        section = self._entries[name].section
+        section = self._directory.entries[name].section
         tensor, _ = self._read_section(section)[name]
         with self._errors_in(section):
             return tensor.to_array()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._directory.entries)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._directory.entries)
 
     def __repr__(self) -> str:
         return f"<Container {self._label}: {len(self)} arrays, {self.size:,} bytes>"
@@ -272,17 +207,17 @@ class Container(Mapping[str, np.ndarray]):
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Returns the shape of an array without decoding it."""
-        return self._entries[name].shape
+        return self._directory.entries[name].shape
 
     def dtype(self, name: str) -> np.dtype:
         """Returns the dtype of an array without decoding it."""
-        return self._entries[name].dtype
+        return self._directory.entries[name].dtype
 
     def stats(self) -> dict[str, TensorStats]:
         """Returns the figures of every array by its name."""
         return {
             name: tensor.stats(size)
-            for index in range(len(self._sections))
+            for index in range(len(self._directory.sections))
             for name, (tensor, size) in self._read_section(index).items()
         }
 
@@ -293,7 +228,8 @@ class Container(Mapping[str, np.ndarray]):
         not that of the file.
         """
         largest_first = sorted(
-            range(len(self._sections)), key=lambda index: -self._sections[index].size
+            range(len(self._directory.sections)),
+            key=lambda index: -self._directory.sections[index].size,
         )
         with ThreadPoolExecutor(n_processors()) as pool:
             jobs = [pool.submit(self._decode_section, index) for index in largest_first]
@@ -308,74 +244,17 @@ class Container(Mapping[str, np.ndarray]):
     @property
     def architecture(self) -> str | None:
         """The model's architecture as JSON, `None` where the file has none."""
-        if self._architecture is None:
+        section = self._directory.architecture
+        if section is None:
             return None
-        section, plain_size = self._architecture
-        packed = self._take(section)
-        inflate = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
         try:
-            plain = inflate.decompress(packed, max(plain_size, 1))
-            if len(plain) != plain_size or not inflate.eof or inflate.unused_data:
-                raise CorruptFileError("its size is not the one declared")
-            return plain.decode()
-        except (zlib.error, ValueError) as error:
-            raise CorruptFileError(
-                f"{self._label}: the architecture cannot be read: {error}"
-            ) from None
+            return unpack_architecture(self._take(section), self._directory.plain_size)
+        except CorruptFileError as error:
+            raise CorruptFileError(f"{self._label}: {error}") from None
 
-    def _read_directory(self) -> None:
-        self._file.seek(0)
-        start = self._file.read(_MAX_HEADER_START)
-        if not start:
-            raise CorruptFileError("the file is empty.")
-        if not start.startswith(MAGIC):
-            hint = next(
-                (text for magic, text in _OTHERS.items() if start.startswith(magic)), ""
-            )
-            raise CorruptFileError(
-                f"this is not a .dcz file (its first bytes differ).{hint}"
-            )
-        reader = ByteReader(start)
-        reader.take(len(MAGIC))
-        if (version := reader.byte()) != VERSION:
-            raise CorruptFileError(
-                f"version {version} of the format is not known. The file is damaged, "
-                "or needs a newer deepcompress."
-            )
-        listing_size = reader.varint()
-        end = reader.position + listing_size
-        if end + 4 > self.size:
-            raise CorruptFileError("the file ends early, inside its directory.")
-        self._file.seek(0)
-        header = self._file.read(end)
-        if zlib.crc32(header).to_bytes(4, "little") != self._file.read(4):
-            raise CorruptFileError("the checksum of the directory does not match.")
-        self._parse(ByteReader(header[reader.position :]), end + 4)
-
-    def _parse(self, reader: ByteReader, offset: int) -> None:
-        architecture_size = reader.varint()
-        checksum = reader.uint32() if architecture_size else 0
-        plain_size = reader.varint() if architecture_size else 0
-        for index in range(reader.varint()):
-            layer, n_tensors = reader.string(), reader.varint()
-            section = _Section(offset, reader.varint(), reader.uint32())
-            self._sections.append(section)
-            offset += section.size
-            for _ in range(n_tensors):
-                entry = _read_entry(reader, layer, index)
-                if entry.name in self._entries:
-                    raise CorruptFileError(f"{entry.name!r} occurs twice.")
-                self._entries[entry.name] = entry
-        reader.expect_end()
-        if architecture_size:
-            section = _Section(offset, architecture_size, checksum)
-            self._architecture = section, plain_size
-            offset += architecture_size
-        if offset != self.size:
-            raise CorruptFileError(
-                f"the file has {self.size} bytes, its directory says {offset}."
-            )
-        total = sum(entry.n_bytes for entry in self._entries.values()) + plain_size
+    def _check_memory(self) -> None:
+        total = sum(entry.n_bytes for entry in self._directory.entries.values())
+        total += self._directory.plain_size
         if total > self._max_bytes:
             raise CorruptFileError(
                 f"the arrays would take {total:,} bytes of memory, more than the "
@@ -383,7 +262,7 @@ class Container(Mapping[str, np.ndarray]):
                 "`max_bytes`."
             )
 
-    def _take(self, section: _Section) -> bytes:
+    def _take(self, section: Section) -> bytes:
         with self._lock:
             self._file.seek(section.offset)
             data = self._file.read(section.size)
@@ -394,24 +273,44 @@ class Container(Mapping[str, np.ndarray]):
             )
         return data
 
-    def _read_section(self, index: int) -> dict[str, tuple[CodedTensor, int]]:
+    def _read_section(self, index: int) -> _Tensors:
         # A layer's arrays are mostly asked for one after the other.
         last = self._last
         if last is None or last[0] != index:
             last = self._last = index, self._parse_section(index)
         return last[1]
 
-    def _parse_section(self, index: int) -> dict[str, tuple[CodedTensor, int]]:
+    def _parse_section(self, index: int) -> _Tensors:
         """Returns the tensors of a section, and the bytes that each takes."""
-        reader = ByteReader(self._take(self._sections[index]))
-        tensors = {}
+        data = self._take(self._directory.sections[index])
+        parse = (
+            self._parse_huffman
+            if self._directory.version == HUFFMAN
+            else self._parse_context
+        )
         with self._errors_in(index):
-            for name, entry in self._entries.items():
-                if entry.section == index:
-                    begin = reader.position
-                    tensor = CodedTensor.read(reader, entry.dtype, entry.shape)
-                    tensors[name] = tensor, reader.position - begin
-            reader.expect_end()
+            return parse(index, data)
+
+    def _parse_huffman(self, index: int, data: bytes) -> _Tensors:
+        reader = ByteReader(data)
+        tensors: _Tensors = {}
+        for entry in self._directory.in_section(index):
+            begin = reader.position
+            tensor = CodedTensor.read(reader, entry.dtype, entry.shape)
+            tensors[entry.name] = tensor, reader.position - begin
+        reader.expect_end()
+        return tensors
+
+    def _parse_context(self, index: int, data: bytes) -> _Tensors:
+        coder = ContextCoder(data, b"" if index else LISTINGS)
+        if index == 0:
+            read_listing(coder)
+        tensors: _Tensors = {}
+        for entry in self._directory.in_section(index):
+            begin = coder.n_bits
+            tensor = ContextTensor.read(coder, entry.dtype, entry.shape)
+            tensors[entry.name] = tensor, coder.n_bits // 8 - begin // 8
+        coder.end()
         return tensors
 
     def _decode_section(self, index: int) -> dict[str, np.ndarray]:
@@ -424,88 +323,7 @@ class Container(Mapping[str, np.ndarray]):
         try:
             yield
         except CorruptFileError as error:
-            section = self._sections[index]
+            section = self._directory.sections[index]
             raise CorruptFileError(
                 f"{self._label}, section at byte {section.offset}: {error}"
             ) from None
-
-
-def _encode(
-    arrays: Mapping[str, np.ndarray], leaf: str, name: str
-) -> tuple[bytes, bytes, TensorStats]:
-    """Returns an array's entry in the directory, its bytes and its figures."""
-    array = _little_endian(name, arrays[name])
-    tensor = CodedTensor.from_array(array)
-    data = tensor.to_bytes()
-    return _encode_entry(leaf, array), data, tensor.stats(len(data))
-
-
-def _by_layer(
-    arrays: Mapping[str, np.ndarray],
-) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Returns runs of names under the same layer: layer, then leaf and name of each."""
-    layers: list[tuple[str, list[tuple[str, str]]]] = []
-    for name in arrays:
-        layer, _, leaf = name.rpartition("/")
-        if not leaf or name.startswith("/"):
-            raise ValueError(
-                "The name of an array must not be empty, nor begin or end with a "
-                f"slash. Received: {name!r}"
-            )
-        if not layers or layers[-1][0] != layer:
-            layers.append((layer, []))
-        layers[-1][1].append((leaf, name))
-    return layers
-
-
-def _little_endian(name: str, array: np.ndarray) -> np.ndarray:
-    array = np.asarray(array)
-    if array.dtype.name not in DTYPES:
-        raise TypeError(
-            f"{name!r} has dtype {array.dtype}, which a .dcz file cannot hold. "
-            f"Supported: {', '.join(DTYPES)}"
-        )
-    return array.astype(array.dtype.newbyteorder("<"), copy=False)
-
-
-def _dtype(code: int) -> np.dtype:
-    if code >= len(DTYPES):
-        raise CorruptFileError(f"the dtype code {code} is not known.")
-    name = DTYPES[code]
-    try:
-        return np.dtype(name).newbyteorder("<")
-    except TypeError:  # not one of NumPy's own
-        try:
-            import ml_dtypes  # noqa: PLC0415  (only the few files with such a dtype)
-        except ImportError:
-            raise ImportError(
-                f"The file holds {name} weights. Install ml_dtypes to read them: "
-                "pip install ml_dtypes"
-            ) from None
-        dtype: np.dtype = np.dtype(getattr(ml_dtypes, name))
-        return dtype
-
-
-def _encode_entry(leaf: str, array: np.ndarray) -> bytes:
-    if leaf in COMMON_NAMES:
-        name = varint(1 + COMMON_NAMES.index(leaf))
-    else:
-        name = varint(0) + string(leaf)
-    rank = array.ndim
-    kind = DTYPES.index(array.dtype.name) << 3 | min(rank, _EXPLICIT_RANK)
-    explicit = varint(rank) if rank >= _EXPLICIT_RANK else b""
-    return name + bytes([kind]) + explicit + b"".join(map(varint, array.shape))
-
-
-def _read_entry(reader: ByteReader, layer: str, section: int) -> _Entry:
-    common = reader.varint()
-    if common > len(COMMON_NAMES):
-        raise CorruptFileError(f"the common name {common} is not known.")
-    leaf = COMMON_NAMES[common - 1] if common else reader.string()
-    kind = reader.byte()
-    rank = kind & 7
-    if rank == _EXPLICIT_RANK and (rank := reader.varint()) > _MAX_RANK:
-        raise CorruptFileError(f"an array cannot have {rank} axes.")
-    shape = tuple(reader.varint() for _ in range(rank))
-    name = f"{layer}/{leaf}" if layer else leaf
-    return _Entry(name, _dtype(kind >> 3), shape, section)

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 
 def optimizers(model: keras.Model) -> list[Any]:
@@ -31,7 +32,8 @@ def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
 
     Returns:
         float32 array of the variable's shape, or `None` where the optimizer keeps no
-        second moments (others than Adam, its kin and RMSprop) or has not stepped.
+        second moments (others than Adam, its kin and RMSprop), has not stepped, or
+        does not train the variable.
 
     References:
         Kingma, Ba 2015, "Adam", section 2; LeCun, Denker, Solla 1990, "Optimal brain
@@ -51,7 +53,10 @@ def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
     if getattr(model, "optimizer", None) is None or not has_second_moments(model):
         return None
     *_, updating = optimizers(model)
-    if not updating.built or int(updating.iterations.numpy()) == 0:
+    if not updating.built or not int(ops.convert_to_numpy(updating.iterations)):
         return None
-    moments = updating._velocities[updating._get_variable_index(variable)]
+    try:
+        moments = updating._velocities[updating._get_variable_index(variable)]
+    except KeyError:
+        return None
     return None if moments is None else np.asarray(moments.numpy(), np.float32)

@@ -2,7 +2,7 @@
 
 
 class CorruptFileError(ValueError):
-    """The bytes are not an intact `.dcz` file.
+    """The bytes are not an intact `.dcz` file, or not one of another tool.
 
     Raised for a file that is empty, truncated, altered, made by another program,
     or written by a newer version of the format. No weight has been handed out

@@ -68,13 +68,13 @@ class _Elements(NamedTuple):
 
 
 class KMeans1DResult(NamedTuple):
-    """What `kmeans1d` finds.
+    """What `kmeans1d` and `entropy_kmeans1d` find.
 
     Args:
         centers: Ascending array of shape `(n_clusters,)`, float32 for float16 and
             float32 values, float64 for all others.
-        labels: The index of the nearest center, in the shape of the values and the
-            smallest unsigned dtype that holds it.
+        labels: The index of the center of each value, the nearest as a rule, in the
+            shape of the values and the smallest unsigned dtype that holds it.
         inertia: The sum of the (weighted) squared distances to the centers.
     """
 

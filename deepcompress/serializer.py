@@ -16,8 +16,7 @@ from deepcompress.container import Container
 from deepcompress.report import CompressionReport
 from deepcompress.shrinking import places
 from deepcompress.variables import NamedVariable, finalize, named_variables
-
-_CODERS = ("huffman",)
+from deepcompress.writer import CODERS
 
 
 class HuffmanSerializer:
@@ -35,7 +34,10 @@ class HuffmanSerializer:
         include_architecture: Whether the file holds the architecture, so that it
             loads by itself. Without it, it loads into a model that is given.
             Defaults to `True`.
-        coder: The entropy coder. Defaults to `"huffman"`, the only one so far.
+        coder: The entropy coder: `"huffman"`, or `"context"`, which learns the
+            probability of every bit from its neighbours: files are smaller by a tenth
+            to a third, and take longer to write and to read. Files of either load
+            alike. Defaults to `"huffman"`.
 
     Raises:
         ValueError: `coder` is not known.
@@ -59,9 +61,12 @@ class HuffmanSerializer:
     def __init__(
         self, *, include_architecture: bool = True, coder: str = "huffman"
     ) -> None:
-        if coder not in _CODERS:
-            raise ValueError(f"`coder` must be one of {_CODERS}. Received: {coder!r}")
+        if coder not in CODERS:
+            raise ValueError(
+                f"`coder` must be one of {tuple(CODERS)}. Received: {coder!r}"
+            )
         self._include_architecture = include_architecture
+        self._coder = coder
 
     def save(
         self, model: keras.Model, path: str | os.PathLike[str]
@@ -109,8 +114,9 @@ class HuffmanSerializer:
         Args:
             path: A `.dcz` file.
             model: A built model to load the weights into, needed where the file has
-                no architecture. Weights are matched by name, or in order where the
-                names differ and all shapes agree. Defaults to `None`.
+                no architecture. Weights are matched by name, where the numbers that
+                Keras gives to layers may differ (`dense_1`, `dense_4`), or in order
+                where the names differ and all shapes agree. Defaults to `None`.
             custom_objects: Classes and functions of the architecture that Keras
                 does not know, by name. Defaults to `None`.
             compile: Whether a new model is compiled as the saved one was, with a
@@ -161,7 +167,9 @@ class HuffmanSerializer:
     ) -> tuple[Any, int]:
         weights = _Weights(model)
         architecture = _architecture(model) if self._include_architecture else None
-        return container.write(file, weights, architecture=architecture)
+        return container.write(
+            file, weights, architecture=architecture, coder=self._coder
+        )
 
 
 class _Weights(Mapping[str, np.ndarray]):
@@ -339,8 +347,12 @@ def _match(
         ValueError: There are more or fewer weights than variables.
     """
     stored, wanted = list(weights), [named.name for named in variables]
+    counted = dict(zip(_renumbered(stored), stored, strict=True))
     if set(stored) == set(wanted):
         return list(zip(wanted, variables, strict=True))
+    if set(counted) == set(_renumbered(wanted)):
+        names = [counted[name] for name in _renumbered(wanted)]
+        return list(zip(names, variables, strict=True))
     if len(stored) == len(wanted):
         return list(zip(stored, variables, strict=True))
     raise ValueError(
@@ -348,6 +360,39 @@ def _match(
         f"Only in the file: {_first(set(stored) - set(wanted))}; only in the "
         f"model: {_first(set(wanted) - set(stored))}."
     )
+
+
+def _renumbered(names: list[str]) -> list[str]:
+    """Returns names in which Keras' numbers begin anew: dense_7, dense_9 as 0 and 1.
+
+    Keras counts the layers of all models in a process.
+    """
+
+    def split(part: str) -> tuple[str, int]:
+        base, _, number = part.rpartition("_")
+        is_counted = bool(base) and number.isdecimal()
+        return (base, int(number)) if is_counted else (part, 0)
+
+    siblings: dict[tuple[str, str], set[tuple[int, str]]] = {}
+    for name in names:
+        *parts, _ = name.split("/")
+        for depth, part in enumerate(parts):
+            base, number = split(part)
+            key = "/".join(parts[:depth]), base
+            siblings.setdefault(key, set()).add((number, part))
+    ranks = {
+        (parent, part): f"{base}_{rank}"
+        for (parent, base), its in siblings.items()
+        for rank, (_, part) in enumerate(sorted(its))
+    }
+    renumbered = []
+    for name in names:
+        *parts, leaf = name.split("/")
+        counted = [
+            ranks["/".join(parts[:depth]), part] for depth, part in enumerate(parts)
+        ]
+        renumbered.append("/".join([*counted, leaf]))
+    return renumbered
 
 
 def _first(names: set[str]) -> str:

@@ -2,18 +2,18 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
 
-from deepcompress.coding.codebook import shared_values
-from deepcompress.kmeans import kmeans1d
-from deepcompress.tying import Gradient, MaskTie, SharingTie, Tie, TieSet, scatter
-from deepcompress.variables import NamedVariable, choose
+from deepcompress.clusters import Clusters, Init, cluster
+from deepcompress.curvature import second_moments
+from deepcompress.digits import round_digits
+from deepcompress.tying import Gradient, MaskTie, SharingTie, Tie, TieSet
+from deepcompress.variables import NamedVariable, biases, choose
 
-Init = Literal["linear", "density", "random", "kmeans++", "optimal"]
+SampleWeight = Literal["curvature"] | None
 _MAX_CODES = 1 << 16
 
 
@@ -23,8 +23,9 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
     When a training begins, the surviving weights of every kernel and embedding are
     clustered by k-means, each tensor by itself, and every weight takes the value of
     its centroid. During the training the members of a cluster stay equal while the
-    centroid moves. Zeros of a pruned tensor stay zero and cost one code. Biases,
-    normalization parameters and what is not trainable are left alone.
+    centroid moves. Zeros of a pruned tensor stay zero and cost one code. Biases
+    (unless you say so), normalization parameters and what is not trainable are left
+    alone.
 
     The number of distinct values in all shared tensors is written to the epoch's logs
     as `"distinct_values"`.
@@ -48,17 +49,40 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         gradient: What moves a centroid: the `"mean"` of its members' updates, or
             their `"sum"`. The sum is the paper's equation 3, meant for plain SGD
             with a small rate. Defaults to `"mean"`.
+        entropy_weight: What a bit of a code costs beside the error of the weights:
+            k-means then minimises `distortion + entropy_weight * entropy`. The
+            distortion is the squared error of the surviving weights divided by that
+            of a single centroid, so it is a part of their variance and has no unit;
+            the entropy is the mean of `-log2(share)`, the share being that of a
+            cluster among the survivors. Clusters that do not pay are dropped. Useful
+            values are 0.001 to 0.1. Defaults to `0.0`: plain k-means.
+        sample_weight: `"curvature"` weights the squared error of each weight by the
+            running mean of its squared gradients, which Adam and its kin (AdamW,
+            Nadam, RMSprop) keep; a thousandth of the tensor's mean is added, as no
+            weight may count nothing. The model must have been trained since it was
+            compiled. Defaults to `None`: all count the same.
+        bias_bits: Shares the biases of every chosen layer too, at most
+            `2**bias_bits` values in each, 1 to 16. Zeros stay zero and cost one code.
+            Defaults to `None`: biases are left alone.
+        mantissa_bits: Rounds every value of the chosen tensors to so many binary
+            digits behind the leading one, 1 to 23, when a training begins and again
+            when it ends; in between the centroids move freely. Defaults to `None`:
+            all digits of the dtype.
         seed: Seed of `"random"` and `"kmeans++"`; `None` draws anew each time, which
             several processes that train one model must not do. Defaults to `0`.
         verbose: `1` prints what was shared. Defaults to `0`.
 
     Raises:
-        ValueError: `bits` is outside 1 to 16, `n_clusters` outside 2 to 65,536,
-            `init` or `gradient` is not known; or, when the training begins, a
-            pattern matches no layer or a weight is not finite.
+        ValueError: `bits` or `bias_bits` is outside 1 to 16, `n_clusters` outside 2
+            to 65,536, `mantissa_bits` outside 1 to 23, `entropy_weight` negative,
+            `init`, `gradient` or `sample_weight` is not known; or, when the training
+            begins, a pattern matches no layer, a weight is not finite, or the
+            curvature is wanted and not known.
 
     References:
-        Han, Mao, Dally 2016, "Deep Compression", section 3.
+        - Han, Mao, Dally 2016, "Deep Compression", section 3.
+        - Choi, El-Khamy, Lee 2017, "Towards the Limit of Network Quantization",
+          sections 3 (curvature) and 4 (entropy).
 
     Example:
 
@@ -80,23 +104,34 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         layers: str | Iterable[str] | None = None,
         init: Init = "linear",
         gradient: Gradient = "mean",
+        entropy_weight: float = 0.0,
+        sample_weight: SampleWeight = None,
+        bias_bits: int | None = None,
+        mantissa_bits: int | None = None,
         seed: int | None = 0,
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        if init not in get_args(Init):
+        _check_known("init", init, get_args(Init))
+        _check_known("gradient", gradient, get_args(Gradient))
+        _check_known("sample_weight", sample_weight, (None, "curvature"))
+        if not (np.isfinite(entropy_weight) and entropy_weight >= 0):
             raise ValueError(
-                f"`init` must be one of {get_args(Init)}. Received: init={init!r}"
-            )
-        if gradient not in get_args(Gradient):
-            raise ValueError(
-                f"`gradient` must be one of {get_args(Gradient)}. "
-                f"Received: gradient={gradient!r}"
+                "`entropy_weight` must be finite and at least 0. "
+                f"Received: entropy_weight={entropy_weight!r}"
             )
         self._n_codes = _n_codes(bits, n_clusters)
+        if bias_bits is not None:
+            bias_bits = _check_integer("bias_bits", bias_bits, 1, 16)
+        if mantissa_bits is not None:
+            mantissa_bits = _check_integer("mantissa_bits", mantissa_bits, 1, 23)
+        self._bias_bits = bias_bits
+        self._mantissa_bits = mantissa_bits
         self._layers = layers
-        self._init = init
+        self._init: Init = init
         self._gradient: Gradient = gradient
+        self._entropy_weight = entropy_weight
+        self._sample_weight = sample_weight
         self._seed = seed
         self._verbose = verbose
         self._ties: TieSet | None = None
@@ -113,7 +148,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         """
         found = self._clusters(model)
         while found:  # each is let go of before the next needs memory
-            named, clusters = found.pop()
+            named, clusters, _ = found.pop()
             named.variable.assign(clusters.values())
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -124,13 +159,15 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
                 "`gradient='sum'` does not work with several replicas, each of which "
                 "would move the centroids. Use `gradient='mean'`."
             )
-        clusters = self._clusters(self.model)
-        self._shared = [named for named, _ in clusters]
+        found = self._clusters(self.model)
+        self._chosen = [named for named, _, _ in found]
+        self._shared = [named for named, _, is_held in found if is_held]
         self._ties = TieSet(self.model, self)
-        for named, shared in clusters:
+        for named, clusters, is_held in found:
             inner = self._ties.inner(named.variable)
-            named.variable.assign(shared.values())
-            self._ties.attach(named.variable, self._tie(shared, inner))
+            named.variable.assign(clusters.values())
+            if is_held:
+                self._ties.attach(named.variable, self._tie(clusters, inner))
         self._ties.retrace()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -146,10 +183,14 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         if self._ties is not None:
             # Averaging (`use_ema`) writes the weights anew after the last update.
             self._ties.project()
+            if self._mantissa_bits is not None:
+                for named in self._chosen:
+                    value = named.variable.numpy()
+                    named.variable.assign(round_digits(value, self._mantissa_bits))
             self._ties.detach()
             self._ties = None
 
-    def _tie(self, shared: "_Clusters", inner: Any | None) -> Tie:
+    def _tie(self, shared: Clusters, inner: Any | None) -> Tie:
         assert self._ties is not None
         state = self._ties.state
         if not shared.is_shared:
@@ -164,17 +205,36 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
             inner,
         )
 
-    def _clusters(self, model: keras.Model) -> list[tuple[NamedVariable, "_Clusters"]]:
-        """Clusters every chosen tensor, before any is changed."""
+    def _clusters(
+        self, model: keras.Model
+    ) -> list[tuple[NamedVariable, Clusters, bool]]:
+        """Clusters every chosen tensor, before any is changed.
+
+        Returns each with its clusters, and whether a training has to keep these.
+        """
+        chosen = choose(model, self._n_codes, self._layers)
+        if self._bias_bits is not None:
+            paths = {named.layer for named, _ in chosen}
+            chosen += [(bias, 1 << self._bias_bits) for bias in biases(model, paths)]
         found = []
         unshared = []
-        for named, n_codes in choose(model, self._n_codes, self._layers):
-            value = named.numpy()
-            clusters = self._cluster(value, n_codes)
-            if not clusters.is_shared and clusters.positions is None:
+        for named, n_codes in chosen:
+            clusters = cluster(
+                named.numpy(),
+                n_codes,
+                init=self._init,
+                seed=self._seed,
+                entropy_weight=self._entropy_weight,
+                curvature=self._curvature(model, named),
+                mantissa_bits=self._mantissa_bits,
+            )
+            # Beside few biases that have a value each, zeros are values like others.
+            has_zeros = clusters.positions is not None
+            is_small = named.is_bias and clusters.size <= n_codes
+            is_held = clusters.is_shared or (has_zeros and not is_small)
+            found.append((named, clusters, is_held))
+            if not is_held and not named.is_bias:
                 unshared.append(named.name)
-                continue
-            found.append((named, clusters))
             if self._verbose and clusters.is_shared:
                 print(
                     f"{named.name}: {len(clusters.codes):,} weights share "
@@ -188,53 +248,25 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
             )
         return found
 
-    def _cluster(self, value: np.ndarray, n_codes: int) -> "_Clusters":
-        positions = np.flatnonzero(value)
-        survivors = value.ravel()[positions]
-        n_centers = n_codes - (len(positions) < value.size)
-        few = shared_values(survivors.view(f"u{value.itemsize}"), n_centers)
-        if few is not None:
-            distinct, codes = np.unique(
-                few.codebook.view(value.dtype), return_inverse=True
+    def _curvature(self, model: keras.Model, named: NamedVariable) -> np.ndarray | None:
+        """Returns what the weights of a tensor count, `None` for all the same."""
+        if self._sample_weight is None:
+            return None
+        curvature = second_moments(model, named.variable)
+        if curvature is None:
+            raise ValueError(
+                f"The curvature at {named.name!r} is not known. "
+                "`sample_weight='curvature'` takes it from the optimizer: train the "
+                "model with Adam, AdamW, Nadam or RMSprop, and do not compile it again "
+                "before its weights are shared."
             )
-            codes = codes[few.codes]
-        else:
-            exact = np.float64 if value.dtype.itemsize == 8 else np.float32
-            centers, codes, _ = kmeans1d(
-                survivors.astype(exact), n_centers, init=self._init, seed=self._seed
+        if not np.isfinite(curvature).all():
+            raise ValueError(
+                f"The gradients of {named.name!r} hold NaN or infinity, so nothing "
+                "can be weighted by them. Did the training diverge? Lower the learning "
+                "rate."
             )
-            # A dtype with few digits can make two centroids one.
-            rounded, merged = np.unique(
-                centers.astype(value.dtype), return_inverse=True
-            )
-            distinct, codes = rounded, merged[codes]
-        return _Clusters(
-            shape=value.shape,
-            positions=None
-            if len(positions) == value.size
-            else positions.astype("int32"),
-            codes=codes.astype("int32"),
-            centers=distinct,
-        )
-
-
-@dataclass
-class _Clusters:
-    """A tensor's surviving weights, each with its centroid."""
-
-    shape: tuple[int, ...]
-    positions: np.ndarray | None
-    codes: np.ndarray
-    centers: np.ndarray
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether two weights have one value that is not zero."""
-        return len(self.codes) > len(self.centers)
-
-    def values(self) -> np.ndarray:
-        """Returns the tensor with every weight at its centroid."""
-        return scatter(self.centers[self.codes], self.positions, self.shape)
+        return curvature
 
 
 def _n_codes(
@@ -257,10 +289,21 @@ def _each(
             pattern: _each(name, value, least, most, convert)  # type: ignore[misc]
             for pattern, value in setting.items()
         }
+    return int(convert(_check_integer(name, setting, least, most)))
+
+
+def _check_integer(name: str, setting: Any, least: int, most: int) -> int:
     if isinstance(setting, bool) or not isinstance(setting, int | np.integer):
         raise TypeError(f"`{name}` must be an integer. Received: {name}={setting!r}")
     if not least <= setting <= most:
         raise ValueError(
             f"`{name}` must be in {least} to {most:,}. Received: {name}={setting!r}"
         )
-    return int(convert(setting))
+    return int(setting)
+
+
+def _check_known(name: str, setting: Any, known: tuple[Any, ...]) -> None:
+    if setting not in known:
+        raise ValueError(
+            f"`{name}` must be one of {known}. Received: {name}={setting!r}"
+        )

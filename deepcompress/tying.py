@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from deepcompress.clusters import scatter
 from deepcompress.curvature import optimizers
 
 Gradient = Literal["mean", "sum"]
@@ -278,7 +279,8 @@ class TieSet:
             ours = {id(state) for state in self._states}
             for optimizer in optimizers(self._model):
                 vars(optimizer).pop("save_own_variables", None)
-                optimizer._variables = [
+                # In place: Keras adds to this very list in the next fit.
+                optimizer._variables[:] = [
                     v for v in optimizer._variables if id(v) not in ours
                 ]
             # Averages (`use_ema`) that Keras has made the weights are still the
@@ -288,17 +290,6 @@ class TieSet:
         self.retrace()
         self._ties.clear()
         self._states.clear()
-
-
-def scatter(
-    values: np.ndarray, positions: np.ndarray | None, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Returns values at flat positions of a tensor, everywhere if `None`, else 0."""
-    flat = values
-    if positions is not None:
-        flat = np.zeros(int(np.prod(shape)), values.dtype)
-        flat[positions] = values
-    return flat.reshape(shape)
 
 
 def _save_only_present_variables(optimizer: Any) -> None:

@@ -38,6 +38,7 @@ class NamedVariable:
         is_compressible: Whether pruning and weight sharing may change it.
         input_axis: The axis of a kernel that runs over the inputs, from the end.
         output_axes: The axes that tell the filters apart, from the end.
+        is_bias: Whether it is the trainable bias of a layer.
     """
 
     layer: str
@@ -46,6 +47,7 @@ class NamedVariable:
     is_compressible: bool
     input_axis: int = -2
     output_axes: tuple[int, ...] = (-1,)
+    is_bias: bool = False
 
     def numpy(self) -> np.ndarray:
         """Returns the value, checked to be finite.
@@ -83,7 +85,7 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
             "Give it a `keras.Input`, or call `model.build(input_shape)` before `fit`."
         )
     owners: dict[int, tuple[str, Any]] = {}
-    for path, layer in _walk(model):
+    for path, layer in walk(model):
         # A layer comes before its sublayers, so the innermost owner stays.
         owners.update({id(variable): (path, layer) for variable in layer.weights})
     trainable = {id(variable) for variable in model.trainable_variables}
@@ -93,12 +95,17 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
         path, layer = owners.get(id(variable), ("", model))
         name = f"{path}/{variable.name}" if path else variable.name
         name = _unused(name, taken)
-        is_compressible = id(variable) in trainable and _is_compressible(
-            variable, layer
-        )
+        is_trainable = id(variable) in trainable
+        input_axis, output_axes = _axes(variable, layer)
         variables.append(
             NamedVariable(
-                path, name, variable, is_compressible, *_axes(variable, layer)
+                path,
+                name,
+                variable,
+                is_compressible=is_trainable and _is_compressible(variable, layer),
+                input_axis=input_axis,
+                output_axes=output_axes,
+                is_bias=is_trainable and _is_bias(variable),
             )
         )
     return variables
@@ -177,14 +184,20 @@ def _has_all_weights(model: keras.Model) -> bool:
     return model.built or (bool(parts) and all(part.built for part in parts))
 
 
-def _walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
+def biases(model: keras.Model, layers: Iterable[str]) -> list[NamedVariable]:
+    """Returns the trainable biases of layers that are given by their paths."""
+    paths = set(layers)
+    return [v for v in named_variables(model) if v.is_bias and v.layer in paths]
+
+
+def walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every layer below `layer` with its path, outer layers first."""
     taken: set[str] = set()
     for child in layer._flatten_layers(include_self=False, recursive=False):
         name = _unused(child.name, taken)
         path = f"{parent}/{name}" if parent else name
         yield path, child
-        yield from _walk(child, path)
+        yield from walk(child, path)
 
 
 def _unused(name: str, taken: set[str]) -> str:
@@ -204,6 +217,11 @@ def _is_compressible(variable: Any, layer: Any) -> bool:
         and "bias" not in variable.name
         and not isinstance(layer, _NEVER)
     )
+
+
+def _is_bias(variable: Any) -> bool:
+    is_float = keras.backend.is_float_dtype(variable.dtype)
+    return bool(is_float) and variable.name == "bias"
 
 
 def _axes(variable: Any, layer: Any) -> tuple[int, tuple[int, ...]]:

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,11 @@ from nets import dense_net
 
 import deepcompress as dc
 from deepcompress.cli import main
+
+
+class Own(keras.layers.Layer):
+    def call(self, x):
+        return x
 
 
 @pytest.fixture
@@ -76,16 +82,42 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("arguments", [["inspect"], ["extract"]])
-def test_inspect_and_extract_to_npz_need_no_tensorflow(arguments, path, tmp_path):
-    out = [str(tmp_path / "out.npz")] if arguments == ["extract"] else []
+@pytest.mark.parametrize("command", ["inspect", "extract", "compress"])
+def test_what_makes_no_model_needs_no_tensorflow(command, model, path, tmp_path):
+    arguments = [command, path]
+    if command == "extract":
+        arguments += [tmp_path / "out.npz"]
+    if command == "compress":
+        model.save_weights(tmp_path / "in.weights.h5")
+        arguments = [command, tmp_path / "in.weights.h5", tmp_path / "out.dcz"]
     result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_KERAS, *arguments, str(path), *out],
+        [sys.executable, "-c", WITHOUT_KERAS, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("suffix", ["keras", "weights.h5", "h5"])
+# Keras itself warns of the old format.
+@pytest.mark.filterwarnings("ignore:You are saving:UserWarning")
+def test_compress_keeps_every_weight(suffix, model, tmp_path, capsys):
+    file, out = tmp_path / f"model.{suffix}", tmp_path / "out.dcz"
+    if suffix == "weights.h5":
+        model.save_weights(file)
+    else:
+        model.save(file)
+    assert main(["compress", str(file), str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "hidden" in printed
+    assert f"{out.stat().st_size:,}" in printed
+    if suffix == "keras":
+        loaded = dc.load_model(out)
+    else:
+        loaded = dc.HuffmanSerializer().load(out, model=dense_net())
+    for weight, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        assert weight.tobytes() == expected.tobytes()
 
 
 def one_line_of_error(capsys, *arguments):
@@ -146,7 +178,31 @@ def test_a_damaged_file_leaves_the_old_output(capsys, path, tmp_path):
     assert out.read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["inspect"], ["extract"]])
+@pytest.mark.parametrize(
+    ("file", "out", "message"),
+    [
+        ("no.h5", "a.dcz", "no file '.*no.h5'"),
+        ("no.keras", "a.dcz", "no.keras"),
+        ("text.h5", "a.dcz", "text.h5' is not an HDF5 file"),
+        ("text.keras", "a.dcz", "text.keras"),
+        ("text.txt", "a.dcz", "suffix of '.*text.txt' says no format"),
+        ("own.keras", "a.dcz", "Keras cannot load '.*own.keras'"),
+        ("text.h5", "text.h5", "must be a .dcz file"),
+    ],
+)
+def test_what_cannot_be_compressed_is_one_line(file, out, message, capsys, tmp_path):
+    for suffix in ("h5", "keras", "txt"):
+        (tmp_path / f"text.{suffix}").write_text("text")
+    keras.Sequential([keras.Input((3,)), Own()]).save(tmp_path / "own.keras")
+    error = one_line_of_error(capsys, "compress", tmp_path / file, tmp_path / out)
+    assert re.search(message, error)
+    assert not (tmp_path / "a.dcz").exists()
+    assert (tmp_path / "text.h5").read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["demo"], ["inspect"], ["compress"], ["extract"]]
+)
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])

@@ -10,7 +10,8 @@ import second_decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcompress import container
+from deepcompress import container, directory
+from deepcompress.coding.bytestream import varint
 from deepcompress.errors import CorruptFileError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,7 +39,7 @@ def assorted():
     rng = np.random.default_rng(7)
     arrays = {
         f"plain/{name}": np.arange(6).reshape(2, 3).astype(name)
-        for name in container.DTYPES[:14]
+        for name in directory.DTYPES[:14]
     }
     arrays["scalar"] = np.array(1.5, "float64")
     arrays["empty/kernel"] = np.zeros((3, 0, 2), "float32")
@@ -72,9 +73,12 @@ def assert_same(actual, expected):
         assert actual[name].tobytes() == array.tobytes()
 
 
-def test_arrays_come_back_from_a_file(tmp_path):
+@pytest.mark.parametrize("coder", ["huffman", "context"])
+def test_arrays_come_back_from_a_file(coder, tmp_path):
     path = tmp_path / "a.dcz"
-    stats, size = container.write(path, assorted(), architecture='{"a": 1}')
+    stats, size = container.write(
+        path, assorted(), architecture='{"a": 1}', coder=coder
+    )
     assert size == path.stat().st_size
     with container.read(path) as weights:
         assert_same(weights, assorted())
@@ -87,7 +91,7 @@ def test_arrays_come_back_from_a_file(tmp_path):
 
 def test_the_second_decoder_reads_the_same():
     data = dumps(assorted(), architecture='{"name": "ß"}')
-    architecture, arrays = second_decoder.read(data, container.DICTIONARY)
+    architecture, arrays = second_decoder.read(data, directory.DICTIONARY)
     assert architecture.decode() == '{"name": "ß"}'
     assert list(arrays) == list(assorted())
     for name, (dtype, shape, content) in arrays.items():
@@ -99,7 +103,7 @@ def test_the_second_decoder_reads_the_same():
 def test_the_second_decoder_reads_several_streams(rng):
     kernel = rng.integers(0, 9, 70_001).astype("uint8")
     data = dumps({"big/kernel": kernel})
-    _, arrays = second_decoder.read(data, container.DICTIONARY)
+    _, arrays = second_decoder.read(data, directory.DICTIONARY)
     assert arrays["big/kernel"][2] == kernel.tobytes()
 
 
@@ -117,8 +121,13 @@ def test_the_golden_file_loads_for_ever():
         assert weights.architecture == '{"class_name":"Sequential"}'
 
 
+def test_the_default_coder_writes_the_bytes_of_the_golden_file():
+    written = dumps(assorted(), architecture='{"class_name":"Sequential"}')
+    assert written == (GOLDEN / "v1.dcz").read_bytes()
+
+
 def test_the_dictionary_of_version_1_never_changes():
-    assert zlib.crc32(container.DICTIONARY) == 0xBCA71448
+    assert zlib.crc32(directory.DICTIONARY) == 0xBCA71448
 
 
 def test_exact_bytes_of_a_small_file():
@@ -202,7 +211,7 @@ def test_a_truncated_or_padded_file_is_an_error(intact, data):
 
 def resealed(listing, rest=b""):
     """A file with any directory at all under a checksum that matches."""
-    header = b"\x89DCZ\x01" + container.varint(len(listing)) + listing
+    header = b"\x89DCZ\x01" + varint(len(listing)) + listing
     return header + zlib.crc32(header).to_bytes(4, "little") + rest
 
 
@@ -221,7 +230,7 @@ def test_any_directory_is_read_or_refused(listing, rest):
 
 
 def test_absurd_sizes_are_refused_before_memory_is_taken():
-    shape = container.varint(1 << 40) + container.varint(1 << 20)
+    shape = varint(1 << 40) + varint(1 << 20)
     section = bytes([0x11, 0])  # an all-zero tensor
     entry = bytes([1, 10 << 3 | 2]) + shape
     listing = bytes([0, 1, 1]) + b"a" + bytes([1, 2])
@@ -242,14 +251,14 @@ def test_an_architecture_that_swells_is_cut_off():
 
 def test_an_architecture_that_declares_no_size_is_cut_off():
     packed = zlib.compress(b"x" * 10**7, 9, wbits=-15)
-    listing = container.varint(len(packed)) + zlib.crc32(packed).to_bytes(4, "little")
+    listing = varint(len(packed)) + zlib.crc32(packed).to_bytes(4, "little")
     weights = container.read(resealed(listing + b"\0\0", packed), max_bytes=1000)
     with pytest.raises(CorruptFileError, match="not the one declared"):
         _ = weights.architecture
 
 
 def test_an_axis_of_length_0_hides_nothing():
-    shape = b"\0" + container.varint(1 << 62)
+    shape = b"\0" + varint(1 << 62)
     listing = bytes([0, 1, 1]) + b"a" + bytes([1, 1])
     listing += zlib.crc32(b"\0").to_bytes(4, "little") + bytes([1, 10 << 3 | 2]) + shape
     with pytest.raises(CorruptFileError, match="max_bytes"):
@@ -267,7 +276,7 @@ def test_as_many_axes_as_numpy_allows():
         (b"", "empty"),
         (b"PK\x03\x04 a zip file, such as .keras", r"keras\.models\.load_model"),
         (b"\x89HDF\r\n\x1a\n", r"model\.load_weights"),
-        (b"\x89DCZ\x02\x00", "newer deepcompress"),
+        (b"\x89DCZ\x03\x00", "newer deepcompress"),
         (b"\x89DCZ\x01\x20", "ends early"),
         (b"\x89DC", "not a .dcz file"),
     ],

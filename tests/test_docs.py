@@ -11,13 +11,14 @@ import pytest
 import second_decoder
 
 import deepcompress as dc
-from deepcompress import container
+from deepcompress import container, directory
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PUBLIC = [(name, getattr(dc, name)) for name in dc.__all__ if name != "__version__"]
 DOCUMENTED = [(name, value) for name, value in PUBLIC if callable(value)]
-DOCUMENTED += [(name, getattr(dc.models, name)) for name in dc.models.__all__]
+for package in (dc.models, dc.importers):
+    DOCUMENTED += [(name, getattr(package, name)) for name in package.__all__]
 # Nobody makes or calls these in their own code.
 
 
@@ -106,7 +107,7 @@ def test_the_example_of_the_format_is_what_it_says():
         assert list(weights) == list(expected)
         for name, array in expected.items():
             np.testing.assert_array_equal(weights[name], array, strict=True)
-    architecture, arrays = second_decoder.read(data, container.DICTIONARY)
+    architecture, arrays = second_decoder.read(data, directory.DICTIONARY)
     assert architecture is None
     assert arrays["dense/kernel"] == ("float32", (6, 8), kernel.tobytes())
     assert arrays["dense/steps"] == ("int8", (), b"\7")
@@ -128,11 +129,11 @@ def test_the_lists_of_the_format_are_those_of_the_package():
     cells = re.findall(r"\| (\d+) \| ([a-z]\w*) \| (\d+) (?=\|)", text)
     dtypes = sorted((int(code), name, int(size)) for code, name, size in cells)
     expected = [
-        (code, name, container._dtype(code).itemsize)
-        for code, name in enumerate(container.DTYPES)
+        (code, name, directory.dtype_of(code).itemsize)
+        for code, name in enumerate(directory.DTYPES)
     ]
     assert dtypes == expected
     names = re.search(r"\*\*Common names\*\*, from 1: (.*?)\.\n", text, re.DOTALL)
-    assert re.findall(r"`(\w+)`", names[1]) == container.COMMON_NAMES
-    assert f"{len(container.DICTIONARY):,} bytes" in text
-    assert f"`{zlib.crc32(container.DICTIONARY):X}`" in text
+    assert re.findall(r"`(\w+)`", names[1]) == directory.COMMON_NAMES
+    assert f"{len(directory.DICTIONARY):,} bytes" in text
+    assert f"`{zlib.crc32(directory.DICTIONARY):X}`" in text

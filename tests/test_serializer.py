@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ from keras import layers
 from nets import BACKEND, dense_net, image_net, regression
 
 import deepcompress as dc
+from deepcompress import container
 
 
 def compressed(model):
@@ -115,6 +117,29 @@ def test_weights_alone_load_into_a_model(tmp_path):
     target = image_net()
     dc.HuffmanSerializer().loads(with_architecture, target)
     assert bits(target) == bits(model)
+
+
+def test_the_numbers_that_keras_gives_to_layers_do_not_count(rng):
+    def build():
+        x = inputs = keras.Input((3,))
+        made = [keras.layers.Dense(3) for _ in range(12)]
+        for layer in reversed(made):  # so that order and numbers differ
+            x = layer(x)
+        for name in ("part_7", "part", "own"):
+            x = keras.layers.Dense(3, name=name)(x)
+        return keras.Model(inputs, x)
+
+    first, second = build(), build()
+    assert first.layers[1].name != second.layers[1].name
+    first.set_weights([rng.standard_normal(w.shape) for w in first.get_weights()])
+    serializer = dc.HuffmanSerializer(include_architecture=False)
+    # In another order than that of the model.
+    with container.read(serializer.dumps(first)) as weights:
+        file = io.BytesIO()
+        container.write(file, dict(reversed(weights.to_dict().items())))
+    serializer.loads(file.getvalue(), model=second)
+    for weight, expected in zip(second.get_weights(), first.get_weights(), strict=True):
+        assert np.array_equal(weight, expected)
 
 
 def test_weights_match_in_order_where_names_differ():

@@ -266,6 +266,15 @@ def test_bits_out_of_range_are_refused(bits):
         ({"bits": 4, "n_clusters": 9}, ValueError, "not both"),
         ({"init": "forgy"}, ValueError, "'linear', 'density', 'random'"),
         ({"gradient": "max"}, ValueError, "'mean', 'sum'"),
+        ({"entropy_weight": -1e-9}, ValueError, "`entropy_weight` must be finite"),
+        ({"entropy_weight": np.nan}, ValueError, "`entropy_weight` must be finite"),
+        ({"sample_weight": "hessian"}, ValueError, "'curvature'"),
+        ({"bias_bits": 0}, ValueError, "`bias_bits` must be in 1 to 16"),
+        ({"bias_bits": 17}, ValueError, "`bias_bits` must be in 1 to 16"),
+        ({"bias_bits": {"*": 4}}, TypeError, "must be an integer"),
+        ({"mantissa_bits": 0}, ValueError, "`mantissa_bits` must be in 1 to 23"),
+        ({"mantissa_bits": 24}, ValueError, "`mantissa_bits` must be in 1 to 23"),
+        ({"mantissa_bits": 4.0}, TypeError, "must be an integer"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, error, message):

@@ -74,6 +74,14 @@ static void *workspace(size_t count, size_t itemsize)
     return memory;
 }
 
+static void *zeros(size_t count, size_t itemsize)
+{
+    void *memory = workspace(count, itemsize);
+    if (memory)
+        memset(memory, 0, count ? count * itemsize : 1);
+    return memory;
+}
+
 static void release(Py_buffer *buffers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -631,6 +639,191 @@ done:
     return result;
 }
 
+/* ---- Context coding -------------------------------------------------------------- */
+
+/* The state, from bytes of its size, and the section that it codes: to read from, or
+ * writeable. NULL with an exception set. */
+static dc_context *context_of(Py_buffer *state, PyObject *section, Py_buffer *data)
+{
+    dc_context *c = state->buf;
+    if ((size_t)state->len != dc_context_size() || (uintptr_t)c % 8) {
+        PyErr_SetString(PyExc_ValueError, "This is not the state of a coder.");
+        return NULL;
+    }
+    const int decoding = dc_context_decodes(c);
+    if (PyObject_GetBuffer(section, data, decoding ? PyBUF_SIMPLE : PyBUF_WRITABLE))
+        return NULL;
+    dc_context_data(c, decoding ? NULL : data->buf, decoding ? data->buf : NULL,
+                    (size_t)data->len);
+    return c;
+}
+
+static PyObject *context_begin(PyObject *module, PyObject *args)
+{
+    Py_buffer b[1]; /* state OUT */
+    int decoding;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "w*p", &b[0], &decoding))
+        return NULL;
+    PyObject *result = NULL;
+    if ((size_t)b[0].len != dc_context_size() || (uintptr_t)b[0].buf % 8) {
+        PyErr_SetString(PyExc_ValueError, "A state takes DC_CONTEXT_SIZE bytes.");
+    } else {
+        dc_context_begin(b[0].buf, decoding);
+        result = Py_NewRef(Py_None);
+    }
+    release(b, 1);
+    return result;
+}
+
+static PyObject *context_learn(PyObject *module, PyObject *args)
+{
+    Py_buffer b[3] = {{0}}; /* state, section, text IN */
+    PyObject *section, *result = NULL;
+    if (!PyArg_ParseTuple(args, "w*Oy*", &b[0], &section, &b[2]))
+        return NULL;
+    dc_context *c = context_of(&b[0], section, &b[1]);
+    if (c)
+        result = count_or_raise(module, dc_context_learn(c, b[2].buf, (size_t)b[2].len));
+    release(b, 3);
+    return result;
+}
+
+static PyObject *context_number(PyObject *module, PyObject *args)
+{
+    Py_buffer b[2] = {{0}}; /* state, section */
+    PyObject *section, *result = NULL;
+    unsigned long long value;
+    int context;
+    if (!PyArg_ParseTuple(args, "w*OKi", &b[0], &section, &value, &context))
+        return NULL;
+    dc_context *c = context_of(&b[0], section, &b[1]);
+    if (c) {
+        uint64_t number = value;
+        int64_t code = dc_context_number(c, &number, context);
+        result = code < 0 ? limit_or_raise(module, code) : PyLong_FromUnsignedLongLong(number);
+    }
+    release(b, 2);
+    return result;
+}
+
+typedef int64_t (*patterns_kernel)(dc_context *, uint64_t *, size_t, int, int);
+
+static PyObject *context_values(PyObject *module, PyObject *args, patterns_kernel kernel)
+{
+    Py_buffer b[3] = {{0}}; /* state, section, values uint64 INOUT */
+    PyObject *section, *result = NULL;
+    int n_bits, n_top;
+    if (!PyArg_ParseTuple(args, "w*Ow*ii", &b[0], &section, &b[2], &n_bits, &n_top))
+        return NULL;
+    dc_context *c = context_of(&b[0], section, &b[1]);
+    if (c && has_itemsize(&b[2], 8)) {
+        int64_t coded;
+        Py_BEGIN_ALLOW_THREADS
+        coded = kernel(c, b[2].buf, length_of(&b[2]), n_bits, n_top);
+        Py_END_ALLOW_THREADS
+        result = limit_or_raise(module, coded);
+    }
+    release(b, 3);
+    return result;
+}
+
+static PyObject *context_codebook(PyObject *module, PyObject *args)
+{
+    return context_values(module, args, dc_context_codebook);
+}
+
+static PyObject *context_patterns(PyObject *module, PyObject *args)
+{
+    return context_values(module, args, dc_context_patterns);
+}
+
+static PyObject *context_text(PyObject *module, PyObject *args)
+{
+    Py_buffer b[3] = {{0}}; /* state, section, text INOUT */
+    PyObject *section, *result = NULL;
+    if (!PyArg_ParseTuple(args, "w*Ow*", &b[0], &section, &b[2]))
+        return NULL;
+    dc_context *c = context_of(&b[0], section, &b[1]);
+    if (c)
+        result = limit_or_raise(module, dc_context_text(c, b[2].buf, (size_t)b[2].len));
+    release(b, 3);
+    return result;
+}
+
+static PyObject *context_codes(PyObject *module, PyObject *args)
+{
+    /* state, section, codes uint16 INOUT, side uint32 IN, counts uint32 OUT */
+    Py_buffer b[5] = {{0}};
+    PyObject *section, *result = NULL;
+    Py_ssize_t n_rows, n_columns, step, stride;
+    int n_codes, n_low, rarity;
+    if (!PyArg_ParseTuple(args, "w*Ow*nnnniiiy*w*", &b[0], &section, &b[2], &n_rows,
+                          &n_columns, &step, &stride, &n_codes, &n_low, &rarity, &b[3],
+                          &b[4]))
+        return NULL;
+    dc_column *columns = NULL;
+    uint32_t *rows = NULL, *channels = NULL;
+    uint16_t *blank = NULL;
+    dc_context *c = context_of(&b[0], section, &b[1]);
+    if (!c || !has_itemsize(&b[2], 2) || !has_itemsize(&b[3], 4) || !has_itemsize(&b[4], 4))
+        goto done;
+    if (n_rows < 1 || n_columns < 1 || n_rows > PY_SSIZE_T_MAX / n_columns ||
+        (size_t)(n_rows * n_columns) != length_of(&b[2]) || step < 1 || step > n_rows ||
+        length_of(&b[4]) != (size_t)n_columns || n_low < 0 || n_codes < 1) {
+        raise_code(module, DC_ERROR_ARGUMENT);
+        goto done;
+    }
+    columns = zeros((size_t)n_columns, sizeof *columns);
+    rows = columns ? zeros((size_t)n_rows, sizeof *rows) : NULL;
+    channels = rows ? zeros((size_t)step, sizeof *channels) : NULL;
+    blank = channels ? zeros((size_t)n_columns, sizeof *blank) : NULL;
+    if (blank) {
+        int64_t coded;
+        dc_matrix matrix = {b[2].buf, n_rows, n_columns, step, stride, (uint32_t)n_codes,
+                            (uint32_t)n_low, rarity, b[3].buf, (int64_t)length_of(&b[3]), columns,
+                            rows, channels, blank};
+        Py_BEGIN_ALLOW_THREADS
+        coded = dc_context_codes(c, matrix);
+        for (Py_ssize_t i = 0; i < n_columns; i++)
+            ((uint32_t *)b[4].buf)[i] = columns[i].count;
+        Py_END_ALLOW_THREADS
+        result = limit_or_raise(module, coded);
+    }
+done:
+    PyMem_Free(columns);
+    PyMem_Free(rows);
+    PyMem_Free(channels);
+    PyMem_Free(blank);
+    release(b, 5);
+    return result;
+}
+
+static PyObject *context_bits(PyObject *module, PyObject *args)
+{
+    Py_buffer b[1]; /* state */
+    if (!PyArg_ParseTuple(args, "y*", &b[0]))
+        return NULL;
+    int64_t bits = DC_ERROR_ARGUMENT;
+    if ((size_t)b[0].len == dc_context_size() && (uintptr_t)b[0].buf % 8 == 0)
+        bits = dc_context_bits(b[0].buf);
+    release(b, 1);
+    return count_or_raise(module, bits);
+}
+
+static PyObject *context_end(PyObject *module, PyObject *args)
+{
+    Py_buffer b[2] = {{0}}; /* state, section */
+    PyObject *section, *result = NULL;
+    if (!PyArg_ParseTuple(args, "w*O", &b[0], &section))
+        return NULL;
+    dc_context *c = context_of(&b[0], section, &b[1]);
+    if (c)
+        result = limit_or_raise(module, dc_context_end(c));
+    release(b, 2);
+    return result;
+}
+
 /* ---- The module ---------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
@@ -654,6 +847,15 @@ static PyMethodDef methods[] = {
     {"kmeans_lloyd", kmeans_lloyd, METH_VARARGS, NULL},
     {"kmeans_summary", kmeans_summary, METH_VARARGS, NULL},
     {"kmeans_labels", kmeans_labels, METH_VARARGS, NULL},
+    {"context_begin", context_begin, METH_VARARGS, NULL},
+    {"context_learn", context_learn, METH_VARARGS, NULL},
+    {"context_number", context_number, METH_VARARGS, NULL},
+    {"context_codebook", context_codebook, METH_VARARGS, NULL},
+    {"context_patterns", context_patterns, METH_VARARGS, NULL},
+    {"context_text", context_text, METH_VARARGS, NULL},
+    {"context_codes", context_codes, METH_VARARGS, NULL},
+    {"context_bits", context_bits, METH_VARARGS, NULL},
+    {"context_end", context_end, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -669,7 +871,9 @@ static int module_exec(PyObject *module)
         return -1;
     return PyModule_AddIntMacro(module, DC_MAX_CODE_LENGTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_ALPHABET) ||
-                   PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH)
+                   PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH) ||
+                   PyModule_AddIntConstant(module, "DC_CONTEXT_SIZE",
+                                           (long)dc_context_size())
                ? -1
                : 0;
 }

@@ -221,6 +221,76 @@ int64_t dc_gaps_scatter(const void *symbols, int itemsize, size_t n_symbols, int
                         dc_scan scan, const void *values, int value_size, size_t n_values,
                         void *out);
 
+/* ---- Context coding: context_*.c ------------------------------------------------- */
+
+/* What one section is coded with: a range coder and all that its model has learnt, in
+ * context.h. The caller keeps it between the calls; what is read and written goes by a
+ * position in it, so that a copy is a point to go back to. Each call but the last is
+ * given the same bytes again, whose content it goes on with. The functions write what
+ * they are given, or, if begun so, read the same back into the same places. They return
+ * a count, DC_ERROR_SPACE where the room for what is written ends, or DC_ERROR_CORRUPT. */
+typedef struct dc_context dc_context;
+
+enum {
+    DC_NUMBER_CONTEXTS = 16, /* numbers that are alike share a context, 0 to 15 */
+    DC_MAX_TEXT = 4096,      /* of the text that a coder begins with */
+    DC_MAX_RARITY = 16
+};
+
+/* What has been coded in a column of a matrix. */
+typedef struct {
+    uint32_t count;
+    uint32_t last_row;
+    uint32_t last_code;
+    int32_t balance;
+    uint32_t slot;
+} dc_column;
+
+/* The codes of a matrix: 0 for a zero, else 1 to n_codes, of which those up to n_low
+ * have one sign. Its rows `step` and `stride` before (0: none) are neighbours. Row i
+ * belongs to entry i % n_side of `side`. `columns`, `rows` and `channels` (an entry for
+ * each row of a step) are workspaces, 0 at first, as is `blank`, a row of zeros. */
+typedef struct {
+    uint16_t *codes;
+    int64_t n_rows, n_columns, step, stride;
+    uint32_t n_codes, n_low;
+    int rarity; /* one in 2^rarity is no zero, roughly; 0: all of them */
+    const uint32_t *side;
+    int64_t n_side;
+    dc_column *columns;
+    uint32_t *rows, *channels;
+    const uint16_t *blank;
+} dc_matrix;
+
+size_t dc_context_size(void);
+int dc_context_decodes(const dc_context *c);
+void dc_context_begin(dc_context *c, int decoding);
+void dc_context_data(dc_context *c, uint8_t *out, const uint8_t *data, size_t size);
+
+/* Learns from a text of up to DC_MAX_TEXT bytes as if it had been coded. */
+int64_t dc_context_learn(dc_context *c, uint8_t *text, size_t n);
+
+/* A number; small ones take less, and those that were frequent in this context. */
+int64_t dc_context_number(dc_context *c, uint64_t *value, int context);
+
+/* n ascending patterns of n_bits, 1 <= n <= DC_MAX_ALPHABET; the highest n_top bits, at
+ * most 12, are alike in all codebooks. Returns how many have a highest bit of 0. */
+int64_t dc_context_codebook(dc_context *c, uint64_t *values, size_t n, int n_bits,
+                            int n_top);
+
+/* n patterns in any order. */
+int64_t dc_context_patterns(dc_context *c, uint64_t *values, size_t n, int n_bits,
+                            int n_top);
+
+int64_t dc_context_text(dc_context *c, uint8_t *text, size_t n);
+int64_t dc_context_codes(dc_context *c, dc_matrix matrix);
+
+/* The bits coded so far, rounded up. */
+int64_t dc_context_bits(const dc_context *c);
+
+/* Ends the section: returns the bytes written, or those read, which must be all. */
+int64_t dc_context_end(dc_context *c);
+
 /* ---- k-means in one dimension: kmeans_*.c ------------------------------------ */
 
 /* Values are ascending and finite, float (itemsize 4) or double (8); `weights` are

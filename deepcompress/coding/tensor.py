@@ -114,7 +114,7 @@ class CodedTensor:
             array: Any shape; a little-endian dtype of fixed size.
         """
         patterns = np.require(array, requirements=("C", "A")).view(
-            _pattern_dtype(array.dtype)
+            pattern_dtype(array.dtype)
         )
         patterns = patterns.reshape(array.shape)  # 0-d arrays would come back 1-d
         raw = cls(array.dtype, array.shape, array.size, raw=patterns.ravel())
@@ -240,7 +240,7 @@ class CodedTensor:
             or (flags & _IS_REVERSED > has_gaps * 4)
         ):
             raise CorruptFileError(f"The tensor encoding {flags:#04x} is not known.")
-        pattern = _pattern_dtype(dtype)
+        pattern = pattern_dtype(dtype)
         size = prod(shape)
         if flags and (pattern.kind == "V" or size == 0):
             raise CorruptFileError(f"A tensor {shape} of {dtype} can only be raw.")
@@ -329,7 +329,7 @@ class CodedTensor:
         )
 
 
-def _pattern_dtype(dtype: np.dtype) -> np.dtype:
+def pattern_dtype(dtype: np.dtype) -> np.dtype:
     """Returns the unsigned integers that show a dtype's bits; void for wide ones."""
     kind = "u" if dtype.itemsize in {1, 2, 4, 8} else "V"
     return np.dtype(f"<{kind}{dtype.itemsize}")

@@ -11,13 +11,13 @@ import deepcompress as dc
 
 RECIPE = Recipe(
     build=dc.models.lenet5,
-    dense_epochs=15,
+    dense_epochs=12,
     levels=(
         Level(10_000, 8),
-        Level(4_500, 12),
-        Level(2_900, 16, is_point=True),
-        Level(2_100, 12),
-        Level(1_550, 16, is_point=True),
+        Level(4_500, 10),
+        Level(3_000, 14, is_point=True),
+        Level(2_150, 12),
+        Level(1_600, 16, is_point=True),
     ),
     sharing_epochs=5,
 )

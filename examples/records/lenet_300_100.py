@@ -14,13 +14,13 @@ RECIPE = Recipe(
     dense_epochs=25,
     levels=(
         Level(12_000, 20),
-        Level(5_500, 30),
-        Level(3_600, 40, is_point=True),
-        Level(2_400, 50, is_point=True),
+        Level(5_500, 25),
+        Level(3_900, 40, is_point=True),
+        Level(2_430, 50, is_point=True),
     ),
     sharing_epochs=10,
     batch_size=128,
-    rate=2e-3,
+    rate=4e-3,
 )
 
 if __name__ == "__main__":

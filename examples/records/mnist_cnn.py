@@ -11,16 +11,15 @@ import deepcompress as dc
 
 RECIPE = Recipe(
     build=dc.models.mnist_cnn,
-    dense_epochs=8,
+    dense_epochs=5,
     filters={"conv1": 0.5, "conv2": 0.5},
-    filter_epochs=3,
+    filter_epochs=2,
     levels=(
-        Level(12_000, 8),
-        Level(5_000, 10),
-        Level(3_500, 12, is_point=True),
-        Level(2_400, 12, is_point=True),
+        Level(12_000, 4),
+        Level(4_000, 8, is_point=True),
+        Level(2_250, 10, is_point=True),
     ),
-    sharing_epochs=4,
+    sharing_epochs=3,
 )
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ class Recipe:
     batch_size: int = 64
     rate: float = 1e-3
     bits: int = 4
-    bias_bits: int = 4
-    mantissa_bits: int = 4
+    bias_bits: int = 3
+    mantissa_bits: int = 3
     filters: Mapping[str, float] | None = None
     filter_epochs: int = 0
 
@@ -108,7 +108,10 @@ class Run:
         teacher = copy(dense)
         if self.recipe.filters:
             pruning = dc.PruningCallback(
-                {f"*/{pattern}": share for pattern, share in self.recipe.filters.items()},
+                {
+                    f"*/{pattern}": share
+                    for pattern, share in self.recipe.filters.items()
+                },
                 structure="channel",
                 criterion="saliency",
             )
@@ -164,8 +167,8 @@ class Run:
             trained = keras.distillation.Distiller(
                 teacher,
                 model,
-                [keras.distillation.LogitsDistillation(temperature=3.0)],
-                student_loss_weight=0.3,
+                [keras.distillation.LogitsDistillation(temperature=2.0)],
+                student_loss_weight=0.1,
             )
         trained.compile(
             keras.optimizers.Adam(rates),
@@ -175,7 +178,9 @@ class Run:
 
     def prune(self, model: keras.Model, teacher: keras.Model, level: Level) -> None:
         """Leaves the weights of a level."""
-        kernels = [v.variable.numpy() for v in named_variables(model) if v.is_compressible]
+        kernels = [
+            v.variable.numpy() for v in named_variables(model) if v.is_compressible
+        ]
         size = sum(kernel.size for kernel in kernels)
         left = sum(int(np.count_nonzero(kernel)) for kernel in kernels)
         schedule = dc.PolynomialDecay(
@@ -193,7 +198,7 @@ class Run:
             mantissa_bits=recipe.mantissa_bits,
             init="optimal",
         )
-        rate = recipe.rate / 5
+        rate = recipe.rate / 10
         self.train(model, recipe.sharing_epochs, sharing, teacher=teacher, rate=rate)
 
     def say(self, model: keras.Model, what: str) -> None:

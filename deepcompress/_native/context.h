@@ -1,0 +1,197 @@
+/* The context coder: a range coder that is told, before each bit, how likely it is.
+ *
+ * One state codes one section of a file, from dc_context_begin to dc_context_end. The
+ * same functions write and read, so that both follow the same model: `decoding` says
+ * which. docs/format.md specifies all of this; nothing here is free to change. */
+#ifndef DEEPCOMPRESS_CONTEXT_H
+#define DEEPCOMPRESS_CONTEXT_H
+
+#include "native.h"
+
+enum {
+    DC_LOGIT_END = 3072,       /* log-odds are integers within +-3071: 256 a nat */
+    DC_COUNT_BITS = 10,        /* of a slot: how often it was used; the rest is p */
+    DC_COUNT_LIMIT = 255,      /* no more than so many earlier bits weigh */
+    DC_MAX_INPUTS = 10,
+    DC_MIXERS = 8
+};
+
+/* Where the slots of each kind begin. */
+enum {
+    DC_NUMBER_SLOTS = 128, /* of a number: its length, then trees of up to 5 levels */
+    DC_TOP_SLOTS = 4096,   /* the highest bits of patterns: a tree of up to 12 levels */
+    DC_TEXT_SLOTS = 8192,  /* of each order */
+    DC_CODE_SLOTS = 4096,  /* of each context of codes */
+    DC_SLOTS_NUMBERS = 0,
+    DC_SLOTS_TOP = DC_SLOTS_NUMBERS + DC_NUMBER_CONTEXTS * DC_NUMBER_SLOTS,
+    DC_SLOTS_TEXT = DC_SLOTS_TOP + DC_TOP_SLOTS,
+    DC_SLOTS_CODES = DC_SLOTS_TEXT + 4 * DC_TEXT_SLOTS,
+    DC_SLOTS = DC_SLOTS_CODES + 24 * DC_CODE_SLOTS
+};
+
+/* Which bits each mixer is for. */
+enum { DC_MIXER_TEXT, DC_MIXER_SIGN, DC_MIXER_RANK, DC_MIXER_ZERO, /* three of them */ };
+
+/* An adaptive probability that a bit is 1: 22 bits of p, 10 bits of its count. */
+typedef uint32_t dc_slot;
+
+typedef struct {
+    int32_t weights[DC_MAX_INPUTS]; /* 65536 is one */
+    uint32_t n_used;
+} dc_mixer;
+
+struct dc_context {
+    int decoding;
+    int64_t error; /* 0, or one of the codes of native.h */
+    uint32_t low, range, code;
+    uint32_t before; /* the last bytes of the text, the last of them lowest */
+    size_t position;
+    const uint8_t *data; /* while a kernel runs: what it reads */
+    uint8_t *out;        /* while a kernel runs: what it writes */
+    size_t size;         /* of either */
+    uint16_t squash[2 * DC_LOGIT_END];
+    int16_t logit_low[2048], logit_middle[2048], logit_high[2048];
+    uint16_t reciprocal[1 << DC_COUNT_BITS];
+    dc_mixer mixers[DC_MIXERS];
+    dc_slot slots[DC_SLOTS];
+};
+
+/* x / 2^n, rounded down, for negative x too. */
+static inline int64_t dc_shift(int64_t x, int n)
+{
+    return x >= 0 ? x >> n : -(-(x + 1) >> n) - 1;
+}
+
+/* ---- The range coder ------------------------------------------------------------- */
+
+static inline void dc_normalize(dc_context *c, const int decoding)
+{
+    while (c->range < (uint32_t)1 << 24) {
+        c->range <<= 8;
+        if (decoding) {
+            c->code = c->code << 8 | (c->position < c->size ? c->data[c->position] : 0);
+            if (c->position++ >= c->size + 4)
+                c->error = DC_ERROR_CORRUPT;
+        } else {
+            if (c->position == c->size)
+                c->error = DC_ERROR_SPACE;
+            else
+                c->out[c->position++] = (uint8_t)(c->low >> 24);
+            c->low <<= 8;
+        }
+    }
+}
+
+/* Adds to the number written so far. */
+static inline void dc_add(dc_context *c, uint32_t amount)
+{
+    c->low += amount;
+    if (c->low < amount)
+        for (size_t i = c->position; i > 0 && ++c->out[i - 1] == 0; i--)
+            ;
+}
+
+/* Codes a bit that is 1 with probability p / 65536, 0 < p < 65536. */
+static inline int dc_code_bit(dc_context *c, const int decoding, int bit, uint32_t p)
+{
+    uint32_t bound = (c->range >> 16) * p;
+    if (decoding)
+        bit = c->code < bound;
+    if (bit) {
+        c->range = bound;
+    } else {
+        if (decoding)
+            c->code -= bound;
+        else
+            dc_add(c, bound);
+        c->range -= bound;
+    }
+    dc_normalize(c, decoding);
+    return bit;
+}
+
+/* Codes a number below `n`, 0 < n <= 65536, all equally likely. */
+static inline uint32_t dc_code_uniform(dc_context *c, const int decoding, uint32_t value,
+                                       uint32_t n)
+{
+    c->range /= n;
+    if (decoding) {
+        value = c->code / c->range;
+        if (value >= n) {
+            c->error = DC_ERROR_CORRUPT;
+            value = n - 1;
+        }
+        c->code -= value * c->range;
+    } else {
+        dc_add(c, value * c->range);
+    }
+    dc_normalize(c, decoding);
+    return value;
+}
+
+/* ---- Adaptive bits ---------------------------------------------------------------- */
+
+static inline int32_t dc_logit(const dc_context *c, uint32_t p)
+{
+    if (p < 2048)
+        return c->logit_low[p];
+    return p >= 65536 - 2048 ? c->logit_high[p - (65536 - 2048)] : c->logit_middle[p >> 5];
+}
+
+static inline void dc_update(const dc_context *c, dc_slot *slot, int bit, uint32_t limit)
+{
+    const uint32_t count = *slot & ((1 << DC_COUNT_BITS) - 1);
+    int64_t p = *slot >> DC_COUNT_BITS;
+    p += dc_shift(((bit ? (1 << 22) - 1 : 0) - p) * c->reciprocal[count], 16);
+    *slot = (uint32_t)p << DC_COUNT_BITS | (count < limit ? count + 1 : count);
+}
+
+/* Codes a bit by one slot; one that was never used says one half. */
+static inline int dc_code_adaptive(dc_context *c, const int decoding, int bit,
+                                   dc_slot *slot)
+{
+    if (*slot == 0)
+        *slot = UINT32_C(1) << 31;
+    uint32_t p = *slot >> 16;
+    bit = dc_code_bit(c, decoding, bit, p < 32 ? 32 : p > 65504 ? 65504 : p);
+    dc_update(c, slot, bit, DC_COUNT_LIMIT);
+    return bit;
+}
+
+/* How fast a mixer learns: ever slower. */
+static inline int32_t dc_rate(dc_mixer *mixer)
+{
+    int32_t rate = 20 + 100 / (int32_t)(1 + mixer->n_used / 16);
+    mixer->n_used += mixer->n_used < 1 << 16;
+    return rate;
+}
+
+/* Codes a bit whose log-odds are a sum of those of several slots, weighted by a mixer
+ * that learns which of them to believe. A slot that was never used takes p from its
+ * parent, the slot of that number, which comes before it. */
+static inline int dc_code_mixed(dc_context *c, const int decoding, int bit,
+                                dc_slot *const *slots, const uint8_t *parents,
+                                const int n, dc_mixer *mixer)
+{
+    const uint32_t count_mask = (1 << DC_COUNT_BITS) - 1;
+    int32_t logits[DC_MAX_INPUTS];
+    int64_t sum = 0;
+    for (int i = 0; i < n; i++) {
+        if ((*slots[i] & count_mask) == 0)
+            *slots[i] = i ? (*slots[parents[i]] & ~count_mask) | 1 : UINT32_C(1) << 31 | 1;
+        logits[i] = dc_logit(c, *slots[i] >> 16);
+        sum += (int64_t)mixer->weights[i] * logits[i];
+    }
+    sum = dc_shift(sum, 16);
+    sum = sum >= DC_LOGIT_END ? DC_LOGIT_END - 1 : sum <= -DC_LOGIT_END ? 1 - DC_LOGIT_END : sum;
+    const int32_t p = c->squash[sum + DC_LOGIT_END];
+    bit = dc_code_bit(c, decoding, bit, (uint32_t)p);
+    const int64_t error = (bit ? 65536 - p : -p) * (int64_t)dc_rate(mixer);
+    for (int i = 0; i < n; i++) {
+        mixer->weights[i] += (int32_t)dc_shift(logits[i] * error + (1 << 21), 22);
+        dc_update(c, slots[i], bit, DC_COUNT_LIMIT);
+    }
+    return bit;
+}
+
+#endif

@@ -1,0 +1,291 @@
+"""One tensor in a context-coded section: the cheapest of a few forms, and back.
+
+A tensor is a matrix of codes, 0 for a zero, and a codebook; or, where values are not
+shared, a matrix of zeros and ones, and the values; or what Huffman coding makes of it.
+Values are bit patterns throughout, and lose the zeros that all of them end with.
+"""
+
+from dataclasses import dataclass, field
+from math import isqrt, prod
+
+import numpy as np
+
+from deepcompress import _native
+from deepcompress.coding.bytestream import ByteReader
+from deepcompress.coding.codebook import shared_values
+from deepcompress.coding.context import (
+    GEOMETRY,
+    METHOD,
+    N_CODES,
+    RARITY,
+    SHIFT,
+    SIZE,
+    ContextCoder,
+    Matrix,
+)
+from deepcompress.coding.tensor import CodedTensor, TensorStats, pattern_dtype
+from deepcompress.errors import CorruptFileError
+
+_ZEROS, _CODES, _VALUES, _HUFFMAN = range(4)
+_MAX_CODES = _native.DC_MAX_ALPHABET - 1
+# Up to so many elements every geometry is tried, and up to so many values every form.
+_MAX_TRIED = 1 << 21
+_MAX_FORMS_TRIED = 1 << 12
+# Bits of sign and exponent.
+_TOP_BITS = {"float16": 6, "float32": 9, "bfloat16": 9, "float64": 12}
+
+
+@dataclass
+class ContextTensor:
+    """A tensor taken apart into what a context-coded section holds of it.
+
+    Attributes:
+        dtype: The tensor's dtype, little-endian.
+        shape: The tensor's shape.
+        method: The form of the tensor.
+        codes: uint16 array: for each element 0, or the place of its pattern in the
+            codebook, from 1; or 1 where there is no codebook.
+        codebook: Bit patterns of the shared values, ascending, or `None`.
+        values: Bit patterns of what is not zero, where there is no codebook.
+        huffman: The tensor as Huffman coding takes it apart, or `None`.
+        n_bits: Bits of the tensor in its section, rounded up or down.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    method: int = _ZEROS
+    codes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint16))
+    codebook: np.ndarray | None = None
+    values: np.ndarray | None = None
+    huffman: CodedTensor | None = None
+    n_bits: int = 0
+
+    @classmethod
+    def write(
+        cls, coder: ContextCoder, array: np.ndarray
+    ) -> tuple["ContextTensor", ContextCoder]:
+        """Codes a tensor in the way that needs the fewest bits.
+
+        Args:
+            coder: What was coded before; left as it is.
+            array: Any shape; a little-endian dtype of fixed size.
+
+        Returns:
+            The tensor taken apart, and the coder to go on with.
+        """
+        best = None
+        for form in cls._forms(array):
+            geometries = [0]
+            if form.method in {_CODES, _VALUES}:
+                geometries = _geometries(array.shape, coder.side.size)
+            for geometry in geometries:
+                trial = coder.copy()
+                form._code(trial, geometry)
+                if best is None or trial.n_bits < best[1].n_bits:
+                    best = form, trial
+        assert best is not None
+        best[0].n_bits = best[1].n_bits - coder.n_bits
+        return best
+
+    @classmethod
+    def _forms(cls, array: np.ndarray) -> list["ContextTensor"]:
+        """Returns what may be the cheapest."""
+        form = cls(array.dtype, array.shape)
+        items = pattern_dtype(array.dtype)
+        if array.size == 0:
+            return [form]
+        huffman = cls(array.dtype, array.shape, _HUFFMAN)
+        huffman.huffman = CodedTensor.from_array(array)
+        if items.kind == "V":
+            return [huffman]
+        patterns = np.require(array, requirements=("C", "A")).view(items).reshape(-1)
+        is_stored = patterns != 0
+        values = patterns[is_stored]
+        if not values.size:
+            return [form]
+        forms = []
+        shared = shared_values(values, _MAX_CODES)
+        if shared is not None and 2 * len(shared.codebook) <= len(values) + 1:
+            codes = np.zeros(array.size, np.uint16)
+            codes[is_stored] = shared.codes
+            codes[is_stored] += np.uint16(1)
+            coded = cls(array.dtype, array.shape, _CODES, codes)
+            coded.codebook = shared.codebook
+            forms.append(coded)
+        if not forms or len(values) <= _MAX_FORMS_TRIED:
+            raw = cls(array.dtype, array.shape, _VALUES, is_stored.astype(np.uint16))
+            raw.values = values
+            forms.append(raw)
+        return [*forms, huffman]
+
+    @classmethod
+    def read(
+        cls, coder: ContextCoder, dtype: np.dtype, shape: tuple[int, ...]
+    ) -> "ContextTensor":
+        """Takes apart the tensor that comes next.
+
+        Args:
+            coder: Stands at the tensor's first bit.
+            dtype: The tensor's dtype, little-endian.
+            shape: The tensor's shape; the caller has bounded its size.
+
+        Raises:
+            CorruptFileError: The bits are not those of such a tensor.
+        """
+        before = coder.n_bits
+        tensor = cls(dtype, shape)
+        tensor._code(coder, 0)
+        tensor.n_bits = coder.n_bits - before
+        return tensor
+
+    def _code(self, coder: ContextCoder, geometry: int) -> None:
+        """Writes the tensor, or reads it if that is what the coder does."""
+        size = prod(self.shape)
+        if size == 0:
+            return
+        self.method = coder.number(self.method, METHOD)
+        if self.method == _ZEROS:
+            return
+        if self.method == _HUFFMAN:
+            self._code_huffman(coder)
+            return
+        items = pattern_dtype(self.dtype)
+        if self.method > _HUFFMAN or items.kind == "V":
+            raise CorruptFileError(f"The form {self.method} is not known.")
+        matrix = _matrix(coder, self.shape, geometry)
+        if coder.is_reader:
+            self.codes = np.zeros(size, np.uint16)
+        n_codes = n_low = 1
+        if self.method == _CODES:
+            codebook = np.zeros(0, items) if self.codebook is None else self.codebook
+            n_codes = coder.number(max(len(codebook), 1) - 1, N_CODES) + 1
+            if n_codes > min(size, _MAX_CODES):
+                raise CorruptFileError(f"A codebook of {n_codes} values cannot be.")
+            if coder.is_reader:
+                codebook = np.zeros(n_codes, items)
+            self.codebook, n_low = _code_patterns(coder, codebook, self.dtype, True)
+        n_stored = int(np.count_nonzero(self.codes))
+        rarity = (size // max(n_stored, 1)).bit_length() if n_stored < size else 0
+        rarity = coder.number(rarity, RARITY)
+        coder.codes(self.codes, matrix, n_codes, n_low, rarity)
+        if self.method == _VALUES:
+            values = self.values
+            if values is None:
+                values = np.zeros(np.count_nonzero(self.codes), items)
+            self.values, _ = _code_patterns(coder, values, self.dtype, False)
+
+    def _code_huffman(self, coder: ContextCoder) -> None:
+        data = b"" if self.huffman is None else self.huffman.to_bytes()
+        size = coder.number(len(data), SIZE)
+        dense_size = prod(self.shape) * self.dtype.itemsize
+        if size > dense_size + 1:
+            raise CorruptFileError(f"{size} bytes are too many for a tensor.")
+        words = np.zeros(-(-size // 4), "<u4")
+        words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
+        patterns = words.astype(np.uint64)
+        coder.patterns(patterns, 32, 1)
+        if coder.is_reader:
+            data = patterns.astype("<u4").tobytes()
+            reader = ByteReader(data[:size])
+            self.huffman = CodedTensor.read(reader, self.dtype, self.shape)
+            reader.expect_end()
+
+    def to_array(self) -> np.ndarray:
+        """Returns the tensor, writeable and in C order."""
+        if self.huffman is not None:
+            return self.huffman.to_array()
+        items = pattern_dtype(self.dtype)
+        if self.codebook is not None:
+            patterns = np.concatenate((np.zeros(1, items), self.codebook))[self.codes]
+        elif self.values is not None:
+            patterns = np.zeros(prod(self.shape), items)
+            patterns[self.codes != 0] = self.values
+        else:
+            return np.zeros(self.shape, self.dtype)
+        array: np.ndarray = patterns.view(self.dtype).reshape(self.shape)
+        return array
+
+    def stats(self, n_bytes: int) -> TensorStats:
+        """Returns the figures of the tensor, which takes so many bytes."""
+        if self.huffman is not None:
+            return self.huffman.stats(n_bytes)
+        n_nonzero = int(np.count_nonzero(self.codes))
+        codebook = counts = None
+        if self.codebook is not None:
+            codebook = self.codebook.view(self.dtype)
+            counts = np.bincount(self.codes, minlength=len(codebook) + 1)[1:]
+        return TensorStats(
+            n_weights=prod(self.shape),
+            itemsize=self.dtype.itemsize,
+            n_nonzero=n_nonzero,
+            n_stored=n_nonzero,
+            n_bytes=n_bytes,
+            codebook=codebook,
+            code_counts=counts,
+            code_bits=self.n_bits,
+            gap_width=0,
+            gap_counts=None,
+            gap_bits=0,
+            table_bytes=0,
+        )
+
+
+def _code_patterns(
+    coder: ContextCoder, patterns: np.ndarray, dtype: np.dtype, is_codebook: bool
+) -> tuple[np.ndarray, int]:
+    """Codes patterns that are not zero, without the zero bits that all end with.
+
+    Returns:
+        The patterns, and how many of a codebook have a highest bit of 0.
+    """
+    n_bits = 8 * patterns.itemsize
+    used = int(np.bitwise_or.reduce(patterns))
+    shift = coder.number(max((used & -used).bit_length() - 1, 0), SHIFT)
+    if shift >= n_bits:
+        raise CorruptFileError(f"Patterns cannot end with {shift} zeros.")
+    shifted = patterns.astype(np.uint64) >> np.uint64(shift)
+    n_bits -= shift
+    n_top = min(_TOP_BITS.get(dtype.name, 8), n_bits)
+    n_low = 0
+    if is_codebook:
+        n_low = coder.codebook(shifted, n_bits, n_top)
+    else:
+        coder.patterns(shifted, n_bits, n_top)
+    if not shifted.all():
+        raise CorruptFileError("There is a zero among the non-zeros.")
+    return (shifted << np.uint64(shift)).astype(patterns.dtype), n_low
+
+
+def _geometries(shape: tuple[int, ...], n_side: int) -> list[int]:
+    """Returns the geometries to try, by their number in the file."""
+    if len(shape) != 2 or prod(shape) > _MAX_TRIED:
+        return [0]
+    return [0, *(g for g in (1, 2, 3) if _neighbours(shape, n_side, g))]
+
+
+def _neighbours(
+    shape: tuple[int, ...], n_side: int, geometry: int
+) -> tuple[int, int] | None:
+    """Returns how far a row's neighbours are: in its line, and in the line before."""
+    if len(shape) > 2:
+        return shape[-2], shape[-3] * shape[-2]
+    if geometry == 0 or len(shape) < 2:
+        return 1, 0
+    # The rows of a dense layer's kernel may be the pixels of an image.
+    n_channels = {1: 1, 2: 3, 3: n_side}[geometry]
+    if n_channels == 0 or shape[0] % n_channels:
+        return None
+    side = isqrt(shape[0] // n_channels)
+    if side < 2 or side * side * n_channels != shape[0]:
+        return None
+    return n_channels, side * n_channels
+
+
+def _matrix(coder: ContextCoder, shape: tuple[int, ...], geometry: int) -> Matrix:
+    n_columns = shape[-1] if len(shape) > 1 else 1
+    if len(shape) == 2:
+        geometry = coder.number(geometry, GEOMETRY)
+    neighbours = _neighbours(shape, coder.side.size, geometry) if geometry < 4 else None
+    if neighbours is None:
+        raise CorruptFileError(f"The geometry {geometry} does not fit {shape}.")
+    return Matrix(prod(shape) // n_columns, n_columns, *neighbours)

@@ -1,0 +1,132 @@
+"""Reading protobuf messages that are not trusted, without their compiler.
+
+References:
+    Protocol Buffers documentation, "Encoding".
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from deepcompress.coding.bytestream import ByteReader
+from deepcompress.errors import CorruptFileError
+
+_VARINT, _EIGHT_BYTES, _SIZED, _FOUR_BYTES = 0, 1, 2, 5
+_LONGEST_VARINT = 10  # bytes, of which the last holds one bit
+
+
+class Message:
+    """The fields of one message. It is a view: nothing is copied or kept.
+
+    Every method reads through the message anew, so that one of many small fields
+    takes no memory.
+
+    Args:
+        data: The bytes of the message.
+
+    Raises:
+        CorruptFileError: By every method, where the bytes are no message, or a field
+            is not of the type asked for.
+
+    Example:
+
+    >>> message = Message(bytes([0x08, 0x96, 0x01, 0x12, 0x02, 0x68, 0x69]))
+    >>> message.integers(1), message.text(2)
+    ([150], 'hi')
+    """
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = memoryview(data)
+
+    def __iter__(self) -> Iterator[tuple[int, int, int | memoryview]]:
+        """Yields the number, the wire type and the value of every field."""
+        reader = ByteReader(self._data)
+        while reader.rest:
+            key = _varint(reader)
+            number, wire_type = key >> 3, key & 7
+            if not 0 < number < 1 << 29:
+                raise CorruptFileError(f"A field cannot have the number {number}.")
+            value: int | memoryview
+            if wire_type == _VARINT:
+                value = _varint(reader)
+            elif wire_type == _SIZED:
+                value = reader.take(_varint(reader))
+            elif wire_type in (_EIGHT_BYTES, _FOUR_BYTES):
+                value = reader.take(8 if wire_type == _EIGHT_BYTES else 4)
+            else:
+                raise CorruptFileError(f"The wire type {wire_type} is not known.")
+            yield number, wire_type, value
+
+    def messages(self, *numbers: int) -> Iterator[tuple[int, "Message"]]:
+        """Yields the messages in some fields, in order, with the field of each."""
+        for number, wire_type, value in self:
+            if number in numbers:
+                yield number, Message(_sized(number, wire_type, value))
+
+    def text(self, number: int) -> str:
+        """Returns the last text of a field, empty if there is none."""
+        text = ""
+        for each, wire_type, value in self:
+            if each == number:
+                # A name is only looked at, so that any bytes will do.
+                text = str(_sized(number, wire_type, value), "utf-8", "replace")
+        return text
+
+    def integers(self, number: int) -> list[int]:
+        """Returns the integers of a field, packed or not, as signed 64-bit ones."""
+        found = []
+        for each, wire_type, value in self:
+            if each != number:
+                continue
+            if isinstance(value, int):
+                found.append(value)
+                continue
+            reader = ByteReader(_sized(number, wire_type, value))
+            while reader.rest:
+                found.append(_varint(reader))
+        return [value - (value >> 63 << 64) for value in found]
+
+    def reals(self, number: int, dtype: str) -> np.ndarray:
+        """Returns the numbers of a field, packed or not.
+
+        Args:
+            number: The field.
+            dtype: `"<f4"` or `"<f8"`.
+        """
+        item = np.dtype(dtype)
+        whole: list[memoryview] = []
+        single = bytearray()
+        for each, wire_type, value in self:
+            if each != number:
+                continue
+            if isinstance(value, int) or len(value) % item.itemsize:
+                raise CorruptFileError(f"Field {number} does not hold {item.name}s.")
+            if wire_type != _SIZED:
+                single += value
+            elif value:
+                if single:
+                    whole.append(memoryview(bytes(single)))
+                    single = bytearray()
+                whole.append(value)
+        if single or not whole:
+            whole.append(memoryview(bytes(single)))
+        return np.frombuffer(whole[0] if len(whole) == 1 else b"".join(whole), item)
+
+
+def _varint(reader: ByteReader) -> int:
+    """Returns the next varint, which need not have its shortest form."""
+    value = 0
+    for index in range(_LONGEST_VARINT):
+        byte = reader.byte()
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            if value >> 64:
+                break
+            return value
+    raise CorruptFileError("An integer has more than 64 bits.")
+
+
+def _sized(number: int, wire_type: int, value: int | memoryview) -> memoryview:
+    if wire_type != _SIZED or isinstance(value, int):
+        raise CorruptFileError(f"Field {number} has the wire type {wire_type}, not 2.")
+    return value
