@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import GeneratorType
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -26,6 +26,18 @@ _LIKE_ADAM = (
 # Steps at a rate that rises, in which the second moments of the gradients settle.
 _WARM_UP = 200
 _PROBE_STEPS = 20
+
+
+class Fit(NamedTuple):
+    """What a training took.
+
+    Args:
+        epochs: Epochs, the last one perhaps in part.
+        seconds: Seconds of its steps.
+    """
+
+    epochs: float
+    seconds: float
 
 
 class DivergedError(Exception):
@@ -146,7 +158,7 @@ class Trainer:
         seconds: float,
         rate: float = 1.0,
         show: Callable[[int], None] = lambda epoch: None,
-    ) -> float:
+    ) -> "Fit":
         """Trains a net, and leaves it compiled as the user's was.
 
         Args:
@@ -158,14 +170,14 @@ class Trainer:
             show: Is told of each epoch that is done.
 
         Returns:
-            The epochs done.
+            The epochs done, and the seconds that their steps took.
 
         Raises:
             DivergedError: The loss became NaN or infinite.
         """
         clock = Clock(seconds, show=show)
         self._fit(model, epochs, rate, clock, callback)
-        return clock.n_done / self.n_steps
+        return Fit(clock.n_done / self.n_steps, clock.n_done * self.step_seconds)
 
     def _fit(
         self,
