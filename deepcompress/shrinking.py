@@ -171,7 +171,10 @@ class _Clone:
 
     def model(self, model: keras.Model) -> keras.Model:
         """Returns the smaller model with its weights."""
-        clone = self._model(model)
+        compiled_with = getattr(getattr(model, "_compile_config", None), "config", {})
+        parts = keras.tree.flatten(list(compiled_with.values()))
+        with keras.saving.CustomObjectScope(own_objects(parts)):
+            clone = self._model(model)
         for step in self._graph.steps:
             old = getattr(step.layer, "weights", [])
             new = getattr(self._clones[id(step.layer)], "weights", [])
@@ -214,13 +217,13 @@ class _Clone:
                 # The code of a Lambda runs here already.
                 is_lambda = isinstance(layer, keras.layers.Lambda)
                 options = {"safe_mode": False} if is_lambda else {}
-                with keras.saving.CustomObjectScope(_own_objects(vars(layer).values())):
+                with keras.saving.CustomObjectScope(own_objects(vars(layer).values())):
                     clone = type(layer).from_config(config, **options)
             self._clones[id(layer)] = clone
         return self._clones[id(layer)]
 
 
-def _own_objects(parts: Iterable[Any]) -> dict[str, Any]:
+def own_objects(parts: Iterable[Any]) -> dict[str, Any]:
     """Returns the user's own functions and classes, which Keras may not know."""
     objects = {}
     for part in parts:
