@@ -171,10 +171,7 @@ class _Clone:
 
     def model(self, model: keras.Model) -> keras.Model:
         """Returns the smaller model with its weights."""
-        compiled_with = getattr(getattr(model, "_compile_config", None), "config", {})
-        parts = keras.tree.flatten(list(compiled_with.values()))
-        with keras.saving.CustomObjectScope(own_objects(parts)):
-            clone = self._model(model)
+        clone = self._model(model)
         for step in self._graph.steps:
             old = getattr(step.layer, "weights", [])
             new = getattr(self._clones[id(step.layer)], "weights", [])
@@ -190,7 +187,7 @@ class _Clone:
         inputs = keras.tree.map_structure(self._input, graph_of(model).input)
         compiled_with = getattr(getattr(model, "_compile_config", None), "config", {})
         parts = keras.tree.flatten(list(compiled_with.values()))
-        with keras.saving.CustomObjectScope(_own_objects(parts)):
+        with keras.saving.CustomObjectScope(own_objects(parts)):
             return keras.models.clone_model(model, inputs, self._layer)
 
     def _input(self, tensor: Any) -> Any:
