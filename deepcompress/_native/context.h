@@ -11,7 +11,7 @@
 enum {
     DC_LOGIT_END = 3072,       /* log-odds are integers within +-3071: 256 a nat */
     DC_COUNT_BITS = 10,        /* of a slot: how often it was used; the rest is p */
-    DC_COUNT_LIMIT = 863,      /* no more than so many earlier bits weigh */
+    DC_COUNT_LIMIT = 800,      /* no more than so many earlier bits weigh */
     DC_MAX_INPUTS = 9
 };
 
@@ -168,7 +168,7 @@ static inline int dc_code_adaptive(dc_context *c, const int decoding, int bit,
 /* How fast a mixer learns: ever slower. */
 static inline int32_t dc_rate(dc_mixer *mixer)
 {
-    int32_t rate = 30 + 70 / (int32_t)(1 + mixer->n_used / 16);
+    int32_t rate = 32 + 32 / (int32_t)(1 + mixer->n_used / 16);
     mixer->n_used += mixer->n_used < 1 << 16;
     return rate;
 }

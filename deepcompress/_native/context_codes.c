@@ -25,7 +25,7 @@ typedef struct {
 static inline uint32_t class_of(uint64_t count, uint32_t last)
 {
     uint32_t result =
-        count < 3 ? (uint32_t)count : (uint32_t)(66 - __builtin_clzll(count - 1));
+        count < 3 ? (uint32_t)count : (uint32_t)(65 - __builtin_clzll(count - 1));
     return result < last ? result : last;
 }
 
