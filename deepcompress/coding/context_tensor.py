@@ -26,7 +26,7 @@ from deepcompress.coding.context import (
 from deepcompress.coding.tensor import CodedTensor, TensorStats, pattern_dtype
 from deepcompress.errors import CorruptFileError
 
-_ZEROS, _CODES, _VALUES, _HUFFMAN = range(4)
+_CODES, _VALUES, _ZEROS, _HUFFMAN = range(4)
 _MAX_CODES = _native.DC_MAX_ALPHABET - 1
 # Up to so many elements every geometry is tried, and up to so many values every form.
 _MAX_TRIED = 1 << 21
