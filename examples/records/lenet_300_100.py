@@ -14,11 +14,12 @@ RECIPE = Recipe(
     dense_epochs=25,
     levels=(
         Level(12_000, 20),
-        Level(5_500, 25),
-        Level(3_900, 40, is_point=True),
-        Level(2_430, 50, is_point=True),
+        Level(6_000, 30),
+        Level(4_100, 40, is_point=True),
+        Level(3_100, 50),
+        Level(2_480, 70, is_point=True),
     ),
-    sharing_epochs=10,
+    sharing_epochs=25,
     batch_size=128,
     rate=4e-3,
 )
