@@ -68,6 +68,42 @@ class Recipe:
     filter_epochs: int = 0
 
 
+class VariedImages(ShiftedImages):
+    """Batches of images that are turned, scaled and moved.
+
+    An epoch draws as many images as there are from a pool of several versions of each.
+    """
+
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, batch_size: int, n: int, seed: int
+    ) -> None:
+        super().__init__(images, labels, batch_size, seed=seed)
+        self._n = n
+
+    def __len__(self) -> int:
+        return -(-self._n // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = super().__getitem__(index)
+        return images.astype("float32"), labels
+
+
+def varied(images: np.ndarray) -> np.ndarray:
+    """Returns the images, and five versions of each turned and scaled at random."""
+    vary = keras.Sequential(
+        [
+            keras.layers.RandomRotation(0.03, fill_mode="constant", seed=1),
+            keras.layers.RandomZoom((-0.1, 0.1), (-0.1, 0.1), "constant", seed=2),
+        ]
+    )
+    versions = [images.astype("float16")]
+    for _ in range(5):
+        for part in np.array_split(images, max(1, len(images) // 1000)):
+            version = keras.ops.convert_to_numpy(vary(part, training=True))
+            versions.append(version.astype("float16"))
+    return np.concatenate(versions)
+
+
 def main(recipe: Recipe) -> None:
     """Runs a recipe as its script's arguments say."""
     parser = argparse.ArgumentParser(description="Makes the files of a record.")
@@ -98,6 +134,8 @@ class Run:
         self.digits = digits
         self.seed = seed
         self.is_fast = is_fast
+        images, labels = digits.train
+        self.pool = varied(images), np.tile(labels, 6)
         self.begin = time.perf_counter()
 
     def all(self, output: Path) -> None:
@@ -147,11 +185,10 @@ class Run:
         teacher: keras.Model | None = None,
         rate: float | None = None,
     ) -> None:
-        """Trains on images moved by up to a pixel, if asked to by a teacher too."""
+        """Trains on varied images, by a teacher too if there is one."""
         self.seed += 1
-        images = ShiftedImages(
-            *self.digits.train, self.recipe.batch_size, seed=self.seed
-        )
+        n = len(self.digits.train[0])
+        images = VariedImages(*self.pool, self.recipe.batch_size, n, self.seed)
         epochs = 1 if self.is_fast else epochs
         rate = rate or self.recipe.rate
         warm_up = len(images) // 4
