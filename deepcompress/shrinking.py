@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.channels import Channels, Graph, graph_of
+from deepcompress.channels import Channels
+from deepcompress.graph import Graph, graph_of
 from deepcompress.variables import finalize, named_variables
 
 

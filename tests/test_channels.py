@@ -1,19 +1,11 @@
-"""Units on their way through layers: their numbers, constants and readers."""
+"""What each kind of layer does to units and to constants."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from deepcompress.channels import Graph, graph_of
-
-
-def graph_and(tensor_of):
-    """Returns the graph of a net of two inputs, and the channels at its end."""
-    inputs = [keras.Input((2, 3, 2)), keras.Input((2, 3, 2))]
-    model = keras.Model(inputs, tensor_of(*inputs))
-    graph = Graph(model)
-    return graph, graph.tensors[id(model.outputs[0])]
+from deepcompress.graph import Graph
 
 
 @pytest.mark.parametrize(
@@ -34,19 +26,11 @@ def graph_and(tensor_of):
          "dense", "other axis"],
 )  # fmt: skip
 def test_channels_know_their_units(tensor_of, units, blocks):
-    _, channels = graph_and(tensor_of)
+    inputs = [keras.Input((2, 3, 2)), keras.Input((2, 3, 2))]
+    model = keras.Model(inputs, tensor_of(*inputs))
+    channels = Graph(model).tensors[id(model.outputs[0])]
     np.testing.assert_array_equal(channels.units, units)
     np.testing.assert_array_equal(channels.blocks, blocks)
-
-
-def test_units_that_are_added_twice_are_one():
-    def tensor_of(a, b):
-        first, second = (layers.Dense(2)(x) for x in (a, b))
-        return layers.Add()([layers.Add()([first, b]), layers.Multiply()([second, a])])
-
-    graph, channels = graph_and(tensor_of)
-    np.testing.assert_array_equal(channels.units, [0, 1])
-    assert all(set(step.outputs[0].units) == {0, 1} for step in graph.steps)
 
 
 @pytest.mark.parametrize(
@@ -77,31 +61,3 @@ def test_constants_are_what_the_layer_makes_of_them(layer, expected):
     if np.isfinite(constants).all():
         y = keras.ops.convert_to_numpy(model(np.ones((1, 5, 4, 3), "float32")))
         np.testing.assert_allclose(y, np.broadcast_to(constants, y.shape), rtol=1e-6)
-
-
-def test_a_layer_of_the_users_own_is_not_taken_for_its_parent():
-    class Own(layers.Dense):
-        def call(self, inputs):
-            return super().call(keras.ops.flip(inputs, -1))
-
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), Own(2, name="own")])
-    graph = Graph(model)
-    assert graph.left_alone() == ["own"]
-    assert graph.is_pinned.all()
-
-
-def test_what_is_read_from_the_input_alone_is_not_reported():
-    model = keras.Sequential(
-        [keras.Input((4,)), layers.Rescaling(0.5), layers.Dense(3), layers.Softmax()]
-    )
-    assert Graph(model).left_alone() == []
-
-
-def test_only_models_of_layers_have_a_graph():
-    class Own(keras.Model):
-        def call(self, inputs):
-            return inputs
-
-    assert graph_of(Own()) is None
-    assert graph_of(layers.Dense(3)) is None
-    assert graph_of(keras.Sequential([layers.Dense(3)])) is None  # not built
