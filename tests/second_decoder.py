@@ -269,6 +269,7 @@ class Coder:
         self.slots = collections.defaultdict(Slot)
         self.before = 0
         self.side = []
+        self.events = []  # what was decoded, for whoever wants to encode it again
         for byte in primer:
             self.priming = byte
             self.text_byte()
@@ -290,6 +291,7 @@ class Coder:
     def bit(self, p):
         bound = (self.range >> 16) * p
         bit = self.code < bound
+        self.events.append((bit, p))
         if bit:
             self.range = bound
         else:
@@ -302,6 +304,7 @@ class Coder:
         self.range //= n
         value = self.code // self.range
         assert value < n
+        self.events.append((value, n, "equally likely"))
         self.code -= value * self.range
         self.normalize()
         return value

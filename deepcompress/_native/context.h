@@ -193,7 +193,8 @@ static inline int dc_code_mixed(dc_context *c, const int decoding, int bit,
     bit = dc_code_bit(c, decoding, bit, (uint32_t)p);
     const int64_t error = (bit ? 65536 - p : -p) * (int64_t)dc_rate(mixer);
     for (int i = 0; i < n; i++) {
-        mixer->weights[i] += (int32_t)dc_shift(logits[i] * error + (1 << 21), 22);
+        const int64_t change = dc_shift(logits[i] * error + (1 << 21), 22);
+        mixer->weights[i] = (int32_t)(mixer->weights[i] + change);
         dc_update(c, slots[i], bit);
     }
     return bit;

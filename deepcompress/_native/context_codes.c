@@ -3,8 +3,9 @@
 /* The neighbours of an element in its column, as lines and places back from its row. The
  * first N_NEAREST also count by themselves. */
 enum { LEFT, UP, UP_LEFT, UP_RIGHT, LEFT_2, UP_2, N_NEAREST, N_AROUND = 18 };
-static const int8_t LINES[N_AROUND] = {0, 1, 1, 1, 0, 2, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3};
-static const int8_t PLACES[N_AROUND] = {1, 0,  1, -1, 2,  0,  3, -3, -2,
+static const int8_t LINES[N_AROUND] = {0, 1, 1, 1,  0, 2, 0,  1,  1,
+                                       1, 1, 2, 2, 2, 2, 3, 3, 3};
+static const int8_t PLACES[N_AROUND] = {1, 0, 1,  -1, 2, 0, 3,  -3, -2,
                                         2, 3, -2, -1, 1, 2, -1, 0,  1};
 
 /* A row that is being coded, and what is the same for all of its elements. */
@@ -128,7 +129,8 @@ static inline uint32_t code_rank(dc_walk *w, const int decoding, int64_t j, uint
 {
     enum { N = 5 };
     dc_context *c = w->c;
-    const dc_row beside = {w->beside.count + w->found.count, w->beside.ranks + w->found.ranks};
+    const dc_row beside = {w->beside.count + w->found.count,
+                           w->beside.ranks + w->found.ranks};
     const uint32_t row = mean_class(beside), column = mean_class(w->m->columns[j].found);
     const uint32_t last = w->last_code ? 1 + scaled_rank(w->m, w->last_code) / 16 : 0;
     uint32_t first = 0, end = n, node = 1;
@@ -171,7 +173,8 @@ static inline void code_element(dc_walk *w, const int decoding, int64_t j)
     if (m->n_low && n_high)
         high = (uint32_t)code_sign(w, decoding, j, code > m->n_low);
     const uint32_t base = high ? m->n_low + 1 : 1;
-    code = base + code_rank(w, decoding, j, code - base, high ? n_high : m->n_low, high, nearest);
+    code = base + code_rank(w, decoding, j, code - base, high ? n_high : m->n_low, high,
+                            nearest);
     if (decoding)
         w->codes[j] = (uint16_t)code;
 
@@ -192,16 +195,17 @@ static inline int64_t code_matrix(dc_context *c, const int decoding, const dc_ma
     dc_walk w = {.c = c, .m = m};
     for (; w.index < m->n_rows && !c->error; w.index++) {
         w.codes = m->codes + w.index * m->n_columns;
-        uint64_t sums[N_NEAREST]; /* non-zeros in the rows of the nearest */
+        uint64_t sums[N_NEAREST]; /* non-zeros in those rows */
         w.beside = (dc_row){0, 0};
         for (int i = 0; i < N_AROUND; i++) {
             const int64_t distance = LINES[i] * m->stride + PLACES[i] * m->step;
             const int is_there = distance > 0 && distance <= w.index &&
                                  (LINES[i] == 0 || m->stride > 0);
             w.around[i] = is_there ? w.codes - distance * m->n_columns : m->blank;
-            if (i >= N_NEAREST)
+            if (i > LEFT_2) /* only those are asked for their sums */
                 continue;
-            const dc_row row = is_there ? m->rows[w.index - distance] : (dc_row){0, 0};
+            const dc_row row =
+                is_there ? m->rows[(w.index - distance) % m->n_kept] : (dc_row){0, 0};
             sums[i] = row.count;
             if (i == LEFT || i == UP) {
                 w.beside.count += row.count;
@@ -209,14 +213,15 @@ static inline int64_t code_matrix(dc_context *c, const int decoding, const dc_ma
             }
         }
         w.before = m->step > 1 && w.index > 0 ? w.codes - m->n_columns : m->blank;
-        w.near = class_of(2 * w.beside.count + sums[UP_LEFT] + sums[UP_RIGHT] + sums[LEFT_2], 9);
+        w.near = class_of(
+            2 * w.beside.count + sums[UP_LEFT] + sums[UP_RIGHT] + sums[LEFT_2], 9);
         w.side = m->n_side ? 1 + class_of(m->side[w.index % m->n_side], 6) : 0;
         w.height = length_of((uint64_t)w.index + 1);
         w.pairs = m->pairs + w.index % m->step * m->n_columns;
         w.found = (dc_row){0, 0};
         for (int64_t j = 0; j < m->n_columns; j++)
             code_element(&w, decoding, j);
-        m->rows[w.index] = w.found;
+        m->rows[w.index % m->n_kept] = w.found;
     }
     return c->error ? c->error : m->n_rows * m->n_columns;
 }
@@ -226,7 +231,8 @@ int64_t dc_context_codes(dc_context *c, dc_matrix matrix)
     const dc_matrix *m = &matrix;
     if (m->n_rows < 1 || m->n_columns < 1 || m->step < 1 || m->step > m->n_rows ||
         m->stride < 0 || m->stride > m->n_rows || m->n_codes < 1 || m->n_low > m->n_codes ||
-        m->rarity < 0 || m->rarity > DC_MAX_RARITY)
+        m->rarity < 0 || m->rarity > DC_MAX_RARITY ||
+        m->n_kept < dc_context_rows(m->n_rows, m->step, m->stride))
         return DC_ERROR_ARGUMENT;
     memset(&c->slots[DC_SLOTS_CODES], 0, (DC_SLOTS - DC_SLOTS_CODES) * sizeof(dc_slot));
     *slot(c, 0, 0) = DC_HALF >> (m->rarity ? m->rarity - 1 : 0) | 4;

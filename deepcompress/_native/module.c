@@ -770,19 +770,21 @@ static PyObject *context_codes(PyObject *module, PyObject *args)
         goto done;
     if (n_rows < 1 || n_columns < 1 || n_rows > PY_SSIZE_T_MAX / n_columns ||
         (size_t)(n_rows * n_columns) != length_of(&b[2]) || step < 1 || step > n_rows ||
+        stride < 0 || stride > n_rows ||
         length_of(&b[4]) != (size_t)n_columns || n_low < 0 || n_codes < 1) {
         raise_code(module, DC_ERROR_ARGUMENT);
         goto done;
     }
+    int64_t n_kept = dc_context_rows(n_rows, step, stride);
     columns = zeros((size_t)n_columns, sizeof *columns);
-    rows = columns ? zeros((size_t)n_rows, sizeof *rows) : NULL;
+    rows = columns ? zeros((size_t)n_kept, sizeof *rows) : NULL;
     pairs = rows ? zeros((size_t)(step * n_columns), sizeof *pairs) : NULL;
     blank = pairs ? zeros((size_t)n_columns, sizeof *blank) : NULL;
     if (blank) {
         int64_t coded;
         dc_matrix matrix = {b[2].buf, n_rows, n_columns, step, stride, (uint32_t)n_codes,
                             (uint32_t)n_low, rarity, b[3].buf, (int64_t)length_of(&b[3]), columns,
-                            rows, pairs, blank};
+                            rows, n_kept, pairs, blank};
         Py_BEGIN_ALLOW_THREADS
         coded = dc_context_codes(c, matrix);
         for (Py_ssize_t i = 0; i < n_columns; i++)

@@ -252,8 +252,9 @@ typedef struct {
 /* The codes of a matrix: 0 for a zero, else 1 to n_codes, of which those up to n_low
  * have one sign. About one in 2^rarity is no zero; all, if rarity is 0. Its rows are
  * places of `step` rows each, in lines of `stride` rows (0: all in one line). Row i has
- * to do with entry i % n_side of `side`. The last four are workspaces, 0 at first: an
- * entry a column; a row; for each row of a place, one a column; a row of zeros. */
+ * to do with entry i % n_side of `side`. The last ones are workspaces, 0 at
+ * first: an entry a column; one for each of the n_kept last rows; for each row of a
+ * place, one a column; a row of zeros. */
 typedef struct {
     uint16_t *codes;
     int64_t n_rows, n_columns, step, stride;
@@ -263,9 +264,17 @@ typedef struct {
     int64_t n_side;
     dc_column *columns;
     dc_row *rows;
+    int64_t n_kept;
     uint16_t *pairs;
     const uint16_t *blank;
 } dc_matrix;
+
+/* How many rows a matrix has to keep the sums of. */
+static inline int64_t dc_context_rows(int64_t n_rows, int64_t step, int64_t stride)
+{
+    const int64_t reach = step + (stride > step ? stride : step);
+    return reach < n_rows ? reach + 1 : n_rows;
+}
 
 size_t dc_context_size(void);
 int dc_context_decodes(const dc_context *c);
