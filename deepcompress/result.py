@@ -34,6 +34,23 @@ class CompressionPoint:
         epochs: Epochs of training since the point before on this way.
         seconds: Seconds since the beginning.
         metrics: All that `model.evaluate` returned, by name.
+
+    Example:
+
+    >>> point = CompressionPoint(
+    ...     size=1000,
+    ...     ratio=40.0,
+    ...     value=0.9,
+    ...     is_accurate=True,
+    ...     n_weights=700,
+    ...     bits={"dense": 4},
+    ...     coder="context",
+    ...     epochs=1.0,
+    ...     seconds=2.0,
+    ...     metrics={"accuracy": 0.9},
+    ... )
+    >>> point.ratio
+    40.0
     """
 
     size: int

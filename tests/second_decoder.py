@@ -212,8 +212,8 @@ def read(data, dictionary, listings=b""):
 # ---- Version 2 ---------------------------------------------------------------------
 
 KNOTS = (
-    "103 170 280 462 762 1256 2070 3413 5626 9274 15285 25186 41484 68286 112287 184330 "
-    "301759 491778 795674 1272689 1999893 3060592 4512088 6334081 8388608"
+    "103 170 280 462 762 1256 2070 3413 5626 9274 15285 25186 41484 68286 112287 "
+    "184330 301759 491778 795674 1272689 1999893 3060592 4512088 6334081 8388608"
 )
 KNOTS = [int(knot) for knot in KNOTS.split()]
 KNOTS += [(1 << 24) - knot for knot in reversed(KNOTS[:-1])]
@@ -404,7 +404,9 @@ class Coder:
         self.before = (self.before << 8 | node & 255) & (1 << 32) - 1
         return node & 255
 
-    def codes(self, n_rows, width, step, stride, n_codes, n_low, rarity):
+    def codes(  # noqa: PLR0915, PLR0917  (the page in one piece)
+        self, n_rows, width, step, stride, n_codes, n_low, rarity
+    ):
         """The codes of a matrix, row after row."""
         self.slots = {n: s for n, s in self.slots.items() if n[0] != "code"}
         self.slots = collections.defaultdict(Slot, self.slots)

@@ -267,3 +267,17 @@ def test_what_is_no_state_is_refused():
         _native.context_number(np.zeros(3, np.uint64), b"", 1, 0)
     with pytest.raises(ValueError, match="range"):
         ContextCoder().number(1, 16)
+
+
+# Where the room grows just when a carry runs into bytes that were written before.
+@pytest.mark.parametrize("seed", [34, 57, 69, 77])
+def test_growing_room_changes_no_byte(seed):
+    n_numbers = np.random.default_rng(seed).integers(0, 40)
+    codes = np.random.default_rng(seed + 10**6).integers(1, 60_000, 4096)
+    grown, roomy = ContextCoder(), ContextCoder()
+    roomy._data = np.zeros(1 << 16, np.uint8)
+    for coder in (grown, roomy):
+        for i in range(n_numbers):
+            coder.number(7 * i, 1)
+        coder.codes(codes.astype(np.uint16), Matrix(64, 64, 1, 0), 60_000, 0, 0)
+    assert grown.end() == roomy.end()

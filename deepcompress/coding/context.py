@@ -114,13 +114,13 @@ class ContextCoder:
         side = np.array(side, np.uint32)
         while True:
             # A carry changes bytes that were written before, too.
-            before = self._state.copy(), None if self.is_reader else self._data.copy()
+            before = self.copy()
             done = _native.context_codes(
                 self._state, self._data, *arguments, side, counts
             )
             if done >= 0:
                 break
-            self._state, self._data = before
+            self._state, self._data = before._state, before._data
             self._make_room(2 * len(self._data))
         if matrix.n_columns > 1:
             self.side = counts
