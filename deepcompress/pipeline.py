@@ -191,7 +191,7 @@ def compress(
     )
     state = kept.load()
     if state is None:
-        state = State(net=dense, n_good=_n_weights(teacher))
+        state = State(net=dense, n_good=_n_weights(model))
     else:
         console.print(
             f"Going on after {len(state.curve)} points and {state.seconds:.0f} s, from "
