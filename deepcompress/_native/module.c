@@ -874,6 +874,7 @@ static int module_exec(PyObject *module)
     return PyModule_AddIntMacro(module, DC_MAX_CODE_LENGTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_ALPHABET) ||
                    PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH) ||
+                   PyModule_AddIntMacro(module, DC_MAX_RARITY) ||
                    PyModule_AddIntConstant(module, "DC_CONTEXT_SIZE",
                                            (long)dc_context_size())
                ? -1

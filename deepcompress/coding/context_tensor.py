@@ -167,6 +167,8 @@ class ContextTensor:
         n_stored = int(np.count_nonzero(self.codes))
         rarity = (size // max(n_stored, 1)).bit_length() if n_stored < size else 0
         rarity = coder.number(rarity, RARITY)
+        if rarity > _native.DC_MAX_RARITY:
+            raise CorruptFileError(f"A rarity of {rarity} cannot be.")
         coder.codes(self.codes, matrix, n_codes, n_low, rarity)
         if self.method == _VALUES:
             values = self.values
