@@ -54,10 +54,11 @@ class Copier:
 
     def __init__(self, model: keras.Model) -> None:
         layers = list(model._flatten_layers())
-        parts = [*layers, *model._compile_config.config.values()]
+        compiled_with = list(model._compile_config.config.values())
+        parts = [*layers, *keras.tree.flatten(compiled_with)]
         for layer in layers:
             parts += vars(layer).values()
-        self._own = own_objects(keras.tree.flatten(parts))
+        self._own = own_objects(parts)
         # Code that is in the model runs here already.
         self._is_safe = "__lambda__" not in model.to_json()
         self._compile_config = model.get_compile_config()
