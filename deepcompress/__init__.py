@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from deepcompress.errors import CorruptFileError
     from deepcompress.kmeans import KMeans1D, kmeans1d
     from deepcompress.kmeans_entropy import entropy_kmeans1d
+    from deepcompress.pipeline import compress
     from deepcompress.pruning import PruningCallback, prune
     from deepcompress.report import CompressionReport
+    from deepcompress.result import CompressionPoint, CompressionResult
     from deepcompress.scan import Sensitivity, sensitivity
     from deepcompress.schedules import (
         ConstantSparsity,
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from deepcompress.shrinking import shrink
 
 __all__ = [
+    "CompressionPoint",
     "CompressionReport",
+    "CompressionResult",
     "ConstantSparsity",
     "Container",
     "CorruptFileError",
@@ -40,6 +44,7 @@ __all__ = [
     "Sensitivity",
     "WeightSharingQuantizer",
     "__version__",
+    "compress",
     "entropy_kmeans1d",
     "importers",
     "kmeans1d",
@@ -52,7 +57,9 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CompressionPoint": "result",
     "CompressionReport": "report",
+    "CompressionResult": "result",
     "ConstantSparsity": "schedules",
     "Container": "container",
     "CorruptFileError": "errors",
@@ -63,6 +70,7 @@ _MODULES = {
     "PruningSchedule": "schedules",
     "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
+    "compress": "pipeline",
     "entropy_kmeans1d": "kmeans_entropy",
     "importers": "importers",
     "kmeans1d": "kmeans",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 DC_MAX_CODE_LENGTH: int
 DC_MAX_ALPHABET: int
 DC_MAX_GAP_WIDTH: int
+DC_MAX_RARITY: int
 DC_CONTEXT_SIZE: int
 
 def huffman_lengths(

@@ -1,4 +1,4 @@
-"""How units run through a model: from the layer that computes them to their readers.
+"""What layers do to channels: which they make, pass on, and read.
 
 A *unit* is a filter of a convolution or a neuron of a dense layer. Each tensor between
 two layers says which unit every one of its channels comes from. Pooling passes units
@@ -6,9 +6,8 @@ on, flattening repeats them for each position, addition makes two units one, and
 that is not known here mixes them, so that all of them stay.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -58,6 +57,16 @@ class Channels:
         return len(self.shape) > 1 and self.shape[-1] is not None
 
 
+class Units(Protocol):
+    """Where the numbers of units come from."""
+
+    def new_units(self, shape: Any) -> np.ndarray:
+        """Returns new units for the channels of a tensor."""
+
+    def unite(self, some: np.ndarray, others: np.ndarray) -> None:
+        """Makes units one that can only go together."""
+
+
 class Step:
     """A layer that is not followed: every unit that goes in or comes out stays.
 
@@ -88,9 +97,7 @@ class Step:
         return True
 
     @classmethod
-    def units(
-        cls, graph: "Graph", layer: Any, inputs: list[Channels], shape: Any
-    ) -> Any:
+    def units(cls, graph: Units, layer: Any, inputs: list[Channels], shape: Any) -> Any:
         """Returns the units of an output, and their blocks if there are several."""
         return (graph.new_units(shape),)
 
@@ -144,9 +151,7 @@ class _Pass(Step):
     repeats = True
 
     @classmethod
-    def units(
-        cls, graph: "Graph", layer: Any, inputs: list[Channels], shape: Any
-    ) -> Any:
+    def units(cls, graph: Units, layer: Any, inputs: list[Channels], shape: Any) -> Any:
         return inputs[0].units, inputs[0].blocks
 
     def pinned(self) -> Iterator[Channels]:
@@ -197,9 +202,7 @@ class _Merge(_Pass):
         )
 
     @classmethod
-    def units(
-        cls, graph: "Graph", layer: Any, inputs: list[Channels], shape: Any
-    ) -> Any:
+    def units(cls, graph: Units, layer: Any, inputs: list[Channels], shape: Any) -> Any:
         for each in inputs[1:]:
             graph.unite(inputs[0].units, each.units)
         return inputs[0].units, inputs[0].blocks
@@ -221,9 +224,7 @@ class _Concatenate(_Pass):
         return layer.axis in (-1, len(inputs[0].shape) - 1)
 
     @classmethod
-    def units(
-        cls, graph: "Graph", layer: Any, inputs: list[Channels], shape: Any
-    ) -> Any:
+    def units(cls, graph: Units, layer: Any, inputs: list[Channels], shape: Any) -> Any:
         blocks, first = [], 0
         for each in inputs:
             blocks.append(each.blocks + first)
@@ -258,9 +259,7 @@ class _Flatten(_Pass):
         return False
 
     @classmethod
-    def units(
-        cls, graph: "Graph", layer: Any, inputs: list[Channels], shape: Any
-    ) -> Any:
+    def units(cls, graph: Units, layer: Any, inputs: list[Channels], shape: Any) -> Any:
         units, blocks = inputs[0].units, inputs[0].blocks
         n_positions = shape[-1] // len(units)
         firsts = np.arange(n_positions) * (int(blocks.max()) + 1)
@@ -394,9 +393,7 @@ class _Kernel(_Weighted):
     """A layer that makes new units: each a weighted sum of all channels."""
 
     @classmethod
-    def units(
-        cls, graph: "Graph", layer: Any, inputs: list[Channels], shape: Any
-    ) -> Any:
+    def units(cls, graph: Units, layer: Any, inputs: list[Channels], shape: Any) -> Any:
         return (graph.new_units(shape),)
 
     def axes(self, variable: Any) -> dict[int, Channels]:
@@ -431,9 +428,7 @@ class _Depthwise(_Weighted):
     """A convolution of each channel by itself, to one channel or several."""
 
     @classmethod
-    def units(
-        cls, graph: "Graph", layer: Any, inputs: list[Channels], shape: Any
-    ) -> Any:
+    def units(cls, graph: Units, layer: Any, inputs: list[Channels], shape: Any) -> Any:
         n = layer.depth_multiplier
         return np.repeat(inputs[0].units, n), np.repeat(inputs[0].blocks, n)
 
@@ -455,240 +450,31 @@ class _Depthwise(_Weighted):
         return np.asarray(constants[:, None] * sums).ravel()
 
 
-_KINDS: dict[type, type[Step]] = {
-    **dict.fromkeys(
-        [layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D], _Kernel
-    ),
-    **dict.fromkeys([layers.DepthwiseConv1D, layers.DepthwiseConv2D], _Depthwise),
-    layers.BatchNormalization: _Normalization,
-    **dict.fromkeys(
-        [layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU], _Elementwise
-    ),
-    **dict.fromkeys([layers.Flatten, layers.Reshape], _Flatten),
-    **dict.fromkeys(
-        [layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D], _Pad
-    ),
-    **dict.fromkeys(
-        [
-            layers.Add,
-            layers.Average,
-            layers.Maximum,
-            layers.Minimum,
-            layers.Multiply,
-            layers.Subtract,
-        ],
-        _Merge,
-    ),
-    layers.Concatenate: _Concatenate,
-    **dict.fromkeys(
-        [
-            layers.Identity,
-            layers.Dropout,
-            layers.SpatialDropout1D,
-            layers.SpatialDropout2D,
-            layers.SpatialDropout3D,
-            layers.GaussianDropout,
-            layers.GaussianNoise,
-            layers.MaxPooling1D,
-            layers.MaxPooling2D,
-            layers.MaxPooling3D,
-            layers.AveragePooling1D,
-            layers.AveragePooling2D,
-            layers.AveragePooling3D,
-            layers.GlobalMaxPooling1D,
-            layers.GlobalMaxPooling2D,
-            layers.GlobalMaxPooling3D,
-            layers.GlobalAveragePooling1D,
-            layers.GlobalAveragePooling2D,
-            layers.GlobalAveragePooling3D,
-            layers.Cropping1D,
-            layers.Cropping2D,
-            layers.Cropping3D,
-        ],
-        _Pass,
-    ),
+def _of_every_rank(*names: str) -> list[type]:
+    """Returns the layers of such names for one, two and three dimensions."""
+    return [getattr(layers, f"{name}{n}D") for name in names for n in (1, 2, 3)]
+
+
+_BY_KIND: dict[type[Step], list[type]] = {
+    _Kernel: [layers.Dense, *_of_every_rank("Conv")],
+    _Depthwise: [layers.DepthwiseConv1D, layers.DepthwiseConv2D],
+    _Normalization: [layers.BatchNormalization],
+    _Elementwise: [layers.Activation, layers.ELU, layers.LeakyReLU, layers.ReLU],
+    _Flatten: [layers.Flatten, layers.Reshape],
+    _Concatenate: [layers.Concatenate],
+    _Merge: [
+        *(layers.Add, layers.Average, layers.Maximum),
+        *(layers.Minimum, layers.Multiply, layers.Subtract),
+    ],
+    _Pad: _of_every_rank("ZeroPadding"),
+    _Pass: [
+        *(layers.Dropout, layers.GaussianDropout, layers.GaussianNoise),
+        layers.Identity,
+        *_of_every_rank("MaxPooling", "AveragePooling", "Cropping", "SpatialDropout"),
+        *_of_every_rank("GlobalMaxPooling", "GlobalAveragePooling"),
+    ],
 }
-
-
-class Graph:
-    """The steps of a model and the units that run through it.
-
-    Args:
-        model: A built `Sequential` or functional model.
-
-    Attributes:
-        steps: The layers in the order in which they run; those of a nested model take
-            its place.
-        tensors: The channels of each tensor, by its `id`.
-        is_pinned: For each unit whether it stays in its place whatever the weights are:
-            inputs, outputs, and what a layer that is not followed reads or makes.
-
-    """
-
-    def __init__(self, model: keras.Model) -> None:
-        function = graph_of(model)
-        self.steps: list[Step] = []
-        self.tensors: dict[int, Channels] = {}
-        self._n_units = 0
-        self._united: list[tuple[np.ndarray, np.ndarray]] = []
-        self._uses = Counter(id(node.operation) for node in _nodes(function, True))
-        for tensor in function.inputs:
-            units = self.new_units(tensor.shape)
-            self.tensors[id(tensor)] = Channels(tensor.shape, units)
-        self._inputs = list(self.tensors.values())
-        self._walk(function, "")
-        self._unite()
-        self._outputs = [self.tensors[id(tensor)] for tensor in function.outputs]
-        self.is_pinned = np.zeros(self._n_units, bool)
-        ends = self._inputs + self._outputs
-        for channels in ends + [each for step in self.steps for each in step.pinned()]:
-            self.is_pinned[channels.units] = True
-
-    def new_units(self, shape: Any) -> np.ndarray:
-        """Returns new units for the channels of a tensor."""
-        is_known = len(shape) > 1 and shape[-1] is not None
-        units = np.arange(self._n_units, self._n_units + (shape[-1] if is_known else 0))
-        self._n_units += len(units)
-        return units
-
-    def unite(self, some: np.ndarray, others: np.ndarray) -> None:
-        """Makes units one that can only go together."""
-        self._united.append((some, others))
-
-    def needed_units(self) -> np.ndarray:
-        """Returns for each unit whether the outputs depend on it, by the weights."""
-        for step in self.steps:
-            step.infer()
-        for channels in self._outputs:
-            channels.needed[:] = True
-        for step in reversed(self.steps):
-            step.demand()
-        is_needed = self.is_pinned.copy()
-        for channels in self.tensors.values():
-            is_needed[channels.units[channels.needed]] = True
-        return is_needed
-
-    def step_of(self, layer: Any) -> Step | None:
-        """Returns the step of a layer; `None` for a model that is followed inside."""
-        return next((step for step in self.steps if step.layer is layer), None)
-
-    def left_alone(self) -> list[str]:
-        """Returns the paths of the layers that stop units from being removed."""
-        is_free = np.ones(self._n_units, bool)
-        for step in self.steps:
-            for channels in [] if step.is_followed else step.outputs:
-                is_free[channels.units] = False
-        for channels in self._inputs:
-            is_free[channels.units] = False
-        stopping = {}
-        for step in self.steps:
-            has_kernel = any(
-                len(w.shape) > 1 for w in getattr(step.layer, "weights", [])
-            )
-            reads = any(is_free[each.units].any() for each in step.inputs)
-            if step.is_unknown and (has_kernel or reads):
-                stopping[step.path] = True
-        return list(stopping)
-
-    def _walk(self, function: Any, path: str) -> None:
-        for node in _nodes(function):
-            layer = node.operation
-            inputs = [self.tensors[id(tensor)] for tensor in node.input_tensors]
-            inner = self._inner(node)
-            if inner is not None:
-                self.tensors.update(
-                    {id(t): each for t, each in zip(inner.inputs, inputs, strict=True)}
-                )
-                self._walk(inner, f"{path}{layer.name}/")
-                outputs = [self.tensors[id(tensor)] for tensor in inner.outputs]
-            else:
-                kind = self._kind(node, inputs)
-                outputs = [
-                    Channels(t.shape, *kind.units(self, layer, inputs, t.shape))
-                    for t in node.outputs
-                ]
-                self.steps.append(kind(layer, path + layer.name, inputs, outputs))
-            self.tensors.update(
-                {id(t): each for t, each in zip(node.outputs, outputs, strict=True)}
-            )
-
-    def _inner(self, node: Any) -> Any:
-        """Returns the graph of a nested model that can be followed, or `None`."""
-        inner = graph_of(node.operation)
-        if (
-            inner is None
-            or isinstance(inner.input, dict)
-            or not _is_plain(node)
-            or any(
-                self._uses[id(each.operation)] > 1 for each in [node, *_nodes(inner)]
-            )
-            or [t.shape[1:] for t in inner.inputs]
-            != [t.shape[1:] for t in node.input_tensors]
-        ):
-            return None
-        return inner
-
-    def _kind(self, node: Any, inputs: list[Channels]) -> type[Step]:
-        """Returns how the layer of a node is followed."""
-        layer = node.operation
-        kind = _KINDS.get(type(layer), Step)
-        shapes = [tensor.shape for tensor in node.outputs]
-        is_followed = (
-            _is_plain(node)
-            and all(each.is_known for each in inputs)
-            and all(len(shape) > 1 and shape[-1] is not None for shape in shapes)
-            and getattr(layer, "data_format", "channels_last") != "channels_first"
-            and (self._uses[id(layer)] == 1 or kind.repeats)
-            and kind.fits(layer, inputs, shapes)
-        )
-        return kind if is_followed else Step
-
-    def _unite(self) -> None:
-        """Gives units that can only go together one number."""
-        number = np.arange(self._n_units)
-        before = None
-        while before is None or (before != number).any():
-            before = number.copy()
-            for some, others in self._united:
-                low = np.minimum(number[some], number[others])
-                np.minimum.at(number, some, low)
-                np.minimum.at(number, others, low)
-        for channels in self.tensors.values():
-            channels.units = number[channels.units]
-
-
-def graph_of(model: Any) -> Any:
-    """Returns the graph of a `Sequential` or functional model, or `None`."""
-    if not isinstance(model, keras.Model) or not _is_of_keras(type(model).call):
-        return None
-    function = getattr(model, "_functional", model)
-    return function if hasattr(function, "_nodes_by_depth") else None
-
-
-def _is_of_keras(function: Any) -> bool:
-    return str(function.__module__).split(".")[0] == "keras"
-
-
-def _nodes(function: Any, is_recursive: bool = False) -> Iterator[Any]:
-    """Yields the calls of a graph in the order in which they run."""
-    by_depth = function._nodes_by_depth
-    for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if node.is_input:
-                continue
-            yield node
-            inner = graph_of(node.operation) if is_recursive else None
-            if inner is not None:
-                yield from _nodes(inner, True)
-
-
-def _is_plain(node: Any) -> bool:
-    """Whether a layer is called with tensors alone, and without a mask."""
-    arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
-    return all(
-        isinstance(argument, keras.KerasTensor) or argument is None or argument is False
-        for argument in arguments
-    ) and all(getattr(t, "_keras_mask", None) is None for t in node.input_tensors)
+KINDS = {layer: kind for kind, known in _BY_KIND.items() for layer in known}
 
 
 def _is_elementwise(layer: Any) -> bool:

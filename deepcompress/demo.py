@@ -6,16 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
 
+from deepcompress._progress import Stages
 from deepcompress.mnist import Digits, load_digits
 from deepcompress.recipes import RECIPES, Recipe
 from deepcompress.report import CompressionReport
@@ -57,11 +55,11 @@ def run(
 
     keras.utils.set_random_seed(seed)
     model = recipe.build()
-    with _Stages(console) as stages:
-        recipe.train(model, digits, [stages.add("train", recipe.dense_epochs)])
+    with Stages(console) as stages:
+        recipe.train(model, digits, [_shown_by(stages, "train", recipe.dense_epochs)])
         dense_accuracy = _accuracy(model, digits)
-        recipe.prune(model, digits, [stages.add("prune", recipe.pruning_epochs)])
-        recipe.share(model, digits, [stages.add("share", recipe.sharing_epochs)])
+        recipe.prune(model, digits, [_shown_by(stages, "prune", recipe.pruning_epochs)])
+        recipe.share(model, digits, [_shown_by(stages, "share", recipe.sharing_epochs)])
     report = HuffmanSerializer().save(model, path)
     seconds = time.perf_counter() - begin
 
@@ -81,42 +79,17 @@ def run(
     return report
 
 
-class _Stages(AbstractContextManager["_Stages"]):
-    """Progress bars, one a training; plain lines where there is no terminal."""
+def _shown_by(stages: Stages, name: str, epochs: int) -> keras.callbacks.Callback:
+    """Returns the callback that moves a new bar."""
+    stage = stages.add(name, epochs)
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description:<6}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("epochs"),
-            Elapsed(),
-            TextColumn("{task.fields[state]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
+    def show(epoch: int, logs: dict[str, Any]) -> None:
+        state = f"validation accuracy {logs['val_accuracy']:.2%}"
+        if "sparsity" in logs:
+            state += f", sparsity {logs['sparsity']:.1%}"
+        stage.say(epoch + 1, state)
 
-    def __enter__(self) -> "_Stages":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def add(self, name: str, epochs: int) -> keras.callbacks.Callback:
-        """Returns the callback that moves a new bar."""
-        task = self._progress.add_task(name, total=epochs, state="")
-
-        def show(epoch: int, logs: dict[str, Any]) -> None:
-            state = f"validation accuracy {logs['val_accuracy']:.2%}"
-            if "sparsity" in logs:
-                state += f", sparsity {logs['sparsity']:.1%}"
-            self._progress.update(task, completed=epoch + 1, state=state)
-            if not self._console.is_terminal:
-                self._console.print(f"{name} {epoch + 1}/{epochs}: {state}")
-
-        return keras.callbacks.LambdaCallback(on_epoch_end=show)
+    return keras.callbacks.LambdaCallback(on_epoch_end=show)
 
 
 def _say_what(console: Console, digits: Digits, *, fell_back: bool) -> None:

@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from deepcompress.clusters import Init
 from deepcompress.pruning import prune
 from deepcompress.sharing import WeightSharingQuantizer
 from deepcompress.variables import choose
@@ -135,6 +136,7 @@ def sensitivity(
     *,
     sparsities: Iterable[float] = (0.5, 0.7, 0.8, 0.9, 0.95),
     bits: Iterable[int] = (1, 2, 3, 4, 5),
+    init: Init = "linear",
     layers: str | Iterable[str] | None = None,
     batch_size: int | None = None,
     verbose: int = 0,
@@ -154,6 +156,8 @@ def sensitivity(
             `(0.5, 0.7, 0.8, 0.9, 0.95)`.
         bits: The bits of a code to try, each 1 to 16. Defaults to
             `(1, 2, 3, 4, 5)`.
+        init: How `WeightSharingQuantizer` finds the centroids. Defaults to
+            `"linear"`.
         layers: A pattern or several; other layers are left out. Defaults to `None`:
             every layer.
         batch_size: Samples of a batch. Defaults to `None`: what Keras takes.
@@ -204,7 +208,8 @@ def sensitivity(
                 if kind == "sparsity":
                     prune(model, {layer: setting})
                 else:
-                    WeightSharingQuantizer({layer: int(setting)}).quantize(model)
+                    sharing = WeightSharingQuantizer({layer: int(setting)}, init=init)
+                    sharing.quantize(model)
                 points.append(SensitivityPoint(layer, kind, setting, evaluate()))
             finally:
                 for variable, value in zip(own, before, strict=True):

@@ -116,7 +116,9 @@ class HuffmanSerializer:
             model: A built model to load the weights into, needed where the file has
                 no architecture. Weights are matched by name, where the numbers that
                 Keras gives to layers may differ (`dense_1`, `dense_4`), or in order
-                where the names differ and all shapes agree. Defaults to `None`.
+                where the names differ and all shapes agree. The weights of a model that
+                `shrink` has made also load into the model it was made from. Defaults to
+                `None`.
             custom_objects: Classes and functions of the architecture that Keras
                 does not know, by name. Defaults to `None`.
             compile: Whether a new model is compiled as the saved one was, with a

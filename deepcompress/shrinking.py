@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.channels import Channels, Graph, graph_of
+from deepcompress.channels import Channels
+from deepcompress.graph import Graph, graph_of
 from deepcompress.variables import finalize, named_variables
 
 
@@ -187,7 +188,7 @@ class _Clone:
         inputs = keras.tree.map_structure(self._input, graph_of(model).input)
         compiled_with = getattr(getattr(model, "_compile_config", None), "config", {})
         parts = keras.tree.flatten(list(compiled_with.values()))
-        with keras.saving.CustomObjectScope(_own_objects(parts)):
+        with keras.saving.CustomObjectScope(own_objects(parts)):
             return keras.models.clone_model(model, inputs, self._layer)
 
     def _input(self, tensor: Any) -> Any:
@@ -214,13 +215,13 @@ class _Clone:
                 # The code of a Lambda runs here already.
                 is_lambda = isinstance(layer, keras.layers.Lambda)
                 options = {"safe_mode": False} if is_lambda else {}
-                with keras.saving.CustomObjectScope(_own_objects(vars(layer).values())):
+                with keras.saving.CustomObjectScope(own_objects(vars(layer).values())):
                     clone = type(layer).from_config(config, **options)
             self._clones[id(layer)] = clone
         return self._clones[id(layer)]
 
 
-def _own_objects(parts: Iterable[Any]) -> dict[str, Any]:
+def own_objects(parts: Iterable[Any]) -> dict[str, Any]:
     """Returns the user's own functions and classes, which Keras may not know."""
     objects = {}
     for part in parts:

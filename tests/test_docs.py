@@ -1,5 +1,6 @@
 """The code in the documentation runs, and what it says of the package is so."""
 
+import hashlib
 import inspect
 import re
 import zlib
@@ -137,3 +138,6 @@ def test_the_lists_of_the_format_are_those_of_the_package():
     assert re.findall(r"`(\w+)`", names[1]) == directory.COMMON_NAMES
     assert f"{len(directory.DICTIONARY):,} bytes" in text
     assert f"`{zlib.crc32(directory.DICTIONARY):X}`" in text
+    assert f"{len(directory.LISTINGS):,} bytes" in text
+    assert f"`{zlib.crc32(directory.LISTINGS):08X}`" in text
+    assert f"`{hashlib.sha256(directory.LISTINGS).hexdigest()}`" in text

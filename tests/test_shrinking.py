@@ -1,5 +1,7 @@
 """Smaller models that compute the same, and their files in the larger ones."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from nets import BACKEND, dense_net, regression
 
 import deepcompress as dc
 from deepcompress import container
-from deepcompress.channels import Graph
+from deepcompress.graph import Graph
 
 # JAX compiles each operation anew for every shape.
 FEW = settings(max_examples=3 if BACKEND == "jax" else 12)
@@ -442,7 +444,8 @@ def test_what_cannot_be_followed_is_left_alone_and_named(path):
         small = dc.shrink(model)
     messages = [str(each.message) for each in caught if each.category is UserWarning]
     assert len(messages) == 1
-    assert messages[0].endswith(f": {path}.")
+    # Keras numbers the operations that have no name.
+    assert re.search(rf": {path}(_\d+)?\.$", messages[0])
     check_equal(model, small)
 
 

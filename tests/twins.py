@@ -170,3 +170,27 @@ def gap_symbols(positions, width):
         symbols.append(gap)
         expected = position + 1
     return symbols
+
+
+def range_code(events):
+    """The bytes of a range coder, as one long fraction that a number falls into.
+
+    An event is a bit and the probability that it is 1, in 65536ths; or a number, how
+    many numbers are possible, and anything.
+    """
+    low, size, digits = 0, (1 << 32) - 1, 4  # in units of 256 to the -digits
+    for value, n, *is_number in events:
+        if is_number:
+            size //= n
+            low += value * size
+        else:
+            ones = (size >> 16) * n
+            low, size = (low, ones) if value else (low + ones, size - ones)
+        while size < 1 << 24:
+            low, size, digits = low << 8, size << 8, digits + 1
+    for n_bytes in range(digits - 4, digits + 1):
+        unit = 256 ** (digits - n_bytes)
+        number = -(-low // unit)
+        if number * unit < low + size:
+            return number.to_bytes(n_bytes, "big")
+    return None

@@ -11,9 +11,8 @@
 enum {
     DC_LOGIT_END = 3072,       /* log-odds are integers within +-3071: 256 a nat */
     DC_COUNT_BITS = 10,        /* of a slot: how often it was used; the rest is p */
-    DC_COUNT_LIMIT = 255,      /* no more than so many earlier bits weigh */
-    DC_MAX_INPUTS = 10,
-    DC_MIXERS = 8
+    DC_COUNT_LIMIT = 800,      /* no more than so many earlier bits weigh */
+    DC_MAX_INPUTS = 9
 };
 
 /* Where the slots of each kind begin. */
@@ -26,14 +25,15 @@ enum {
     DC_SLOTS_TOP = DC_SLOTS_NUMBERS + DC_NUMBER_CONTEXTS * DC_NUMBER_SLOTS,
     DC_SLOTS_TEXT = DC_SLOTS_TOP + DC_TOP_SLOTS,
     DC_SLOTS_CODES = DC_SLOTS_TEXT + 4 * DC_TEXT_SLOTS,
-    DC_SLOTS = DC_SLOTS_CODES + 24 * DC_CODE_SLOTS
+    DC_SLOTS = DC_SLOTS_CODES + 20 * DC_CODE_SLOTS /* the last kind has four shares */
 };
 
 /* Which bits each mixer is for. */
-enum { DC_MIXER_TEXT, DC_MIXER_SIGN, DC_MIXER_RANK, DC_MIXER_ZERO, /* three of them */ };
+enum { DC_MIXER_TEXT, DC_MIXER_ZERO, DC_MIXER_SIGN, DC_MIXER_RANK, DC_MIXERS };
 
 /* An adaptive probability that a bit is 1: 22 bits of p, 10 bits of its count. */
 typedef uint32_t dc_slot;
+static const dc_slot DC_HALF = UINT32_C(1) << 31;
 
 typedef struct {
     int32_t weights[DC_MAX_INPUTS]; /* 65536 is one */
@@ -138,58 +138,64 @@ static inline int32_t dc_logit(const dc_context *c, uint32_t p)
     return p >= 65536 - 2048 ? c->logit_high[p - (65536 - 2048)] : c->logit_middle[p >> 5];
 }
 
-static inline void dc_update(const dc_context *c, dc_slot *slot, int bit, uint32_t limit)
+static inline void dc_update(const dc_context *c, dc_slot *slot, int bit)
 {
     const uint32_t count = *slot & ((1 << DC_COUNT_BITS) - 1);
     int64_t p = *slot >> DC_COUNT_BITS;
     p += dc_shift(((bit ? (1 << 22) - 1 : 0) - p) * c->reciprocal[count], 16);
-    *slot = (uint32_t)p << DC_COUNT_BITS | (count < limit ? count + 1 : count);
+    *slot = (uint32_t)p << DC_COUNT_BITS | (count < DC_COUNT_LIMIT ? count + 1 : count);
 }
 
-/* Codes a bit by one slot; one that was never used says one half. */
+/* Gives a slot that was never used the probability of another. */
+static inline void dc_inherit(dc_slot *slot, dc_slot from)
+{
+    const dc_slot count_mask = (1 << DC_COUNT_BITS) - 1;
+    if ((*slot & count_mask) == 0)
+        *slot = from & ~count_mask;
+}
+
+/* Codes a bit by one slot. */
 static inline int dc_code_adaptive(dc_context *c, const int decoding, int bit,
                                    dc_slot *slot)
 {
-    if (*slot == 0)
-        *slot = UINT32_C(1) << 31;
+    dc_inherit(slot, DC_HALF);
     uint32_t p = *slot >> 16;
     bit = dc_code_bit(c, decoding, bit, p < 32 ? 32 : p > 65504 ? 65504 : p);
-    dc_update(c, slot, bit, DC_COUNT_LIMIT);
+    dc_update(c, slot, bit);
     return bit;
 }
 
 /* How fast a mixer learns: ever slower. */
 static inline int32_t dc_rate(dc_mixer *mixer)
 {
-    int32_t rate = 20 + 100 / (int32_t)(1 + mixer->n_used / 16);
+    int32_t rate = 32 + 32 / (int32_t)(1 + mixer->n_used / 16);
     mixer->n_used += mixer->n_used < 1 << 16;
     return rate;
 }
 
-/* Codes a bit whose log-odds are a sum of those of several slots, weighted by a mixer
- * that learns which of them to believe. A slot that was never used takes p from its
- * parent, the slot of that number, which comes before it. */
+/* Codes a bit whose log-odds are a sum of those of n slots, weighted by a mixer that
+ * learns which of them to believe. */
 static inline int dc_code_mixed(dc_context *c, const int decoding, int bit,
-                                dc_slot *const *slots, const uint8_t *parents,
-                                const int n, dc_mixer *mixer)
+                                dc_slot *const *slots, const int n, dc_mixer *mixer)
 {
-    const uint32_t count_mask = (1 << DC_COUNT_BITS) - 1;
     int32_t logits[DC_MAX_INPUTS];
     int64_t sum = 0;
     for (int i = 0; i < n; i++) {
-        if ((*slots[i] & count_mask) == 0)
-            *slots[i] = i ? (*slots[parents[i]] & ~count_mask) | 1 : UINT32_C(1) << 31 | 1;
         logits[i] = dc_logit(c, *slots[i] >> 16);
         sum += (int64_t)mixer->weights[i] * logits[i];
     }
     sum = dc_shift(sum, 16);
-    sum = sum >= DC_LOGIT_END ? DC_LOGIT_END - 1 : sum <= -DC_LOGIT_END ? 1 - DC_LOGIT_END : sum;
+    if (sum >= DC_LOGIT_END)
+        sum = DC_LOGIT_END - 1;
+    if (sum <= -DC_LOGIT_END)
+        sum = 1 - DC_LOGIT_END;
     const int32_t p = c->squash[sum + DC_LOGIT_END];
     bit = dc_code_bit(c, decoding, bit, (uint32_t)p);
     const int64_t error = (bit ? 65536 - p : -p) * (int64_t)dc_rate(mixer);
     for (int i = 0; i < n; i++) {
-        mixer->weights[i] += (int32_t)dc_shift(logits[i] * error + (1 << 21), 22);
-        dc_update(c, slots[i], bit, DC_COUNT_LIMIT);
+        const int64_t change = dc_shift(logits[i] * error + (1 << 21), 22);
+        mixer->weights[i] = (int32_t)(mixer->weights[i] + change);
+        dc_update(c, slots[i], bit);
     }
     return bit;
 }

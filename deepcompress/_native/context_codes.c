@@ -1,128 +1,152 @@
 #include "context.h"
 
+/* The neighbours of an element in its column, as lines and places back from its row. The
+ * first N_NEAREST also count by themselves. */
+enum { LEFT, UP, UP_LEFT, UP_RIGHT, LEFT_2, UP_2, N_NEAREST, N_AROUND = 18 };
+static const int8_t LINES[N_AROUND] = {0, 1, 1, 1,  0, 2, 0,  1,  1,
+                                       1, 1, 2, 2, 2, 2, 3, 3, 3};
+static const int8_t PLACES[N_AROUND] = {1, 0, 1,  -1, 2, 0, 3,  -3, -2,
+                                        2, 3, -2, -1, 1, 2, -1, 0,  1};
+
+/* A row that is being coded, and what is the same for all of its elements. */
 typedef struct {
     dc_context *c;
     const dc_matrix *m;
-    uint16_t *row;                /* the codes of the row that is being coded */
-    const uint16_t *left, *up;    /* of the neighbours: one step back in each direction */
-    const uint16_t *up_left, *up_right, *left2, *up2, *before;
     int64_t index;
-    uint32_t near, previous, side, channel, magnitude; /* classes of the row */
-    uint32_t found;                                   /* non-zeros in the row so far */
+    uint16_t *codes;
+    const uint16_t *around[N_AROUND], *before;
+    uint16_t *pairs;             /* by column: non-zeros at this place of a line so far */
+    uint32_t side, near, height; /* classes of the row */
+    dc_row beside;               /* non-zeros in the rows to the left and above */
+    dc_row found;                /* and in this one so far */
     uint32_t last_code;
-} walk;
+} dc_walk;
 
 /* 0, 1, 2, 3-4, 5-8, 9-16, ... */
 static inline uint32_t class_of(uint64_t count, uint32_t last)
 {
-    uint32_t result = count < 3 ? (uint32_t)count : (uint32_t)(66 - __builtin_clzll(count - 1));
+    uint32_t result =
+        count < 3 ? (uint32_t)count : (uint32_t)(65 - __builtin_clzll(count - 1));
     return result < last ? result : last;
+}
+
+static inline uint32_t length_of(uint64_t number)
+{
+    return (uint32_t)(64 - __builtin_clzll(number));
+}
+
+static inline uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
 }
 
 static inline dc_slot *slot(dc_context *c, uint32_t kind, uint32_t context)
 {
-    return &c->slots[DC_SLOTS_CODES + kind * DC_CODE_SLOTS + (context & (DC_CODE_SLOTS - 1))];
+    return &c->slots[DC_SLOTS_CODES + kind * DC_CODE_SLOTS + context];
 }
 
+/* 0 for a zero, 1 for the codes up to n_low, 2 for the others. */
 static inline uint32_t sign_of(const dc_matrix *m, uint32_t code)
 {
     return code == 0 ? 0 : code <= m->n_low ? 1 : 2;
 }
 
-static inline int is_zero(walk *w, const int decoding, int64_t column, uint32_t *neighbours)
+/* The code's rank among the codes of its sign, on a scale of 64. */
+static inline uint32_t scaled_rank(const dc_matrix *m, uint32_t code)
 {
-    static const uint8_t parents[] = {0, 0, 1, 0, 0, 1, 1, 1, 1};
+    return code <= m->n_low ? 64 * (code - 1) / m->n_low
+                            : 64 * (code - 1 - m->n_low) / (m->n_codes - m->n_low);
+}
+
+/* A class of the mean of so many scaled ranks. */
+static inline uint32_t mean_class(dc_row row)
+{
+    return row.count ? 1 + (uint32_t)(row.ranks * 7 / (64 * (uint64_t)row.count)) : 0;
+}
+
+static inline int code_nonzero(dc_walk *w, const int decoding, int64_t j, uint32_t nearest)
+{
+    enum { N = 9 };
     dc_context *c = w->c;
-    const int64_t j = column;
     dc_column *here = &w->m->columns[j];
-    const int has_left = j > 0, has_right = j + 1 < w->m->n_columns;
-    uint32_t ring = (w->left[j] > 0) | (uint32_t)(w->up[j] > 0) << 1 |
-                    (uint32_t)(w->up_left[j] > 0) << 2 | (uint32_t)(w->up_right[j] > 0) << 3 |
-                    (uint32_t)(w->left2[j] > 0) << 4;
-    uint32_t around = (uint32_t)__builtin_popcount(ring) + (w->up2[j] > 0);
-    ring |= (uint32_t)(w->before[j] > 0) << 5 | (uint32_t)(has_left && w->row[j - 1]) << 6 |
-            (uint32_t)(has_left && w->left[j - 1]) << 7 |
-            (uint32_t)(has_right && w->left[j + 1]) << 8;
-    const uint32_t count = class_of(here->count, 9);
-    const uint32_t since = here->count ? class_of((uint64_t)w->index - here->last_row, 11) : 12;
-    const uint32_t found = class_of(w->found, 6);
-    const uint32_t near = around < 3 ? around : 3, nearest = around < 2 ? around : 2;
-    dc_slot *slots[] = {
+    const int64_t n_columns = w->m->n_columns;
+    uint32_t around = nearest - (w->before[j] > 0);
+    for (int i = N_NEAREST; i < N_AROUND; i++)
+        around += w->around[i][j] > 0;
+    uint64_t beside = 0; /* non-zeros in the columns beside, so far */
+    for (int64_t k = j < 2 ? 0 : j - 2; k <= j + 2 && k < n_columns; k++)
+        beside += k == j ? 0 : w->m->columns[k].found.count;
+    const uint32_t count = class_of(here->found.count, 9);
+    const uint32_t columns = class_of(beside, 11);
+    const uint32_t since =
+        here->found.count ? class_of((uint64_t)(w->index - here->last_row), 11) : 12;
+    dc_slot *slots[N] = {
         slot(c, 0, 0),
-        slot(c, 1, count * 64 + w->magnitude),
         &here->slot,
-        slot(c, 2, (w->near * 8 + found) * 8 + w->previous),
-        slot(c, 3, ring),
-        slot(c, 4, (w->side * 10 + count) * 2 + (around > 0)),
-        slot(c, 5, (count * 10 + w->near) * 4 + near),
-        slot(c, 6, since * 3 + nearest),
-        slot(c, 7, ((w->channel * 10 + count) * 7 + found) * 2 + (w->side > 1)),
+        slot(c, 1, since * 3 + least(nearest, 2)),
+        slot(c, 2, (class_of(w->pairs[j], 7) * 8 + least(around, 7)) * 10 + count),
+        slot(c, 3, least(around, 11) * 10 + w->near),
+        slot(c, 4, columns * 10 + count),
+        slot(c, 5, (w->side * 10 + w->near) * 8 + class_of(w->found.count, 6)),
+        slot(c, 6, length_of((uint64_t)j + 1) * 64 + w->height),
+        slot(c, 7, (columns * 10 + w->near) * 4 + least(nearest, 3)),
     };
-    *neighbours = near;
-    return !dc_code_mixed(c, decoding, w->row[j] > 0, slots, parents, 9,
-                          &c->mixers[DC_MIXER_ZERO + nearest]);
+    for (int i = 1; i < N; i++)
+        dc_inherit(slots[i], *slots[0]);
+    return dc_code_mixed(c, decoding, w->codes[j] > 0, slots, N, &c->mixers[DC_MIXER_ZERO]);
 }
 
-static inline uint32_t balance(const dc_matrix *m, const walk *w, int64_t j)
+static inline int code_sign(dc_walk *w, const int decoding, int64_t j, int is_high)
 {
-    const uint32_t codes[] = {w->left[j], w->up[j], w->up_left[j], w->up_right[j],
-                              w->left2[j], w->up2[j]};
-    int32_t sum = 3;
-    for (int i = 0; i < 6; i++)
-        sum += sign_of(m, codes[i]) == 1 ? 1 : sign_of(m, codes[i]) == 2 ? -1 : 0;
-    return (uint32_t)(sum < 0 ? 0 : sum > 6 ? 6 : sum);
-}
-
-static inline int is_high(walk *w, const int decoding, int64_t j, int bit)
-{
-    static const uint8_t parents[6] = {0};
+    enum { N = 4 };
     const dc_matrix *m = w->m;
     dc_context *c = w->c;
-    const dc_column *here = &m->columns[j];
-    const int32_t lean = here->balance > 2 ? 2 : here->balance < -2 ? -2 : here->balance;
-    const uint32_t column = (uint32_t)(lean + 2);
-    dc_slot *slots[] = {
-        slot(c, 8, 0),
-        slot(c, 9, column),
-        slot(c, 10, sign_of(m, w->left[j]) + 3 * sign_of(m, w->up[j]) +
-                        9 * sign_of(m, w->up_left[j]) + 27 * sign_of(m, w->up_right[j])),
-        slot(c, 11, sign_of(m, here->last_code) * 3 + (j ? sign_of(m, w->row[j - 1]) : 0)),
-        slot(c, 12, balance(m, w, j) * 5 + column),
-        slot(c, 13, sign_of(m, w->before[j]) * 3 + sign_of(m, w->last_code)),
+    uint32_t signs[N_NEAREST], code = 0, sum = 3;
+    for (int i = 0; i < N_NEAREST; i++) {
+        signs[i] = sign_of(m, w->around[i][j]);
+        sum += signs[i] == 1 ? 1 : signs[i] == 2 ? UINT32_MAX : 0;
+    }
+    for (int i = UP_RIGHT; i >= LEFT; i--)
+        code = code * 3 + signs[i];
+    sum = sum > 0x80000000 ? 0 : least(sum, 6);
+    const int32_t lean = m->columns[j].lean;
+    const uint32_t column = (uint32_t)(lean < -2 ? 0 : lean > 2 ? 4 : lean + 2);
+    const uint32_t corner = j > 0 ? sign_of(m, w->around[LEFT][j - 1]) : 0;
+    dc_slot *slots[N] = {
+        slot(c, 8, column),
+        slot(c, 9, code),
+        slot(c, 10, sum * 5 + column),
+        slot(c, 11, sign_of(m, w->before[j]) * 9 + sign_of(m, w->last_code) * 3 + corner),
     };
-    return dc_code_mixed(c, decoding, bit, slots, parents, 6, &c->mixers[DC_MIXER_SIGN]);
+    for (int i = 0; i < N; i++)
+        dc_inherit(slots[i], DC_HALF);
+    return dc_code_mixed(c, decoding, is_high, slots, N, &c->mixers[DC_MIXER_SIGN]);
 }
 
-/* Which quarter of the codes of its sign a code is in, from 1; 0 for a zero. */
-static inline uint32_t quarter(const dc_matrix *m, uint32_t code)
+/* The rank among n codes of one sign, by halves. */
+static inline uint32_t code_rank(dc_walk *w, const int decoding, int64_t j, uint32_t rank,
+                                 uint32_t n, uint32_t high, uint32_t nearest)
 {
-    if (code == 0)
-        return 0;
-    return code <= m->n_low ? 1 + 4 * (code - 1) / m->n_low
-                            : 1 + 4 * (code - 1 - m->n_low) / (m->n_codes - m->n_low);
-}
-
-static inline uint32_t rank(walk *w, const int decoding, int64_t j, uint32_t value, uint32_t n,
-                            uint32_t high, uint32_t neighbours)
-{
-    static const uint8_t parents[6] = {0};
+    enum { N = 5 };
     dc_context *c = w->c;
-    const dc_column *here = &w->m->columns[j];
-    const uint32_t column = quarter(w->m, here->last_code), last = quarter(w->m, w->last_code);
-    const uint32_t count = class_of(here->count, 9);
+    const dc_row beside = {w->beside.count + w->found.count,
+                           w->beside.ranks + w->found.ranks};
+    const uint32_t row = mean_class(beside), column = mean_class(w->m->columns[j].found);
+    const uint32_t last = w->last_code ? 1 + scaled_rank(w->m, w->last_code) / 16 : 0;
     uint32_t first = 0, end = n, node = 1;
     while (end - first > 1) {
         const uint32_t middle = first + (end - first) / 2;
-        const uint32_t short_node = node & 255;
-        dc_slot *slots[] = {
-            slot(c, 14, node),
-            slot(c, 15, node * 2 + high),
-            slot(c, 16, short_node * 8 + column),
-            slot(c, 17, short_node * 8 + last),
-            slot(c, 18, (short_node * 4 + neighbours) * 2 + high),
-            slot(c, 19, short_node * 16 + count),
+        const uint32_t top = least(node, 255);
+        dc_slot *slots[N] = {
+            slot(c, 12, least(node, 2047) * 2 + high),
+            slot(c, 13, top * 8 + last),
+            slot(c, 14, (top * 4 + least(nearest, 3)) * 2 + high),
+            slot(c, 15, top * 8 + row),
+            slot(c, 16, (top * 8 + column) * 8 + row),
         };
-        const int upper = dc_code_mixed(c, decoding, value >= middle, slots, parents, 6,
+        for (int i = 0; i < N; i++)
+            dc_inherit(slots[i], DC_HALF);
+        const int upper = dc_code_mixed(c, decoding, rank >= middle, slots, N,
                                         &c->mixers[DC_MIXER_RANK]);
         if (upper)
             first = middle;
@@ -133,80 +157,84 @@ static inline uint32_t rank(walk *w, const int decoding, int64_t j, uint32_t val
     return first;
 }
 
-static inline uint32_t nonzero(walk *w, const int decoding, int64_t j, uint32_t code,
-                               uint32_t neighbours)
+static inline void code_element(dc_walk *w, const int decoding, int64_t j)
 {
     const dc_matrix *m = w->m;
-    const uint32_t n_high = m->n_codes - m->n_low;
-    uint32_t high = m->n_low == 0;
-    if (m->n_low && n_high)
-        high = (uint32_t)is_high(w, decoding, j, code > m->n_low);
-    const uint32_t first = high ? m->n_low + 1 : 1;
-    code = first + rank(w, decoding, j, code - first, high ? n_high : m->n_low, high, neighbours);
-    dc_column *here = &m->columns[j];
-    here->balance += high ? 1 : -1;
-    here->last_code = code;
-    here->last_row = (uint32_t)w->index;
-    here->count++;
-    w->last_code = code;
-    return code;
-}
-
-static inline int64_t matrix(dc_context *c, const int decoding, const dc_matrix *m)
-{
-    walk w = {.c = c, .m = m};
-    const int64_t width = m->n_columns;
-    const int64_t step = m->step, stride = m->stride;
-    for (w.index = 0; w.index < m->n_rows && !c->error; w.index++) {
-        const int64_t r = w.index;
-        w.row = m->codes + r * width;
-#define ROW(distance) ((distance) > 0 && r >= (distance) ? w.row - (distance) * width : m->blank)
-#define SUM(distance) ((distance) > 0 && r >= (distance) ? m->rows[r - (distance)] : 0)
-        w.left = ROW(step);
-        w.left2 = ROW(2 * step);
-        w.up = ROW(stride);
-        w.up2 = ROW(2 * stride);
-        w.up_left = ROW(stride ? stride + step : 0);
-        w.up_right = ROW(stride - step);
-        w.before = ROW(step > 1 ? 1 : 0);
-        w.near = class_of(2 * (uint64_t)SUM(step) + 2 * (uint64_t)SUM(stride) +
-                              SUM(stride ? stride + step : 0) + SUM(stride - step) +
-                              SUM(2 * step), 9);
-        w.previous = class_of(SUM(step > 1 ? 1 : step), 5);
-        w.side = m->n_side ? 1 + class_of(m->side[r % m->n_side], 6) : 0;
-        uint32_t *channel = &m->channels[r % step];
-        w.channel = class_of(*channel, 7);
-        w.magnitude = (uint32_t)(64 - __builtin_clzll((uint64_t)r + 1));
-        w.found = 0;
-        for (int64_t j = 0; j < width; j++) {
-            uint32_t neighbours;
-            if (m->rarity == 0) {
-                neighbours = 3;
-            } else if (is_zero(&w, decoding, j, &neighbours)) {
-                if (decoding)
-                    w.row[j] = 0;
-                continue;
-            }
-            uint32_t code = nonzero(&w, decoding, j, w.row[j], neighbours);
-            if (decoding)
-                w.row[j] = (uint16_t)code;
-            w.found++;
-        }
-        *channel += w.found;
-        m->rows[r] = w.found;
+    uint32_t nearest = w->before[j] > 0;
+    for (int i = 0; i < N_NEAREST; i++)
+        nearest += w->around[i][j] > 0;
+    if (m->rarity && !code_nonzero(w, decoding, j, nearest)) {
+        if (decoding)
+            w->codes[j] = 0;
+        return;
     }
-#undef ROW
-#undef SUM
-    return c->error ? c->error : m->n_rows * width;
+    const uint32_t n_high = m->n_codes - m->n_low;
+    uint32_t code = w->codes[j], high = m->n_low == 0;
+    if (m->n_low && n_high)
+        high = (uint32_t)code_sign(w, decoding, j, code > m->n_low);
+    const uint32_t base = high ? m->n_low + 1 : 1;
+    code = base + code_rank(w, decoding, j, code - base, high ? n_high : m->n_low, high,
+                            nearest);
+    if (decoding)
+        w->codes[j] = (uint16_t)code;
+
+    const uint32_t rank = scaled_rank(m, code);
+    dc_column *here = &m->columns[j];
+    here->found.count++;
+    here->found.ranks += rank;
+    here->last_row = w->index;
+    here->lean += high ? 1 : -1;
+    w->found.count++;
+    w->found.ranks += rank;
+    w->pairs[j] = (uint16_t)(w->pairs[j] + (w->pairs[j] < UINT16_MAX));
+    w->last_code = code;
 }
 
-int64_t dc_context_codes(dc_context *c, dc_matrix matrix_of)
+static inline int64_t code_matrix(dc_context *c, const int decoding, const dc_matrix *m)
 {
-    const dc_matrix *m = &matrix_of;
-    if (m->n_rows < 1 || m->n_columns < 1 || m->step < 1 || m->step > m->n_rows || m->stride < 0 ||
-        m->stride > m->n_rows || m->n_low > m->n_codes || m->n_codes < 1 ||
-        m->rarity < 0 || m->rarity > DC_MAX_RARITY)
+    dc_walk w = {.c = c, .m = m};
+    for (; w.index < m->n_rows && !c->error; w.index++) {
+        w.codes = m->codes + w.index * m->n_columns;
+        uint64_t sums[N_NEAREST]; /* non-zeros in those rows */
+        w.beside = (dc_row){0, 0};
+        for (int i = 0; i < N_AROUND; i++) {
+            const int64_t distance = LINES[i] * m->stride + PLACES[i] * m->step;
+            const int is_there = distance > 0 && distance <= w.index &&
+                                 (LINES[i] == 0 || m->stride > 0);
+            w.around[i] = is_there ? w.codes - distance * m->n_columns : m->blank;
+            if (i > LEFT_2) /* only those are asked for their sums */
+                continue;
+            const dc_row row =
+                is_there ? m->rows[(w.index - distance) % m->n_kept] : (dc_row){0, 0};
+            sums[i] = row.count;
+            if (i == LEFT || i == UP) {
+                w.beside.count += row.count;
+                w.beside.ranks += row.ranks;
+            }
+        }
+        w.before = m->step > 1 && w.index > 0 ? w.codes - m->n_columns : m->blank;
+        w.near = class_of(
+            2 * w.beside.count + sums[UP_LEFT] + sums[UP_RIGHT] + sums[LEFT_2], 9);
+        w.side = m->n_side ? 1 + class_of(m->side[w.index % m->n_side], 6) : 0;
+        w.height = length_of((uint64_t)w.index + 1);
+        w.pairs = m->pairs + w.index % m->step * m->n_columns;
+        w.found = (dc_row){0, 0};
+        for (int64_t j = 0; j < m->n_columns; j++)
+            code_element(&w, decoding, j);
+        m->rows[w.index % m->n_kept] = w.found;
+    }
+    return c->error ? c->error : m->n_rows * m->n_columns;
+}
+
+int64_t dc_context_codes(dc_context *c, dc_matrix matrix)
+{
+    const dc_matrix *m = &matrix;
+    if (m->n_rows < 1 || m->n_columns < 1 || m->step < 1 || m->step > m->n_rows ||
+        m->stride < 0 || m->stride > m->n_rows || m->n_codes < 1 || m->n_low > m->n_codes ||
+        m->rarity < 0 || m->rarity > DC_MAX_RARITY ||
+        m->n_kept < dc_context_rows(m->n_rows, m->step, m->stride))
         return DC_ERROR_ARGUMENT;
-    c->slots[DC_SLOTS_CODES] = (UINT32_C(1) << 31 >> (m->rarity ? m->rarity - 1 : 0)) | 6;
-    return c->decoding ? matrix(c, 1, m) : matrix(c, 0, m);
+    memset(&c->slots[DC_SLOTS_CODES], 0, (DC_SLOTS - DC_SLOTS_CODES) * sizeof(dc_slot));
+    *slot(c, 0, 0) = DC_HALF >> (m->rarity ? m->rarity - 1 : 0) | 4;
+    return c->decoding ? code_matrix(c, 1, m) : code_matrix(c, 0, m);
 }

@@ -33,7 +33,8 @@ static inline uint64_t code_up_to(dc_context *c, const int decoding, uint64_t va
         shift++;
     uint64_t high = dc_code_uniform(c, decoding, (uint32_t)(value >> shift),
                                     (uint32_t)(last >> shift) + 1);
-    value = high << shift | code_flat(c, decoding, value & ((UINT64_C(1) << shift) - 1), shift);
+    const uint64_t low = value & ((UINT64_C(1) << shift) - 1);
+    value = high << shift | code_flat(c, decoding, low, shift);
     if (value > last) {
         c->error = DC_ERROR_CORRUPT;
         return last;
@@ -109,7 +110,8 @@ static inline void ascending(dc_context *c, const int decoding, uint64_t *values
         between(c, decoding, values, 0, n - 1);
 }
 
-int64_t dc_context_codebook(dc_context *c, uint64_t *values, size_t n, int n_bits, int n_top)
+int64_t dc_context_codebook(dc_context *c, uint64_t *values, size_t n, int n_bits,
+                            int n_top)
 {
     if (n < 1 || n > DC_MAX_ALPHABET || !valid(n_bits, n_top))
         return DC_ERROR_ARGUMENT;
@@ -142,7 +144,8 @@ static inline int64_t patterns(dc_context *c, const int decoding, uint64_t *valu
     return c->error ? c->error : (int64_t)n;
 }
 
-int64_t dc_context_patterns(dc_context *c, uint64_t *values, size_t n, int n_bits, int n_top)
+int64_t dc_context_patterns(dc_context *c, uint64_t *values, size_t n, int n_bits,
+                            int n_top)
 {
     if (!valid(n_bits, n_top))
         return DC_ERROR_ARGUMENT;

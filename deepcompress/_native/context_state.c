@@ -37,12 +37,10 @@ static void make_tables(dc_context *c)
 
 /* How much each mixer believes its inputs at first, in 1/256. */
 static const int16_t WEIGHTS[DC_MIXERS][DC_MAX_INPUTS] = {
-    {60, 60, 80, 100},
-    {60, 60, 60, 60, 60, 60},
-    {60, 60, 60, 60, 60, 60},
-    {40, 40, 40, 40, 40, 40, 40, 40, 40},
-    {40, 40, 40, 40, 40, 40, 40, 40, 40},
-    {40, 40, 40, 40, 40, 40, 40, 40, 40},
+    [DC_MIXER_TEXT] = {30, 60, 80, 110},
+    [DC_MIXER_ZERO] = {-5, 42, 59, 28, 38, 10, 34, 36, 15},
+    [DC_MIXER_SIGN] = {27, 163, 98, 7},
+    [DC_MIXER_RANK] = {35, 18, 22, 93, 28},
 };
 
 static void start(dc_context *c, int decoding)

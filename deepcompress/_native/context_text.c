@@ -4,7 +4,6 @@
 static inline uint8_t text_byte(dc_context *c, const int decoding, uint8_t byte,
                                 uint32_t before)
 {
-    static const uint8_t parents[] = {0, 0, 1, 2};
     uint32_t hashes[4] = {0};
     dc_slot *slots[4];
     for (int order = 1; order < 4; order++) {
@@ -17,9 +16,10 @@ static inline uint8_t text_byte(dc_context *c, const int decoding, uint8_t byte,
             uint32_t hash = (hashes[order] + node) * UINT32_C(0x85EBCA6B) >> 19;
             slots[order] = &c->slots[DC_SLOTS_TEXT + order * DC_TEXT_SLOTS +
                                      (order ? hash : node)];
+            dc_inherit(slots[order], order ? *slots[order - 1] : DC_HALF);
         }
         node = node << 1 | (uint32_t)dc_code_mixed(c, decoding, byte >> bit & 1, slots,
-                                                   parents, 4, &c->mixers[DC_MIXER_TEXT]);
+                                                   4, &c->mixers[DC_MIXER_TEXT]);
     }
     return (uint8_t)node;
 }

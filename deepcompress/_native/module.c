@@ -763,37 +763,39 @@ static PyObject *context_codes(PyObject *module, PyObject *args)
                           &b[4]))
         return NULL;
     dc_column *columns = NULL;
-    uint32_t *rows = NULL, *channels = NULL;
-    uint16_t *blank = NULL;
+    dc_row *rows = NULL;
+    uint16_t *pairs = NULL, *blank = NULL;
     dc_context *c = context_of(&b[0], section, &b[1]);
     if (!c || !has_itemsize(&b[2], 2) || !has_itemsize(&b[3], 4) || !has_itemsize(&b[4], 4))
         goto done;
     if (n_rows < 1 || n_columns < 1 || n_rows > PY_SSIZE_T_MAX / n_columns ||
         (size_t)(n_rows * n_columns) != length_of(&b[2]) || step < 1 || step > n_rows ||
+        stride < 0 || stride > n_rows ||
         length_of(&b[4]) != (size_t)n_columns || n_low < 0 || n_codes < 1) {
         raise_code(module, DC_ERROR_ARGUMENT);
         goto done;
     }
+    int64_t n_kept = dc_context_rows(n_rows, step, stride);
     columns = zeros((size_t)n_columns, sizeof *columns);
-    rows = columns ? zeros((size_t)n_rows, sizeof *rows) : NULL;
-    channels = rows ? zeros((size_t)step, sizeof *channels) : NULL;
-    blank = channels ? zeros((size_t)n_columns, sizeof *blank) : NULL;
+    rows = columns ? zeros((size_t)n_kept, sizeof *rows) : NULL;
+    pairs = rows ? zeros((size_t)(step * n_columns), sizeof *pairs) : NULL;
+    blank = pairs ? zeros((size_t)n_columns, sizeof *blank) : NULL;
     if (blank) {
         int64_t coded;
         dc_matrix matrix = {b[2].buf, n_rows, n_columns, step, stride, (uint32_t)n_codes,
                             (uint32_t)n_low, rarity, b[3].buf, (int64_t)length_of(&b[3]), columns,
-                            rows, channels, blank};
+                            rows, n_kept, pairs, blank};
         Py_BEGIN_ALLOW_THREADS
         coded = dc_context_codes(c, matrix);
         for (Py_ssize_t i = 0; i < n_columns; i++)
-            ((uint32_t *)b[4].buf)[i] = columns[i].count;
+            ((uint32_t *)b[4].buf)[i] = (uint32_t)columns[i].found.count;
         Py_END_ALLOW_THREADS
         result = limit_or_raise(module, coded);
     }
 done:
     PyMem_Free(columns);
     PyMem_Free(rows);
-    PyMem_Free(channels);
+    PyMem_Free(pairs);
     PyMem_Free(blank);
     release(b, 5);
     return result;
@@ -872,6 +874,7 @@ static int module_exec(PyObject *module)
     return PyModule_AddIntMacro(module, DC_MAX_CODE_LENGTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_ALPHABET) ||
                    PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH) ||
+                   PyModule_AddIntMacro(module, DC_MAX_RARITY) ||
                    PyModule_AddIntConstant(module, "DC_CONTEXT_SIZE",
                                            (long)dc_context_size())
                ? -1

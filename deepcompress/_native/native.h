@@ -234,33 +234,47 @@ typedef struct dc_context dc_context;
 enum {
     DC_NUMBER_CONTEXTS = 16, /* numbers that are alike share a context, 0 to 15 */
     DC_MAX_TEXT = 4096,      /* of the text that a coder begins with */
-    DC_MAX_RARITY = 16
+    DC_MAX_RARITY = 16       /* a rarity is a number of bits */
 };
 
-/* What has been coded in a column of a matrix. */
+/* The non-zeros of a row or a column, and the sum of their ranks, each up to 64. */
 typedef struct {
-    uint32_t count;
-    uint32_t last_row;
-    uint32_t last_code;
-    int32_t balance;
+    uint64_t count, ranks;
+} dc_row;
+
+typedef struct {
+    dc_row found;
+    int64_t last_row;
+    int32_t lean; /* codes of the one sign, less those of the other */
     uint32_t slot;
 } dc_column;
 
 /* The codes of a matrix: 0 for a zero, else 1 to n_codes, of which those up to n_low
- * have one sign. Its rows `step` and `stride` before (0: none) are neighbours. Row i
- * belongs to entry i % n_side of `side`. `columns`, `rows` and `channels` (an entry for
- * each row of a step) are workspaces, 0 at first, as is `blank`, a row of zeros. */
+ * have one sign. About one in 2^rarity is no zero; all, if rarity is 0. Its rows are
+ * places of `step` rows each, in lines of `stride` rows (0: all in one line). Row i has
+ * to do with entry i % n_side of `side`. The last ones are workspaces, 0 at
+ * first: an entry a column; one for each of the n_kept last rows; for each row of a
+ * place, one a column; a row of zeros. */
 typedef struct {
     uint16_t *codes;
     int64_t n_rows, n_columns, step, stride;
     uint32_t n_codes, n_low;
-    int rarity; /* one in 2^rarity is no zero, roughly; 0: all of them */
+    int rarity;
     const uint32_t *side;
     int64_t n_side;
     dc_column *columns;
-    uint32_t *rows, *channels;
+    dc_row *rows;
+    int64_t n_kept;
+    uint16_t *pairs;
     const uint16_t *blank;
 } dc_matrix;
+
+/* How many rows a matrix has to keep the sums of. */
+static inline int64_t dc_context_rows(int64_t n_rows, int64_t step, int64_t stride)
+{
+    const int64_t reach = step + (stride > step ? stride : step);
+    return reach < n_rows ? reach + 1 : n_rows;
+}
 
 size_t dc_context_size(void);
 int dc_context_decodes(const dc_context *c);

@@ -113,13 +113,14 @@ class ContextCoder:
         arguments = (codes, *matrix, n_codes, n_low, rarity)
         side = np.array(side, np.uint32)
         while True:
-            before = self._state.copy()
+            # A carry changes bytes that were written before, too.
+            before = self.copy()
             done = _native.context_codes(
                 self._state, self._data, *arguments, side, counts
             )
             if done >= 0:
                 break
-            self._state = before
+            self._state, self._data = before._state, before._data
             self._make_room(2 * len(self._data))
         if matrix.n_columns > 1:
             self.side = counts

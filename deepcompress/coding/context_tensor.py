@@ -26,7 +26,7 @@ from deepcompress.coding.context import (
 from deepcompress.coding.tensor import CodedTensor, TensorStats, pattern_dtype
 from deepcompress.errors import CorruptFileError
 
-_ZEROS, _CODES, _VALUES, _HUFFMAN = range(4)
+_CODES, _VALUES, _ZEROS, _HUFFMAN = range(4)
 _MAX_CODES = _native.DC_MAX_ALPHABET - 1
 # Up to so many elements every geometry is tried, and up to so many values every form.
 _MAX_TRIED = 1 << 21
@@ -167,6 +167,8 @@ class ContextTensor:
         n_stored = int(np.count_nonzero(self.codes))
         rarity = (size // max(n_stored, 1)).bit_length() if n_stored < size else 0
         rarity = coder.number(rarity, RARITY)
+        if rarity > _native.DC_MAX_RARITY:
+            raise CorruptFileError(f"A rarity of {rarity} cannot be.")
         coder.codes(self.codes, matrix, n_codes, n_low, rarity)
         if self.method == _VALUES:
             values = self.values

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from deepcompress import container
+from deepcompress.directory import DTYPES
 from deepcompress.errors import CorruptFileError
 from deepcompress.report import CompressionReport
 
@@ -275,7 +276,7 @@ def _dtype(dataset: h5py.Dataset) -> np.dtype:
         import ml_dtypes  # noqa: PLC0415  (only the few files with such a dtype)
 
         dtype = np.dtype(ml_dtypes.bfloat16)
-    if dtype.name not in container.DTYPES:
+    if dtype.name not in DTYPES:
         raise ValueError(
             f"{dataset.name} holds {dtype}, which a .dcz file cannot hold."
         )

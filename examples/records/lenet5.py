@@ -14,10 +14,10 @@ RECIPE = Recipe(
     dense_epochs=12,
     levels=(
         Level(10_000, 8),
-        Level(4_500, 10),
-        Level(3_000, 14, is_point=True),
-        Level(2_150, 12),
-        Level(1_600, 16, is_point=True),
+        Level(5_000, 10),
+        Level(3_300, 16, is_point=True),
+        Level(2_300, 12),
+        Level(1_670, 18, is_point=True),
     ),
     sharing_epochs=5,
 )

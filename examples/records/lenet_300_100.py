@@ -13,12 +13,13 @@ RECIPE = Recipe(
     build=dc.models.lenet_300_100,
     dense_epochs=25,
     levels=(
-        Level(12_000, 20),
-        Level(5_500, 25),
-        Level(3_900, 40, is_point=True),
-        Level(2_430, 50, is_point=True),
+        Level(12_000, 25),
+        Level(6_000, 30),
+        Level(4_150, 50, is_point=True),
+        Level(3_100, 40),
+        Level(2_500, 60, is_point=True),
     ),
-    sharing_epochs=10,
+    sharing_epochs=25,
     batch_size=128,
     rate=4e-3,
 )

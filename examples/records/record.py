@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,6 +23,58 @@ import numpy as np
 import deepcompress as dc
 from deepcompress.mnist import Digits, ShiftedImages, load_digits
 from deepcompress.variables import named_variables
+
+# Takes the images in a batch and a seed, and returns batches for a training.
+Batches = Callable[..., keras.utils.PyDataset]
+
+
+def varied(images: np.ndarray, labels: np.ndarray) -> Batches:
+    """Makes batches of images that are turned, scaled and moved.
+
+    There is a pool of the images, and of five versions of each.
+    """
+    vary = keras.Sequential(
+        [
+            keras.layers.RandomRotation(0.03, fill_mode="constant", seed=1),
+            keras.layers.RandomZoom((-0.1, 0.1), (-0.1, 0.1), "constant", seed=2),
+        ]
+    )
+    versions = [images.astype("float16")]
+    for _ in range(5):
+        for part in np.array_split(images, max(1, len(images) // 1000)):
+            version = keras.ops.convert_to_numpy(vary(part, training=True))
+            versions.append(version.astype("float16"))
+    return partial(
+        VariedImages, np.concatenate(versions), np.tile(labels, 6), n=len(images)
+    )
+
+
+class VariedImages(ShiftedImages):
+    """Batches of moved images; an epoch draws `n` of them from a pool."""
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        *,
+        n: int,
+        seed: int,
+    ) -> None:
+        super().__init__(images, labels, batch_size, seed=seed)
+        self._n = n
+
+    def __len__(self) -> int:
+        return ceil(self._n / self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = super().__getitem__(index)
+        return images.astype("float32"), labels
+
+
+def moved(images: np.ndarray, labels: np.ndarray) -> Batches:
+    """Makes batches of images that are moved by up to a pixel."""
+    return partial(ShiftedImages, images, labels)
 
 
 @dataclass(frozen=True)
@@ -56,7 +109,7 @@ class Recipe:
         filters: The share of filters that goes before the first level, by pattern;
             what is left trains in a fraction of the time.
         filter_epochs: Epochs in which they go.
-        batches: Makes batches of images, anew every epoch.
+        batches: Takes images and labels, and returns what makes batches of them.
     """
 
     build: Callable[[], keras.Model]
@@ -70,7 +123,7 @@ class Recipe:
     mantissa_bits: int = 3
     filters: Mapping[str, float] | None = None
     filter_epochs: int = 0
-    batches: Callable[..., keras.utils.PyDataset] = ShiftedImages
+    batches: Callable[[np.ndarray, np.ndarray], Batches] = varied
 
 
 def main(recipe: Recipe) -> None:
@@ -144,6 +197,7 @@ class Run:
         self.output = options.output
         self.name = name
         self.seconds: dict[str, float] = {}
+        self.batches = recipe.batches(*digits.train)
         keras.utils.set_random_seed(self.seed)
 
     def dense(self, teacher: keras.Model | None = None) -> keras.Model:
@@ -238,10 +292,8 @@ class Run:
         teacher: keras.Model | None = None,
         rate: float | None = None,
     ) -> keras.Model:
-        """Trains on images that are moved, if asked to by a teacher too."""
-        images = self.recipe.batches(
-            *self.digits.train, self.recipe.batch_size, seed=self.seed
-        )
+        """Trains on varied images, by a teacher too if there is one."""
+        images = self.batches(self.recipe.batch_size, seed=self.seed)
         epochs = 1 if self.is_fast else epochs
         rate = rate or self.recipe.rate
         warm_up = len(images) // 4

@@ -10,15 +10,15 @@ arrays (`--data cifar10.npz`).
 """
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "records"))
 
 import keras
 import numpy as np
 from keras import layers
-from record import Level, Recipe, Run, arguments
+from record import Batches, Level, Recipe, Run, arguments
 
 from deepcompress.mnist import Digits, ShiftedImages
 
@@ -61,13 +61,15 @@ def alexnet_cifar10() -> keras.Model:
 class MirroredImages(ShiftedImages):
     """Batches of images that are moved by up to four pixels, half of them mirrored."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, shift=4, **kwargs)
-
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         images, labels = super().__getitem__(index)
         is_mirrored = self._rng.random((len(images), 1, 1, 1)) < 0.5
         return np.where(is_mirrored, images[:, :, ::-1], images), labels
+
+
+def mirrored(images: np.ndarray, labels: np.ndarray) -> Batches:
+    """Makes batches of images that are moved and mirrored."""
+    return partial(MirroredImages, images, labels, shift=4)
 
 
 def load_images(path: str | None, *, is_small: bool) -> Digits:
@@ -104,7 +106,7 @@ RECIPE = Recipe(
     bits=5,
     bias_bits=4,
     mantissa_bits=5,
-    batches=MirroredImages,
+    batches=mirrored,
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "records"))
 
 import keras
-from record import Level, Recipe, Run, arguments
+from record import Level, Recipe, Run, arguments, moved
 
 import deepcompress as dc
 from deepcompress.mnist import load_digits
@@ -34,6 +34,7 @@ TEACHER = Recipe(
     sharing_epochs=2,
     batch_size=128,
     rate=2e-3,
+    batches=moved,
 )
 STUDENT = replace(
     TEACHER,

@@ -1,0 +1,65 @@
+"""Progress of long work: bars in a terminal, plain lines elsewhere."""
+
+from contextlib import AbstractContextManager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+
+
+class Stages(AbstractContextManager["Stages"]):
+    """Bars, one below the other, each for a training.
+
+    Args:
+        console: Where to print; a quiet one prints nothing.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.is_live = console.is_terminal and not console.quiet
+        self._progress = Progress(
+            TextColumn("{task.description:<8}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("epochs"),
+            Elapsed(),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+            disable=not self.is_live,
+        )
+
+    def __enter__(self) -> "Stages":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def add(self, name: str, epochs: int) -> "Stage":
+        """Returns a new bar."""
+        return Stage(self, self._progress, name, epochs)
+
+
+class Stage:
+    """One bar."""
+
+    def __init__(
+        self, stages: Stages, progress: Progress, name: str, epochs: int
+    ) -> None:
+        self._stages = stages
+        self._progress = progress
+        self._name = name
+        self._epochs = epochs
+        self._task = progress.add_task(name, total=epochs, state="")
+
+    def move(self, epoch: int, state: str = "") -> None:
+        """Moves the bar to an epoch."""
+        self._progress.update(self._task, completed=epoch, state=state)
+
+    def say(self, epoch: int, state: str) -> None:
+        """Moves the bar, or prints a line where there are no bars."""
+        self.move(epoch, state)
+        if not self._stages.is_live:
+            self._stages.console.print(
+                f"{self._name} {epoch}/{self._epochs}: {state}", soft_wrap=True
+            )

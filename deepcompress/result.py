@@ -1,0 +1,298 @@
+"""What `compress` found: the best file, its model, and the curve that led there."""
+
+import html
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from io import StringIO
+from typing import Any
+
+import keras
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from deepcompress._files import atomic_writer
+from deepcompress.container import read
+from deepcompress.report import CompressionReport
+
+
+@dataclass(frozen=True)
+class CompressionPoint:
+    """One file that was written and measured.
+
+    Attributes:
+        size: Bytes of the file.
+        ratio: How many times smaller it is than the weights of the model given.
+        value: The quantity that the budget is for, on the validation data.
+        is_accurate: Whether the value is within the budget.
+        n_weights: Weights of kernels and embeddings that are not zero.
+        bits: Bits of a code by the path of the layer.
+        coder: The entropy coder.
+        epochs: Epochs of training since the point before on this way.
+        seconds: Seconds since the beginning.
+        metrics: All that `model.evaluate` returned, by name.
+
+    Example:
+
+    >>> point = CompressionPoint(
+    ...     size=1000,
+    ...     ratio=40.0,
+    ...     value=0.9,
+    ...     is_accurate=True,
+    ...     n_weights=700,
+    ...     bits={"dense": 4},
+    ...     coder="context",
+    ...     epochs=1.0,
+    ...     seconds=2.0,
+    ...     metrics={"accuracy": 0.9},
+    ... )
+    >>> point.ratio
+    40.0
+    """
+
+    size: int
+    ratio: float
+    value: float
+    is_accurate: bool
+    n_weights: int
+    bits: dict[str, int]
+    coder: str
+    epochs: float
+    seconds: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a file must keep to.
+
+    Attributes:
+        monitor: The name of the quantity that may drop.
+        baseline: Its value for the model given.
+        bound: The worst value allowed; above the baseline where less is better.
+        target_ratio: How many times smaller the file is to be, or `None`: as small as
+            can be.
+        is_less_better: Whether less of the quantity is better, as of a loss.
+    """
+
+    monitor: str
+    baseline: float
+    bound: float
+    target_ratio: float | None = None
+    is_less_better: bool = False
+
+    def used(self, value: float) -> float:
+        """Returns which part of the drop that is allowed a value takes."""
+        drop, allowed = self.baseline - value, self.baseline - self.bound
+        if self.is_less_better:
+            drop, allowed = -drop, -allowed
+        # A metric is a float32.
+        drop -= 1e-6 * max(1.0, abs(self.baseline))
+        if not math.isfinite(drop):
+            return math.inf
+        if drop <= 0:
+            return 0.0
+        return drop / allowed if allowed > 0 else math.inf
+
+    def is_accurate(self, value: float) -> bool:
+        """Whether a value is within the bound."""
+        return self.used(value) <= 1.0
+
+    def is_met(self, point: CompressionPoint) -> bool:
+        """Whether a file keeps to everything."""
+        return point.is_accurate and point.ratio >= (self.target_ratio or 0)
+
+
+class CompressionResult:
+    """The smallest file within the budget, and every other that was measured.
+
+    Args:
+        data: The file.
+        model: The model in the file.
+        curve: Every point measured, in this order.
+        best: The index of the file's point.
+        budget: What was asked for.
+
+    Example:
+
+    >>> import keras
+    >>> from deepcompress.serializer import HuffmanSerializer
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> data = HuffmanSerializer().dumps(model)
+    >>> point = CompressionPoint(
+    ...     size=len(data),
+    ...     ratio=0.5,
+    ...     value=0.9,
+    ...     is_accurate=True,
+    ...     n_weights=32,
+    ...     bits={"dense": 5},
+    ...     coder="huffman",
+    ...     epochs=1.0,
+    ...     seconds=2.0,
+    ...     metrics={"accuracy": 0.9},
+    ... )
+    >>> budget = Budget("accuracy", baseline=0.91, bound=0.89)
+    >>> CompressionResult(data, model, [point], 0, budget).is_met
+    True
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        model: keras.Model,
+        curve: Sequence[CompressionPoint],
+        best: int,
+        budget: Budget,
+    ) -> None:
+        self.data = data
+        self.model = model
+        self.curve = list(curve)
+        self.best = self.curve[best]
+        self.budget = budget
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the file is within the budget, and as small as was asked for."""
+        return self.budget.is_met(self.best)
+
+    @cached_property
+    def report(self) -> CompressionReport:
+        """The per-layer table of the file.
+
+        The units that pruning has emptied are not in the file, so its dense size is
+        that of a smaller net than the one given.
+        """
+        with read(self.data) as container:
+            return CompressionReport(container.stats(), container.size)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the file.
+
+        Args:
+            path: The file, usually with the suffix `.dcz`.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        with atomic_writer(path) as file:
+            file.write(self.data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all figures as plain numbers, for JSON or a data frame."""
+        return {
+            "budget": asdict(self.budget),
+            "is_met": self.is_met,
+            "best": self.curve.index(self.best),
+            "curve": [asdict(point) for point in self.curve],
+        }
+
+    def to_table(self) -> Table:
+        """Returns the curve as a table for a `rich` console."""
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            title=self._title(),
+            title_justify="left",
+            pad_edge=False,
+        )
+        for heading in self._headings():
+            table.add_column(heading, justify="right", no_wrap=True)
+        for point in self.curve:
+            style = "bold" if point is self.best else None
+            table.add_row(*self._cells(point), style=style)
+        return table
+
+    def plot(self, figsize: tuple[float, float] = (7, 4.5)) -> Any:
+        """Draws the quantity over the ratio, a dot for each file measured.
+
+        Needs matplotlib: `pip install "deepcompress-keras[plot]"`.
+
+        Args:
+            figsize: Width and height in inches. Defaults to `(7, 4.5)`.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which can be shown or saved.
+
+        Raises:
+            ImportError: Matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
+        except ImportError:
+            raise ImportError(
+                "`plot` needs matplotlib: pip install 'deepcompress-keras[plot]'"
+            ) from None
+        figure = Figure(figsize=figsize, layout="constrained")
+        axes = figure.subplots()
+        for is_accurate, color in ((True, "tab:blue"), (False, "tab:red")):
+            own = [p for p in self.curve if p.is_accurate is is_accurate]
+            label = "within the budget" if is_accurate else "not within it"
+            axes.plot(
+                [p.ratio for p in own],
+                [p.value for p in own],
+                "o",
+                c=color,
+                label=label,
+            )
+        axes.plot(self.best.ratio, self.best.value, "o", ms=12, mfc="none", c="black")
+        axes.axhline(self.budget.baseline, color="gray", linestyle=":")
+        axes.axhline(self.budget.bound, color="gray", linestyle="--")
+        axes.set_xscale("log")
+        axes.set_xlabel("times smaller than the weights of the model")
+        axes.set_ylabel(f"{self.budget.monitor} on the validation data")
+        axes.legend(loc="lower left")
+        return figure
+
+    def __str__(self) -> str:
+        text = StringIO()
+        Console(file=text, width=100, color_system=None).print(self.to_table())
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    def __repr__(self) -> str:
+        return f"<CompressionResult: {self._title()}>"
+
+    def _repr_html_(self) -> str:
+        def row(tag: str, cells: Sequence[str]) -> str:
+            each = (f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+            return f"<tr>{''.join(each)}</tr>"
+
+        body = "".join(row("td", self._cells(point)) for point in self.curve)
+        return (
+            f"<table><caption>{html.escape(self._title())}</caption>"
+            f"<thead>{row('th', self._headings())}</thead><tbody>{body}</tbody></table>"
+        )
+
+    def _title(self) -> str:
+        best, budget = self.best, self.budget
+        return (
+            f"{best.size:,} bytes ({best.ratio:.1f}x smaller) at {budget.monitor} "
+            f"{best.value:.4f} (before {budget.baseline:.4f}, bound {budget.bound:.4f})"
+            + ("" if self.is_met else "; the budget is NOT met")
+        )
+
+    def _headings(self) -> tuple[str, ...]:
+        return (
+            "Weights",
+            "Bits",
+            "Bytes",
+            "Ratio",
+            self.budget.monitor,
+            "Epochs",
+            "s",
+            "",
+        )
+
+    def _cells(self, point: CompressionPoint) -> tuple[str, ...]:
+        bits = sorted(set(point.bits.values()))
+        return (
+            f"{point.n_weights:,}",
+            str(bits[0]) if len(bits) == 1 else f"{bits[0]}-{bits[-1]}",
+            f"{point.size:,}",
+            f"{point.ratio:.1f}",
+            f"{point.value:.4f}",
+            f"{point.epochs:.1f}",
+            f"{point.seconds:.0f}",
+            "best" if point is self.best else "" if point.is_accurate else "x",
+        )

@@ -1,0 +1,355 @@
+"""How `compress` trains a net and measures it: data, time, rate, and teacher."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import GeneratorType
+from typing import Any, NamedTuple
+
+import keras
+
+from deepcompress.curvature import optimizers
+from deepcompress.distilling import distiller
+from deepcompress.serializer import HuffmanSerializer
+from deepcompress.shrinking import own_objects
+
+_BATCH_SIZE = 64
+_RATE = 1e-3
+_LIKE_ADAM = (
+    keras.optimizers.Adam,
+    keras.optimizers.Adamax,
+    keras.optimizers.Nadam,
+    keras.optimizers.RMSprop,
+)
+# Steps at a rate that rises, in which the second moments of the gradients settle.
+_WARM_UP = 200
+_PROBE_STEPS = 20
+
+
+class Fit(NamedTuple):
+    """What a training took.
+
+    Args:
+        epochs: Epochs, the last one perhaps in part.
+        seconds: Seconds of its steps.
+    """
+
+    epochs: float
+    seconds: float
+
+
+class DivergedError(Exception):
+    """A training whose loss has become NaN or infinite."""
+
+
+class Copier:
+    """Copies a model, and reads the files of nets made from it.
+
+    Args:
+        model: A built and compiled model. Its own functions and classes need no
+            registration.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        layers = list(model._flatten_layers())
+        compiled_with = list(model._compile_config.config.values())
+        parts = [*layers, *keras.tree.flatten(compiled_with)]
+        for layer in layers:
+            parts += vars(layer).values()
+        self._own = own_objects(parts)
+        # Code that is in the model runs here already.
+        self._is_safe = "__lambda__" not in model.to_json()
+        self._compile_config = model.get_compile_config()
+
+    def copy(self, model: keras.Model) -> keras.Model:
+        """Returns a model with the same weights, compiled like the first one."""
+        return self.load(HuffmanSerializer().dumps(model))
+
+    def load(self, data: bytes) -> keras.Model:
+        """Returns the model of a file."""
+        return HuffmanSerializer().loads(
+            data, custom_objects=self._own, safe_mode=self._is_safe
+        )
+
+    def compile(self, model: keras.Model) -> None:
+        """Compiles a model as the first one was."""
+        with keras.saving.CustomObjectScope(self._own):
+            model.compile_from_config(self._compile_config)
+
+
+class Trainer:
+    """Trains nets within a time, and evaluates them.
+
+    Args:
+        model: The compiled model whose loss, and rate, are taken.
+        train: What `fit` takes; arrays as a tuple.
+        validation_data: What `evaluate` takes; arrays as a tuple.
+        batch_size: Samples of a batch of arrays; `None` for 64.
+        teacher: The model to learn the outputs of, or `None`.
+        copier: Compiles nets as the user's was.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        train: Any,
+        validation_data: Any,
+        *,
+        batch_size: int | None,
+        teacher: keras.Model | None,
+        copier: Copier,
+    ) -> None:
+        size = batch_size or _BATCH_SIZE
+        self._train = _arguments("train", _of_known_length(train), size)
+        self._validation = _arguments("validation_data", validation_data, 4 * size)
+        config = model._compile_config.config
+        self._options = {name: config[name] for name in ("jit_compile", "run_eagerly")}
+        self._loss = config["loss"]
+        self._loss_weights = config["loss_weights"]
+        self._teacher = None if _has_sample_weights(train) else teacher
+        self._copier = copier
+        self._rate = _rate(model)
+        #: The share of the rate that is left after trainings that diverged.
+        self.rate_factor = 1.0
+        #: Seconds of a step, as last measured, and steps of an epoch.
+        self.step_seconds = math.inf
+        self.n_steps = 1
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Seconds that an epoch takes, as last measured."""
+        return self.n_steps * self.step_seconds
+
+    def evaluate(self, model: keras.Model) -> dict[str, float]:
+        """Returns the metrics on the validation data, by name."""
+        with _named("validation_data"):
+            results = model.evaluate(**self._validation, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in results.items()}
+
+    @property
+    def validation(self) -> dict[str, Any]:
+        """The arguments of `evaluate`."""
+        return dict(self._validation)
+
+    def probe(self, model: keras.Model, seconds: float) -> None:
+        """Trains a few steps, to see that the data fits and how long they take.
+
+        Args:
+            model: The model, which is changed.
+            seconds: The longest time, but for one step.
+        """
+        clock = Clock(seconds, n_steps=_PROBE_STEPS)
+        with _named("train"):
+            self._fit(model, 1, 0.1, clock, None)
+        if clock.n_steps_of_epoch is None:
+            raise ValueError(
+                "`train` does not say how many batches it has. Give it a length, for "
+                "example by `dataset.take(n)`."
+            )
+        self.n_steps = clock.n_steps_of_epoch
+
+    def fit(
+        self,
+        model: keras.Model,
+        epochs: int,
+        callback: keras.callbacks.Callback,
+        *,
+        seconds: float,
+        rate: float = 1.0,
+        show: Callable[[int], None] = lambda epoch: None,
+    ) -> "Fit":
+        """Trains a net, and leaves it compiled as the user's was.
+
+        Args:
+            model: The net.
+            epochs: How many epochs.
+            callback: What prunes or shares.
+            seconds: When to stop early.
+            rate: A factor of the learning rate.
+            show: Is told of each epoch that is done.
+
+        Returns:
+            The epochs done, and the seconds that their steps took.
+
+        Raises:
+            DivergedError: The loss became NaN or infinite.
+        """
+        clock = Clock(seconds, show=show)
+        self._fit(model, epochs, rate, clock, callback)
+        return Fit(clock.n_done / self.n_steps, clock.n_done * self.step_seconds)
+
+    def _fit(
+        self,
+        model: keras.Model,
+        epochs: int,
+        rate: float,
+        clock: "Clock",
+        callback: keras.callbacks.Callback | None,
+    ) -> None:
+        target, loss, loss_weights = model, self._loss, self._loss_weights
+        if self._teacher is not None:
+            made = distiller(self._teacher, model, loss)
+            if made is None:
+                self._teacher = None
+            else:
+                (target, loss), loss_weights = made, None
+        optimizer = keras.optimizers.Adam(self._schedule(rate, epochs * self.n_steps))
+        options = {} if loss_weights is None else {"loss_weights": loss_weights}
+        target.compile(optimizer, loss=loss, **options, **self._options)
+        callbacks = [clock] if callback is None else [clock, callback]
+        target.fit(**self._train, epochs=epochs, verbose=0, callbacks=callbacks)
+        if target is model:
+            self._copier.compile(model)
+        if clock.step_seconds is not None:
+            self.step_seconds = clock.step_seconds
+
+    def _schedule(self, factor: float, n_steps: int) -> Any:
+        rate = self._rate * factor * self.rate_factor
+        warm_up = min(_WARM_UP, n_steps // 10)
+        return keras.optimizers.schedules.CosineDecay(
+            0.3 * rate,
+            max(1, n_steps - warm_up),
+            alpha=0.03,
+            warmup_target=rate if warm_up else None,
+            warmup_steps=warm_up,
+        )
+
+
+class Clock(keras.callbacks.Callback):
+    """Measures the steps of a training, and stops it when its time is up.
+
+    Args:
+        seconds: The time that it has.
+        n_steps: After how many steps to stop, or `None`.
+        show: Is told of each epoch that is done.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        n_steps: int | None = None,
+        show: Callable[[int], None] = lambda epoch: None,
+    ) -> None:
+        super().__init__()
+        self._end = time.monotonic() + seconds
+        self._n_steps = n_steps
+        self._show = show
+        self._first: float | None = None
+        self._last = 0.0
+        self.n_done = 0
+        self.n_steps_of_epoch: int | None = None
+
+    @property
+    def step_seconds(self) -> float | None:
+        """Seconds of a step; the first, which is traced, does not count."""
+        if self._first is None or self.n_done < 2:
+            return None
+        return (self._last - self._first) / (self.n_done - 1)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Notes how many steps an epoch has."""
+        self.n_steps_of_epoch = self.params.get("steps")
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Notes the time of a step."""
+        self._last = time.monotonic()
+        if self._first is None:
+            self._first = self._last
+        self.n_done += 1
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} is {value} after {self.n_done} steps")
+        if self._last >= self._end or self.n_done == self._n_steps:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tells of the epoch."""
+        self._show(epoch + 1)
+
+
+def _arguments(name: str, data: Any, batch_size: int) -> dict[str, Any]:
+    """Returns data as arguments of `fit` or `evaluate`."""
+    if data is None:
+        raise ValueError(
+            f"`{name}` is needed: a tuple of arrays `(x, y)`, or a dataset. Keep the "
+            "validation data apart from the training data and from the test data."
+        )
+    if isinstance(data, GeneratorType | Iterator):
+        raise ValueError(
+            f"`{name}` must be data that can be read again and again, such as arrays, "
+            f"a `tf.data.Dataset` or a `keras.utils.PyDataset`. Received: {data!r}"
+        )
+    if not isinstance(data, tuple | list):
+        return {"x": data}
+    if len(data) not in {2, 3}:
+        raise ValueError(
+            f"`{name}` must be `(x, y)` or `(x, y, sample_weight)` if it is a tuple. "
+            f"Received: {len(data)} elements"
+        )
+    named = dict(zip(("x", "y", "sample_weight"), data, strict=False))
+    return {**named, "batch_size": batch_size}
+
+
+def _of_known_length(data: Any) -> Any:
+    """Counts the batches of a `tf.data.Dataset` that does not know how many it has."""
+    if not hasattr(data, "cardinality"):
+        return data
+    import tensorflow as tf  # noqa: PLC0415  (only where the data is of its making)
+
+    if int(data.cardinality()) == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "`train` never ends. Pass what an epoch is: `dataset.take(n_batches)`."
+        )
+    if int(data.cardinality()) == tf.data.UNKNOWN_CARDINALITY:
+        n_batches = sum(1 for _ in data)
+        return data.apply(tf.data.experimental.assert_cardinality(n_batches))
+    return data
+
+
+def _has_sample_weights(train: Any) -> bool:
+    """Whether samples are weighted, which a `Distiller` ignores."""
+    if isinstance(train, tuple | list):
+        return len(train) == 3
+    if isinstance(train, keras.utils.PyDataset):
+        return len(train[0]) == 3
+    spec = getattr(train, "element_spec", None)
+    return isinstance(spec, tuple) and len(spec) == 3
+
+
+def _rate(model: keras.Model) -> float:
+    """Returns the user's learning rate where it is one for Adam and its kin."""
+    optimizer = optimizers(model)[-1]
+    rate = optimizer._learning_rate
+    is_schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+    if is_schedule or not isinstance(optimizer, _LIKE_ADAM):
+        return _RATE
+    return float(optimizer.learning_rate)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Adds to an error which data it came up with."""
+    try:
+        yield
+    except DivergedError as error:
+        raise ValueError(
+            f"The loss on `{name}` is not finite ({error}). Is there NaN in the data "
+            "or in the weights of the model?"
+        ) from None
+    except Exception as error:
+        error.add_note(f"This came up with `{name}`. Does it fit the model?")
+        raise
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leaves out warnings about what `compress` does on purpose."""
+    with warnings.catch_warnings():
+        for message in ("Left alone", ".* is neither a Sequential", "Your input ran"):
+            warnings.filterwarnings("ignore", message)
+        yield

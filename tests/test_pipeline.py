@@ -1,0 +1,175 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import deepcompress as dc
+
+
+def blobs(n=600, seed=0):
+    """Points of three classes, apart but for a few."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    centers = np.random.default_rng(1).normal(size=(3, 16)) * 1.5
+    x = centers[y] + rng.normal(size=(n, 16))
+    return x.astype("float32"), y.astype("int32")
+
+
+def classifier(activation=None, *, normalize=False):
+    """A functional net that has learnt the points."""
+    keras.utils.set_random_seed(0)
+    x = inputs = keras.Input((16,))
+    x = layers.Dense(64, activation="relu", name="wide")(x)
+    if normalize:
+        x = layers.BatchNormalization(name="norm")(x)
+    outputs = layers.Dense(3, activation=activation, name="out")(x)
+    model = keras.Model(inputs, outputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation is None)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    model.fit(*blobs(), epochs=5, verbose=0)
+    return model
+
+
+def compress(model, **arguments):
+    arguments = {
+        "max_accuracy_drop": 0.05,
+        "time_budget": 15,
+        "verbose": 0,
+        **arguments,
+    }
+    return dc.compress(model, blobs(), blobs(300, seed=2), **arguments)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        classifier,
+        lambda: classifier("softmax"),
+        lambda: classifier(normalize=True),
+    ],
+    ids=["logits", "softmax", "normalized"],
+)
+def test_the_file_is_what_is_reported(model, tmp_path):
+    model = model()
+    before = model.get_weights()
+    result = compress(model)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert result.is_met
+    result.save(tmp_path / "small.dcz")
+    assert (tmp_path / "small.dcz").stat().st_size == result.best.size
+    dense = sum(weight.nbytes for weight in before)
+    assert result.best.ratio == pytest.approx(dense / result.best.size)
+    assert result.best.n_weights < 16 * 64 + 64 * 3
+    loaded = dc.load_model(tmp_path / "small.dcz")
+    measured = loaded.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
+    assert measured["accuracy"] == pytest.approx(result.best.value)
+    assert result.best.value >= result.budget.baseline - 0.05 - 1e-6
+    for ours, theirs in zip(
+        loaded.get_weights(), result.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    smallest = min(p.size for p in result.curve if p.is_accurate)
+    assert result.best.size == smallest
+
+
+def test_a_ratio_that_is_reached_ends_the_search():
+    result = compress(classifier(), target_ratio=2.0, time_budget=90)
+    assert result.is_met
+    assert result.best.ratio >= 2.0
+    assert all(point.ratio < 2.0 for point in result.curve[:-1])
+
+
+def test_a_budget_that_cannot_be_met_ends_with_the_best_point():
+    with pytest.warns(UserWarning, match="budget was not met"):
+        result = compress(classifier(), target_ratio=1e6, time_budget=3)
+    assert not result.is_met
+    assert "NOT met" in str(result)
+    assert json.loads(json.dumps(result.to_dict()))["is_met"] is False
+
+
+def test_a_regression_is_held_to_its_loss():
+    keras.utils.set_random_seed(0)
+    x, _ = blobs()
+    y = x[:, :2] ** 2
+    model = keras.Sequential(
+        [keras.Input((16,)), layers.Dense(32, activation="relu"), layers.Dense(2)]
+    )
+    model.compile("adam", "mse")
+    model.fit(x, y, epochs=10, verbose=0)
+    result = dc.compress(
+        model, (x[:400], y[:400]), (x[400:], y[400:]),
+        max_accuracy_drop=0.5, time_budget=3, verbose=0,
+    )  # fmt: skip
+    assert result.budget.is_less_better
+    assert result.is_met
+    assert result.best.value <= 1.5 * result.budget.baseline * (1 + 1e-5)
+
+
+KILLED = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.path.insert(0, sys.argv[1])
+from test_pipeline import classifier, compress
+from deepcompress.checkpoint import Checkpoint
+save, n_saved = Checkpoint.save, 0
+def save_and_die(self, state):
+    global n_saved
+    save(self, state)
+    n_saved += 1
+    if n_saved == int(sys.argv[3]):
+        os._exit(9)
+Checkpoint.save = save_and_die
+result = compress(classifier(), checkpoint=sys.argv[2], time_budget=25)
+print(len(result.curve), [point.size for point in result.curve])
+"""
+
+
+def test_a_killed_search_goes_on(tmp_path):
+    def run(n_saved):
+        return subprocess.run(
+            [sys.executable, "-c", KILLED, os.path.dirname(__file__),
+             str(tmp_path / "state"), str(n_saved)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert run(2).returncode == 9
+    state = json.loads((tmp_path / "state" / "state.json").read_text())
+    resumed = run(-1)
+    assert resumed.returncode == 0, resumed.stderr
+    sizes = json.loads(resumed.stdout.splitlines()[-1].split(" ", 1)[1])
+    before = [point["size"] for point in state["curve"]]
+    assert len(before) == 2
+    assert sizes[:2] == before
+    with pytest.raises(ValueError, match="checkpoint"):
+        compress(classifier(), checkpoint=tmp_path / "state", max_accuracy_drop=0.1)
+
+
+def test_the_plot_shows_every_point():
+    result = compress(classifier(), time_budget=2)
+    (axes,) = result.plot().axes
+    drawn = sum(len(line.get_xdata()) for line in axes.lines[:2])
+    assert drawn == len(result.curve)
+
+
+def test_what_cannot_be_compressed_is_refused():
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(3)])
+    with pytest.raises(ValueError, match="compile"):
+        compress(model)
+    model = classifier()
+    with pytest.raises(ValueError, match="max_accuracy_drop"):
+        compress(model, max_accuracy_drop=1.5)
+    with pytest.raises(ValueError, match="time_budget"):
+        compress(model, time_budget=0)
+    with pytest.raises(ValueError, match="coder"):
+        compress(model, coder="zip")
+    with pytest.raises(ValueError, match="validation_data"):
+        dc.compress(model, blobs(), None, verbose=0)
+    x, y = blobs()
+    with pytest.raises(ValueError, match="train"):
+        dc.compress(model, (x[:, :5], y), (x, y), verbose=0)
