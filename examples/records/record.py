@@ -5,10 +5,13 @@ looked at once, at the end, through the files that have been written.
 """
 
 import argparse
+import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -20,6 +23,58 @@ import numpy as np
 import deepcompress as dc
 from deepcompress.mnist import Digits, ShiftedImages, load_digits
 from deepcompress.variables import named_variables
+
+# Takes the images in a batch and a seed, and returns batches for a training.
+Batches = Callable[..., keras.utils.PyDataset]
+
+
+def varied(images: np.ndarray, labels: np.ndarray) -> Batches:
+    """Makes batches of images that are turned, scaled and moved.
+
+    There is a pool of the images, and of five versions of each.
+    """
+    vary = keras.Sequential(
+        [
+            keras.layers.RandomRotation(0.03, fill_mode="constant", seed=1),
+            keras.layers.RandomZoom((-0.1, 0.1), (-0.1, 0.1), "constant", seed=2),
+        ]
+    )
+    versions = [images.astype("float16")]
+    for _ in range(5):
+        for part in np.array_split(images, max(1, len(images) // 1000)):
+            version = keras.ops.convert_to_numpy(vary(part, training=True))
+            versions.append(version.astype("float16"))
+    return partial(
+        VariedImages, np.concatenate(versions), np.tile(labels, 6), n=len(images)
+    )
+
+
+class VariedImages(ShiftedImages):
+    """Batches of moved images; an epoch draws `n` of them from a pool."""
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        *,
+        n: int,
+        seed: int,
+    ) -> None:
+        super().__init__(images, labels, batch_size, seed=seed)
+        self._n = n
+
+    def __len__(self) -> int:
+        return ceil(self._n / self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = super().__getitem__(index)
+        return images.astype("float32"), labels
+
+
+def moved(images: np.ndarray, labels: np.ndarray) -> Batches:
+    """Makes batches of images that are moved by up to a pixel."""
+    return partial(ShiftedImages, images, labels)
 
 
 @dataclass(frozen=True)
@@ -54,6 +109,7 @@ class Recipe:
         filters: The share of filters that goes before the first level, by pattern;
             what is left trains in a fraction of the time.
         filter_epochs: Epochs in which they go.
+        batches: Takes images and labels, and returns what makes batches of them.
     """
 
     build: Callable[[], keras.Model]
@@ -67,55 +123,53 @@ class Recipe:
     mantissa_bits: int = 3
     filters: Mapping[str, float] | None = None
     filter_epochs: int = 0
-
-
-class VariedImages(ShiftedImages):
-    """Batches of images that are turned, scaled and moved.
-
-    An epoch draws as many images as there are from a pool of several versions of each.
-    """
-
-    def __init__(
-        self, images: np.ndarray, labels: np.ndarray, batch_size: int, n: int, seed: int
-    ) -> None:
-        super().__init__(images, labels, batch_size, seed=seed)
-        self._n = n
-
-    def __len__(self) -> int:
-        return ceil(self._n / self._batch_size)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = super().__getitem__(index)
-        return images.astype("float32"), labels
-
-
-def varied(images: np.ndarray) -> np.ndarray:
-    """Returns the images, and five versions of each turned and scaled at random."""
-    vary = keras.Sequential(
-        [
-            keras.layers.RandomRotation(0.03, fill_mode="constant", seed=1),
-            keras.layers.RandomZoom((-0.1, 0.1), (-0.1, 0.1), "constant", seed=2),
-        ]
-    )
-    versions = [images.astype("float16")]
-    for _ in range(5):
-        for part in np.array_split(images, max(1, len(images) // 1000)):
-            version = keras.ops.convert_to_numpy(vary(part, training=True))
-            versions.append(version.astype("float16"))
-    return np.concatenate(versions)
+    batches: Callable[[np.ndarray, np.ndarray], Batches] = varied
 
 
 def main(recipe: Recipe) -> None:
     """Runs a recipe as its script's arguments say."""
-    parser = argparse.ArgumentParser(description="Makes the files of a record.")
+    options = arguments("Makes the files of a record.").parse_args()
+    run = Run(recipe, load_digits(), options)
+    dense = run.dense()
+    run.report(dense, run.compress(dense))
+
+
+def arguments(what: str) -> argparse.ArgumentParser:
+    """Returns the arguments that all the scripts have."""
+    parser = argparse.ArgumentParser(description=what)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path())
+    parser.add_argument("--output", metavar="DIR", type=Path, default=Path())
+    parser.add_argument(
+        "--stages",
+        metavar="DIR",
+        type=Path,
+        help="keep what each training leaves here, and go on from what lies here",
+    )
     parser.add_argument(
         "--fast", action="store_true", help="one epoch each, to see that it works"
     )
-    options = parser.parse_args()
-    keras.utils.set_random_seed(options.seed)
-    Run(recipe, load_digits(), options.seed, options.fast).all(options.output)
+    return parser
+
+
+@dataclass(frozen=True)
+class Point:
+    """A file, and what it is worth.
+
+    Attributes:
+        file: The name of the file.
+        n_weights: Weights that are left, biases not counted.
+        n_bytes: Bytes of the file, architecture included.
+        n_bytes_alone: Bytes of the same without architecture.
+        held_back_error: Error on the images held back, in per cent.
+        test_error: Error on the test images, in per cent.
+    """
+
+    file: str
+    n_weights: int
+    n_bytes: int
+    n_bytes_alone: int
+    held_back_error: float
+    test_error: float
 
 
 class Run:
@@ -124,59 +178,111 @@ class Run:
     Args:
         recipe: The recipe.
         digits: The images.
-        seed: Seed of what is random.
-        is_fast: Whether every training has one epoch only.
+        options: What the script was asked for.
+        name: What the files are named after. Defaults to `None`: the net.
     """
 
     def __init__(
-        self, recipe: Recipe, digits: Digits, seed: int, is_fast: bool
+        self,
+        recipe: Recipe,
+        digits: Digits,
+        options: argparse.Namespace,
+        name: str | None = None,
     ) -> None:
         self.recipe = recipe
         self.digits = digits
-        self.seed = seed
-        self.is_fast = is_fast
-        images, labels = digits.train
-        self.pool = varied(images), np.tile(labels, 6)
-        self.begin = time.perf_counter()
+        self.seed = options.seed
+        self.is_fast = options.fast
+        self.stages = options.stages
+        self.output = options.output
+        self.name = name
+        self.seconds: dict[str, float] = {}
+        self.batches = recipe.batches(*digits.train)
+        keras.utils.set_random_seed(self.seed)
 
-    def all(self, output: Path) -> None:
-        """Goes all the way, and prints what it comes to."""
-        dense = model = self.recipe.build()
-        self.train(model, self.recipe.dense_epochs)
-        self.say(model, "dense")
-        teacher = copy(dense)
-        if self.recipe.filters:
-            pruning = dc.PruningCallback(
-                {
-                    f"*/{pattern}": share
-                    for pattern, share in self.recipe.filters.items()
-                },
-                structure="channel",
-                criterion="saliency",
-            )
-            self.train(model, self.recipe.filter_epochs, pruning, teacher=teacher)
-            model = dc.shrink(model)
-            self.say(model, "fewer filters")
-        points = []
-        for level in self.recipe.levels:
+    def dense(self, teacher: keras.Model | None = None) -> keras.Model:
+        """Returns the trained net."""
+        model = self.recipe.build()
+        self.name = self.name or model.name
+        epochs = self.recipe.dense_epochs
+        return self.stage("dense", partial(self.train, model, epochs, teacher=teacher))
+
+    def compress(
+        self, dense: keras.Model, teacher: keras.Model | None = None
+    ) -> list[Point]:
+        """Goes all the way from a trained net to its files."""
+        recipe = self.recipe
+        teacher = teacher or dense
+        model = copy(dense)
+        if recipe.filters:
+            model = self.stage("filters", partial(self.drop_filters, model, teacher))
+        files = []
+        for level in recipe.levels:
             ease_dropout(model, dense, level.n_weights / dense.count_params())
-            self.prune(model, teacher, level)
-            model = dc.shrink(model)
-            self.say(model, f"{level.n_weights:,} weights")
-            if level.is_point:
-                shared = copy(model)
-                self.share(shared, teacher)
-                self.say(shared, "shared")
-                path = output / f"{dense.name}_{level.n_weights}.dcz"
-                points.append((path, *save(shared, path)))
-        dense_bytes = 4 * dense.count_params()
-        print(f"{'file':<28}{'bytes':>8}{'smaller':>9}{'whole':>8}{'test error':>12}")
-        for path, alone, whole in points:
-            error = self.error(dc.load_model(path), self.digits.test)
-            print(
-                f"{path.name:<28}{alone:>8,}{dense_bytes / alone:>8.1f}x{whole:>8,}"
-                f"{error:>11.2f}%"
+            model = self.stage(
+                f"{level.n_weights}", partial(self.prune, model, teacher, level)
             )
+            if level.is_point:
+                shared = self.stage(
+                    f"{level.n_weights}_shared",
+                    partial(self.share, copy(model), teacher),
+                )
+                path = self.output / f"{self.name}_{level.n_weights}.dcz"
+                files.append((path, level, save(shared, path)))
+        return [
+            Point(path.name, level.n_weights, *sizes, *self.errors(dc.load_model(path)))
+            for path, level, sizes in files
+        ]
+
+    def report(self, dense: keras.Model, points: list[Point]) -> None:
+        """Prints what it comes to, and writes it to a file."""
+        dense_bytes = 4 * dense.count_params()
+        held_back, test = self.errors(dense)
+        print(f"dense: {dense_bytes:,} bytes, {test:.2f}% test error")
+        print(f"{'file':<28}{'bytes':>8}{'smaller':>9}{'alone':>8}{'test error':>12}")
+        for point in points:
+            print(
+                f"{point.file:<28}{point.n_bytes:>8,}"
+                f"{dense_bytes / point.n_bytes:>8.1f}x{point.n_bytes_alone:>8,}"
+                f"{point.test_error:>11.2f}%"
+            )
+        results = {
+            "net": self.name,
+            "source": self.digits.source,
+            "command": command(),
+            "seconds": self.seconds,
+            "dense": {
+                "n_bytes": dense_bytes,
+                "held_back_error": held_back,
+                "test_error": test,
+            },
+            "points": [asdict(point) for point in points],
+        }
+        path = self.output / f"{self.name}.json"
+        path.write_text(json.dumps(results, indent=2) + "\n")
+
+    def stage(self, what: str, work: Callable[[], keras.Model]) -> keras.Model:
+        """Returns the model after a training, or as an earlier run has left it."""
+        self.seed += 1
+        path = self.stages and self.stages / f"{self.name}_{what}.keras"
+        if path and path.exists():
+            model = keras.models.load_model(path, compile=False)
+            seconds = float(path.with_suffix(".seconds").read_text())
+        else:
+            begin = time.perf_counter()
+            model = work()
+            seconds = round(time.perf_counter() - begin, 1)
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.with_suffix(".seconds").write_text(str(seconds))
+                model.save(path)
+        self.seconds[what] = seconds
+        error = self.error(model, self.digits.validation)
+        print(
+            f"{seconds:>7.0f} s  {self.name} {what:<14} {error:.2f}% held back",
+            flush=True,
+        )
+        return model
 
     def train(
         self,
@@ -185,11 +291,9 @@ class Run:
         *callbacks: keras.callbacks.Callback,
         teacher: keras.Model | None = None,
         rate: float | None = None,
-    ) -> None:
+    ) -> keras.Model:
         """Trains on varied images, by a teacher too if there is one."""
-        self.seed += 1
-        n = len(self.digits.train[0])
-        images = VariedImages(*self.pool, self.recipe.batch_size, n, self.seed)
+        images = self.batches(self.recipe.batch_size, seed=self.seed)
         epochs = 1 if self.is_fast else epochs
         rate = rate or self.recipe.rate
         warm_up = len(images) // 4
@@ -213,11 +317,27 @@ class Run:
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         trained.fit(images, epochs=epochs, verbose=0, callbacks=list(callbacks))
+        return model
 
-    def prune(self, model: keras.Model, teacher: keras.Model, level: Level) -> None:
+    def drop_filters(self, model: keras.Model, teacher: keras.Model) -> keras.Model:
+        """Leaves fewer filters."""
+        assert self.recipe.filters
+        pruning = dc.PruningCallback(
+            {f"*/{pattern}": share for pattern, share in self.recipe.filters.items()},
+            structure="channel",
+            criterion="saliency",
+        )
+        epochs = self.recipe.filter_epochs
+        return dc.shrink(self.train(model, epochs, pruning, teacher=teacher))
+
+    def prune(
+        self, model: keras.Model, teacher: keras.Model, level: Level
+    ) -> keras.Model:
         """Leaves the weights of a level."""
         kernels = [
-            v.variable.numpy() for v in named_variables(model) if v.is_compressible
+            named.variable.numpy()
+            for named in named_variables(model)
+            if named.is_compressible
         ]
         size = sum(kernel.size for kernel in kernels)
         left = sum(int(np.count_nonzero(kernel)) for kernel in kernels)
@@ -225,9 +345,9 @@ class Run:
             1 - level.n_weights / size, initial_sparsity=1 - left / size, begin=0.02
         )
         pruning = dc.PruningCallback(schedule, scope="global", criterion="saliency")
-        self.train(model, level.epochs, pruning, teacher=teacher)
+        return dc.shrink(self.train(model, level.epochs, pruning, teacher=teacher))
 
-    def share(self, model: keras.Model, teacher: keras.Model) -> None:
+    def share(self, model: keras.Model, teacher: keras.Model) -> keras.Model:
         """Lets weights and biases share few values, and trains these."""
         recipe = self.recipe
         sharing = dc.WeightSharingQuantizer(
@@ -236,14 +356,15 @@ class Run:
             mantissa_bits=recipe.mantissa_bits,
             init="optimal",
         )
-        rate = recipe.rate / 10
-        self.train(model, recipe.sharing_epochs, sharing, teacher=teacher, rate=rate)
+        epochs, rate = recipe.sharing_epochs, recipe.rate / 10
+        return self.train(model, epochs, sharing, teacher=teacher, rate=rate)
 
-    def say(self, model: keras.Model, what: str) -> None:
-        """Prints the error on the images held back."""
-        error = self.error(model, self.digits.validation)
-        seconds = time.perf_counter() - self.begin
-        print(f"{seconds:>6.0f} s  {what:<16} {error:.2f}% held back", flush=True)
+    def errors(self, model: keras.Model) -> tuple[float, float]:
+        """Returns the errors on the images held back and on the test images."""
+        return (
+            self.error(model, self.digits.validation),
+            self.error(model, self.digits.test),
+        )
 
     @staticmethod
     def error(model: keras.Model, images: tuple[np.ndarray, np.ndarray]) -> float:
@@ -262,6 +383,15 @@ def ease_dropout(model: keras.Model, dense: keras.Model, share: float) -> None:
             layer.rate = before.rate * share**0.5
 
 
+def command() -> str:
+    """Returns what was typed, without what says where files lie."""
+    script = Path(sys.argv[0]).resolve()
+    words = iter(sys.argv[1:])
+    places = {"--output", "--stages", "--data"}
+    kept = [word for word in words if not (word in places and next(words, ""))]
+    return " ".join(["python", "/".join(script.parts[-3:]), *kept])
+
+
 def copy(model: keras.Model) -> keras.Model:
     """Returns the same net with the same weights."""
     twin = keras.models.clone_model(model)
@@ -271,6 +401,7 @@ def copy(model: keras.Model) -> keras.Model:
 
 def save(model: keras.Model, path: Path) -> tuple[int, int]:
     """Writes a file, and one without architecture beside it; returns their sizes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     dc.HuffmanSerializer(coder="context").save(model, path)
     alone = path.with_suffix(".weights.dcz")
     weights = dc.HuffmanSerializer(coder="context", include_architecture=False)
@@ -278,4 +409,4 @@ def save(model: keras.Model, path: Path) -> tuple[int, int]:
     twin = weights.load(alone, model=keras.models.clone_model(model))
     for ours, theirs in zip(model.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_array_equal(ours.view("uint32"), theirs.view("uint32"))
-    return alone.stat().st_size, path.stat().st_size
+    return path.stat().st_size, alone.stat().st_size
