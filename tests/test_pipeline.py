@@ -143,7 +143,7 @@ def test_a_killed_search_goes_on(tmp_path):
     resumed = run(-1)
     assert resumed.returncode == 0, resumed.stderr
     sizes = json.loads(resumed.stdout.splitlines()[-1].split(" ", 1)[1])
-    before = [point["size"] for point in state["curve"]]
+    before = [point["size"] for point in state["state"]["curve"]]
     assert len(before) == 2
     assert sizes[:2] == before
     with pytest.raises(ValueError, match="checkpoint"):
