@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from keras import layers
 from nets import BACKEND, dense_net, kernels, regression, zeros
+from test_pruning import fit
 
 import deepcompress as dc
 from deepcompress.variables import named_variables
@@ -404,6 +405,22 @@ def test_train_on_batch():
     loop(model, dc.WeightSharingQuantizer(bits=3), model.train_on_batch)
     assert zeros(kernels(model)["hidden"]) == 160
     assert len(np.unique(kernels(model)["hidden"])) == 8
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="others track no variables of ours")
+def test_the_optimizer_tracks_what_every_fit_adds_and_nothing_afterwards():
+    """A mask that the optimizer does not track is a constant of the step."""
+    model = dense_net()
+    fit(model)
+    own = [id(v) for v in model.optimizer.variables]
+    seen = []
+    watch = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: seen.append(len(model.optimizer.variables))
+    )
+    for _ in range(3):
+        fit(model, dc.PruningCallback(0.5), watch)
+        assert [id(v) for v in model.optimizer.variables] == own
+    assert seen == [len(own) + 2] * 3
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="others need no compiled model")
