@@ -67,16 +67,16 @@ def shared(shape: tuple[int, ...], density: float, n_values: int) -> np.ndarray:
 
 def made_up(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    arrays, is_live = {}, None
+    arrays, is_live = {}, np.ones(1, bool)
     for layer, shape in shapes.items():
         kernel = shared(shape, min(1.0, 1200 / np.prod(shape)), 16)
-        if is_live is not None:
-            rows = np.resize(is_live, np.prod(shape[:-1]))
-            kernel = kernel * rows.reshape((*shape[:-1], 1))
+        rows = np.resize(is_live, shape[:-1])[..., None]
         is_live = rng.random(shape[-1]) < 0.5
-        arrays[f"{layer}/kernel"] = kernel * is_live
-        arrays[f"{layer}/bias"] = shared(shape[-1:], 1, 16) * is_live
-    return {name: array.astype("float32") for name, array in arrays.items()}
+        arrays[f"{layer}/kernel"] = np.where(rows & is_live, kernel, np.float32(0))
+        arrays[f"{layer}/bias"] = np.where(
+            is_live, shared(shape[-1:], 1, 16), np.float32(0)
+        )
+    return arrays
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
