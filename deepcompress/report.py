@@ -85,6 +85,10 @@ class CompressionReport:
     Sizes are those in the file: P+Q+H counts codes, gaps, codebooks, code tables and
     all else; P+Q counts codes and gaps of fixed width, and codebooks.
 
+    A context-coded file has no gaps, and no code tables. There P+Q counts a bit for
+    each weight, zero or not, instead of gaps, and the bits of a weight after coding
+    (P+Q+H) are those of its code and its position together.
+
     Args:
         stats: The figures of every tensor by its name.
         size: Bytes of the file.
@@ -281,7 +285,13 @@ class CompressionReport:
 
 
 def _is_coded(stats: TensorStats) -> bool:
-    return stats.codebook is not None or stats.gap_width > 0
+    return stats.codebook is not None or stats.gap_width > 0 or _n_flags(stats) > 0
+
+
+def _n_flags(stats: TensorStats) -> int:
+    """Returns the flags, zero or not, that stand for gaps where contexts are used."""
+    has_flags = stats.is_context_coded and stats.n_stored < stats.n_weights
+    return stats.n_weights if has_flags else 0
 
 
 def _row(name: str, group: list[TensorStats]) -> ReportRow:
@@ -290,7 +300,7 @@ def _row(name: str, group: list[TensorStats]) -> ReportRow:
     positioned = sum(stats.n_stored for stats in group if stats.gap_width)
     code_bits = sum(_code_bits(stats) for stats in group)
     gap_bits = sum(stats.gap_bits for stats in group)
-    gap_symbols_bits = sum(_n_gaps(stats) * stats.gap_width for stats in group)
+    position_bits = sum(_n_gaps(s) * s.gap_width + _n_flags(s) for s in group)
     fixed_bits = sum(stats.n_stored * _fixed_bits(stats) for stats in group)
     codebooks = sum(s.codebook.nbytes for s in group if s.codebook is not None)
     gap_widths = sum(stats.n_stored * stats.gap_width for stats in group)
@@ -302,7 +312,7 @@ def _row(name: str, group: list[TensorStats]) -> ReportRow:
         weight_bits_huffman=code_bits / stored if stored else None,
         index_bits=gap_widths / positioned if positioned else None,
         index_bits_huffman=gap_bits / positioned if positioned else None,
-        n_bytes_fixed=(fixed_bits + gap_symbols_bits) / 8 + codebooks,
+        n_bytes_fixed=(fixed_bits + position_bits) / 8 + codebooks,
         n_bytes=sum(stats.n_bytes for stats in group),
         n_bytes_dense=sum(stats.n_weights * stats.itemsize for stats in group),
     )
@@ -321,7 +331,7 @@ def _fixed_bits(stats: TensorStats) -> int:
 
 def _code_bits(stats: TensorStats) -> int:
     """Returns the bits of all stored weights as they are in the file."""
-    if stats.codebook is None:
+    if stats.codebook is None and not stats.is_context_coded:
         return stats.n_stored * 8 * stats.itemsize
     return stats.code_bits
 

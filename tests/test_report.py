@@ -119,3 +119,31 @@ def test_nothing_to_plot_is_an_error(rng):
         report.plot()
     assert report.rows == []
     assert "total" in str(report)
+
+
+def test_a_context_coded_file_has_rows_too():
+    report = CompressionReport(*write(io.BytesIO(), arrays(), coder="context"))
+    other = CompressionReport(*write(io.BytesIO(), arrays()))
+    assert [row.name for row in report.rows] == [row.name for row in other.rows]
+    row, dense = report.rows[:2]
+    n = row.n_nonzero
+    assert (row.weight_bits, row.index_bits, row.index_bits_huffman) == (5, None, None)
+    # Codes and positions together, and the codebook.
+    assert row.n_bytes <= row.weight_bits_huffman * n / 8 + 1
+    assert row.n_bytes_fixed == (5 * n + 8000) / 8 + 4 * 30
+    assert dense.n_bytes_fixed == other.rows[1].n_bytes_fixed
+    assert report.total.n_bytes == report.size < other.size
+    assert 0 < report.overhead < other.overhead
+    assert len(str(report).splitlines()) == len(str(other).splitlines())
+    json.dumps(report.to_dict())
+
+
+def test_a_context_coded_tensor_without_shared_values_has_a_row():
+    kernel = np.random.default_rng(0).standard_normal((80, 90)).astype("float32")
+    kernel[kernel < 1] = 0
+    report = CompressionReport(
+        *write(io.BytesIO(), {"a/kernel": kernel}, coder="context")
+    )
+    (row,) = report.rows
+    assert row.weight_bits == 32
+    assert 20 < row.weight_bits_huffman < 32

@@ -22,10 +22,11 @@ def bits(model):
     return [weight.tobytes() for weight in model.get_weights()]
 
 
+@pytest.mark.parametrize("coder", ["huffman", "context"])
 @pytest.mark.parametrize("build", [dense_net, image_net])
-def test_a_model_comes_back_bit_for_bit_and_compiled(build, tmp_path):
+def test_a_model_comes_back_bit_for_bit_and_compiled(build, coder, tmp_path):
     model = compressed(build())
-    report = dc.HuffmanSerializer().save(model, tmp_path / "a.dcz")
+    report = dc.HuffmanSerializer(coder=coder).save(model, tmp_path / "a.dcz")
     assert report.size == (tmp_path / "a.dcz").stat().st_size
     loaded = dc.load_model(tmp_path / "a.dcz")
     assert bits(loaded) == bits(model)
@@ -289,6 +290,15 @@ def test_what_cannot_be_saved_leaves_the_old_file(tmp_path):
 def test_an_unknown_coder_is_refused():
     with pytest.raises(ValueError, match="'huffman'"):
         dc.HuffmanSerializer(coder="zip")
+
+
+def test_the_context_coder_makes_smaller_files():
+    model = compressed(image_net())
+    sizes = {
+        coder: len(dc.HuffmanSerializer(coder=coder).dumps(model))
+        for coder in ("huffman", "context")
+    }
+    assert sizes["context"] < 0.9 * sizes["huffman"]
 
 
 def test_compiling_can_be_left_out(tmp_path):

@@ -229,6 +229,7 @@ class ContextTensor:
             gap_counts=None,
             gap_bits=0,
             table_bytes=0,
+            is_context_coded=True,
         )
 
 

@@ -39,11 +39,14 @@ class TensorStats:
         n_bytes: Bytes in the file.
         codebook: Array of the shared values, or `None` for a tensor stored raw.
         code_counts: How often each shared value is stored, or `None`.
-        code_bits: Bits of the Huffman-coded codes.
+        code_bits: Bits of the coded codes; of context-coded ones with what goes with
+            them, their positions above all.
         gap_width: Bits of a gap symbol; 0 without gaps.
         gap_counts: How often each gap symbol is stored, or `None`.
         gap_bits: Bits of the Huffman-coded gap symbols.
         table_bytes: Bytes of the code tables.
+        is_context_coded: Whether the contexts of codes and positions tell their
+            probability, in one stream of bits.
     """
 
     n_weights: int
@@ -58,6 +61,7 @@ class TensorStats:
     gap_counts: np.ndarray | None
     gap_bits: int
     table_bytes: int
+    is_context_coded: bool = False
 
 
 @dataclass
