@@ -427,7 +427,7 @@ class _Search:
         """Orders points, the best first."""
         if point.is_accurate:
             return False, point.size
-        return True, self._budget.used(point.value)
+        return True, point.value if self._budget.is_less_better else -point.value
 
     def _says(self, point: CompressionPoint) -> str:
         return (

@@ -9,6 +9,7 @@ from types import GeneratorType
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from deepcompress.curvature import optimizers
 from deepcompress.distilling import distiller
@@ -26,6 +27,13 @@ _LIKE_ADAM = (
 # Steps at a rate that rises, in which the second moments of the gradients settle.
 _WARM_UP = 200
 _PROBE_STEPS = 20
+# What shrinking and sharing leave alone; the end and the order of data.
+_QUIET = (
+    "Left alone",
+    ".* is neither a Sequential",
+    "Your input ran out of data",
+    "`shuffle=True` was passed",
+)
 
 
 class Fit(NamedTuple):
@@ -199,7 +207,14 @@ class Trainer:
         options = {} if loss_weights is None else {"loss_weights": loss_weights}
         target.compile(optimizer, loss=loss, **options, **self._options)
         callbacks = [clock] if callback is None else [clock, callback]
-        target.fit(**self._train, epochs=epochs, verbose=0, callbacks=callbacks)
+        try:
+            with quiet():
+                target.fit(**self._train, epochs=epochs, verbose=0, callbacks=callbacks)
+        except ValueError:
+            # What prunes and shares refuses such weights, whatever the loss says.
+            _check_finite(model)
+            raise
+        _check_finite(model)
         if target is model:
             self._copier.compile(model)
         if clock.step_seconds is not None:
@@ -321,6 +336,12 @@ def _has_sample_weights(train: Any) -> bool:
     return isinstance(spec, tuple) and len(spec) == 3
 
 
+def _check_finite(model: keras.Model) -> None:
+    # A loss may stay finite: some make 0 of relu(NaN).
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise DivergedError("weights are NaN or infinite")
+
+
 def _rate(model: keras.Model) -> float:
     """Returns the user's learning rate where it is one for Adam and its kin."""
     optimizer = optimizers(model)[-1]
@@ -338,8 +359,7 @@ def _named(name: str) -> Iterator[None]:
         yield
     except DivergedError as error:
         raise ValueError(
-            f"The loss on `{name}` is not finite ({error}). Is there NaN in the data "
-            "or in the weights of the model?"
+            f"The training on `{name}` diverged: {error}. Is there NaN in the data?"
         ) from None
     except Exception as error:
         error.add_note(f"This came up with `{name}`. Does it fit the model?")
@@ -350,6 +370,6 @@ def _named(name: str) -> Iterator[None]:
 def quiet() -> Iterator[None]:
     """Leaves out warnings about what `compress` does on purpose."""
     with warnings.catch_warnings():
-        for message in ("Left alone", ".* is neither a Sequential", "Your input ran"):
+        for message in _QUIET:
             warnings.filterwarnings("ignore", message)
         yield

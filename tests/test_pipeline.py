@@ -9,6 +9,8 @@ import pytest
 from keras import layers
 
 import deepcompress as dc
+from deepcompress import distilling, pipeline, training
+from deepcompress.result import Budget
 
 
 def blobs(n=600, seed=0):
@@ -173,3 +175,91 @@ def test_what_cannot_be_compressed_is_refused():
     x, y = blobs()
     with pytest.raises(ValueError, match="train"):
         dc.compress(model, (x[:, :5], y), (x, y), verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data")
+@pytest.mark.parametrize("is_length_known", [True, False])
+def test_a_dataset_trains_without_warnings(is_length_known):
+    import tensorflow as tf
+
+    train = tf.data.Dataset.from_tensor_slices(blobs()).batch(64)
+    validation = tf.data.Dataset.from_tensor_slices(blobs(300, seed=2)).batch(64)
+    if not is_length_known:
+        train = train.filter(lambda x, y: True)
+    model = classifier()
+    arguments = {"max_accuracy_drop": 0.1, "target_ratio": 2.0, "time_budget": 90}
+    result = dc.compress(model, train, validation, **arguments, verbose=0)
+    assert result.is_met
+    assert len(result.curve) > 1
+    with pytest.raises(ValueError, match="never ends"):
+        dc.compress(model, train.repeat(), validation, verbose=0)
+
+
+def test_of_files_out_of_bounds_the_most_accurate_is_kept(monkeypatch):
+    monkeypatch.setattr(pipeline, "_FIRST_BITS", 1)
+    impossible = Budget("loss", baseline=0.0, bound=0.0, is_less_better=True)
+    monkeypatch.setattr(pipeline, "_budget", lambda *arguments: impossible)
+    with pytest.warns(UserWarning, match="budget was not met"):
+        result = compress(classifier(), target_ratio=1e6, time_budget=20)
+    values = [point.value for point in result.curve]
+    assert len(values) > 1
+    assert values[0] != min(values)
+    assert result.best.value == min(values)
+
+
+@pytest.mark.parametrize("is_logits", [True, False])
+def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
+    made = []
+
+    def distiller(*arguments):
+        made.append(distilling.distiller(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(training, "distiller", distiller)
+    model = classifier(None if is_logits else "sigmoid")
+    loss = keras.losses.BinaryCrossentropy(from_logits=is_logits)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    parts = [(x, np.eye(3, dtype="float32")[y]) for x, y in (blobs(), blobs(300, 2))]
+    model.fit(*parts[0], epochs=5, verbose=0)
+    result = dc.compress(
+        model,
+        *parts,
+        max_accuracy_drop=0.1,
+        target_ratio=2.0,
+        time_budget=90,
+        verbose=0,
+    )
+    assert result.is_met
+    assert len(result.curve) > 1
+    assert None not in made
+    assert made
+
+
+def test_weighted_samples_have_no_teacher(monkeypatch):
+    monkeypatch.setattr(training, "distiller", None)
+    train = (*blobs(), np.ones(600, "float32"))
+    result = dc.compress(
+        classifier(), train, blobs(300, seed=2),
+        max_accuracy_drop=0.1, target_ratio=2.0, time_budget=90, verbose=0,
+    )  # fmt: skip
+    assert result.is_met
+    assert len(result.curve) > 1
+
+
+def test_a_training_that_diverges_is_tried_at_half_the_rate():
+    model = classifier()
+    model.optimizer.learning_rate = 1e18
+    with pytest.warns(UserWarning, match="half the learning rate"):
+        result = compress(model, time_budget=90)
+    assert result.is_met
+
+
+def test_data_that_does_not_fit_is_named():
+    (x, y), validation = blobs(), blobs(300, seed=2)
+    model = classifier()
+    with pytest.raises(ValueError, match="came up with `validation_data`"):
+        dc.compress(model, (x, y), (x[:, :5], y), verbose=0)
+    with pytest.raises(ValueError, match="training on `train` diverged"):
+        dc.compress(model, (np.full_like(x, np.nan), y), validation, verbose=0)
+    with pytest.raises(ValueError, match="read again and again"):
+        dc.compress(model, (batch for batch in ()), validation, verbose=0)
