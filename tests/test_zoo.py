@@ -52,5 +52,5 @@ def test_the_docstring_says_what_is_in_the_zoo(name):
 
 @pytest.mark.parametrize("name", ["lenet6", "", "../zoo/lenet5", "lenet5.dcz"])
 def test_an_unknown_name_is_told_what_there_is(name):
-    with pytest.raises(ValueError, match="lenet5.*lenet_300_100.*mnist_cnn"):
+    with pytest.raises(ValueError, match=r"lenet5.*lenet_300_100.*mnist_cnn"):
         models.load(name)
