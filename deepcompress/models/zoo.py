@@ -55,11 +55,9 @@ def load(name: str) -> keras.Model:
     them; the output is logits of shape `(10,)`. Units that pruning has emptied are not
     there any more.
 
-    | name | bytes | test accuracy on MNIST |
-    |---|---|---|
-    | `"lenet_300_100"` | 4,062 | 98.53 % |
-    | `"lenet5"` | 3,633 | 99.24 % |
-    | `"mnist_cnn"` | 4,350 | 99.19 % |
+    - `"lenet_300_100"`: 4,062 bytes, 98.53 % of MNIST's test images
+    - `"lenet5"`: 3,633 bytes, 99.24 %
+    - `"mnist_cnn"`: 4,350 bytes, 99.19 %
 
     `deepcompress.models.zoo.entries()` tells the command that made each.
 
