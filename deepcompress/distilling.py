@@ -17,7 +17,7 @@ _LOSSES = {
 
 
 class OutputDistillation(LogitsDistillation):
-    """Distils from outputs that are no logits, such as probabilities.
+    """Distils from logits, or from outputs that logits can be made of.
 
     Args:
         to_logits: Makes logits of outputs.
@@ -39,7 +39,8 @@ class OutputDistillation(LogitsDistillation):
     def __init__(
         self, to_logits: Callable[[Any], Any], temperature: float = _TEMPERATURE
     ) -> None:
-        super().__init__(temperature=temperature)
+        # Keras takes a loss that is named of the logits themselves, without softmax.
+        super().__init__(temperature=temperature, loss=keras.losses.KLDivergence())
         self._to_logits = to_logits
 
     def compute_loss(
@@ -108,5 +109,5 @@ def _distillation(loss: Any, is_logits: bool) -> LogitsDistillation:
             of_two_classes if is_logits else log_probabilities_of_two
         )
     if is_logits:
-        return LogitsDistillation(temperature=_TEMPERATURE)
+        return OutputDistillation(ops.convert_to_tensor)
     return OutputDistillation(log_probabilities)

@@ -309,7 +309,10 @@ class Run:
             trained = keras.distillation.Distiller(
                 teacher,
                 model,
-                [keras.distillation.LogitsDistillation(temperature=2.0)],
+                # Named, the loss would be taken of the logits themselves.
+                keras.distillation.LogitsDistillation(
+                    temperature=2.0, loss=keras.losses.KLDivergence()
+                ),
                 student_loss_weight=0.1,
             )
         trained.compile(
@@ -396,6 +399,7 @@ def copy(model: keras.Model) -> keras.Model:
     """Returns the same net with the same weights."""
     twin = keras.models.clone_model(model)
     twin.set_weights(model.get_weights())
+    twin.trainable = True  # a teacher is frozen, and so are its clones
     return twin
 
 

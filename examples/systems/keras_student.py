@@ -41,6 +41,7 @@ STUDENT = replace(
     build=dc.models.mnist_student,
     filters=None,
     levels=(Level(8_000, 4), Level(3_000, 6, is_point=True)),
+    rate=1e-3,
 )
 
 
