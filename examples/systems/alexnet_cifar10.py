@@ -97,10 +97,10 @@ RECIPE = Recipe(
     build=alexnet_cifar10,
     dense_epochs=24,
     levels=(
-        Level(100_000, 8, is_point=True),
-        Level(60_000, 9, is_point=True),
+        Level(100_000, 8),
+        Level(90_000, 16, is_point=True),
     ),
-    sharing_epochs=2,
+    sharing_epochs=3,
     batch_size=128,
     rate=2e-3,
     bits=5,
