@@ -48,6 +48,9 @@ STUDENT = replace(
 def main() -> None:
     options = arguments(__doc__.splitlines()[0]).parse_args()
     digits = load_digits()
+    if options.fast:
+        few = tuple(array[:2000] for array in digits.train)
+        digits = replace(digits, train=few)
 
     teaching = Run(TEACHER, digits, options, "keras_teacher")
     teacher = teaching.dense()
