@@ -98,9 +98,10 @@ RECIPE = Recipe(
     dense_epochs=24,
     levels=(
         Level(100_000, 8),
-        Level(90_000, 16, is_point=True),
+        Level(90_000, 16),
+        Level(88_000, 20, is_point=True),
     ),
-    sharing_epochs=3,
+    sharing_epochs=5,
     batch_size=128,
     rate=2e-3,
     bits=5,
