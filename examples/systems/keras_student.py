@@ -41,12 +41,16 @@ STUDENT = replace(
     build=dc.models.mnist_student,
     filters=None,
     levels=(Level(8_000, 4), Level(3_000, 6, is_point=True)),
+    rate=1e-3,
 )
 
 
 def main() -> None:
     options = arguments(__doc__.splitlines()[0]).parse_args()
     digits = load_digits()
+    if options.fast:
+        few = tuple(array[:2000] for array in digits.train)
+        digits = replace(digits, train=few)
 
     teaching = Run(TEACHER, digits, options, "keras_teacher")
     teacher = teaching.dense()

@@ -1,0 +1,131 @@
+"""Draws the pictures of the results, from the files in `docs/results`.
+
+Run it with:
+
+    python benchmarks/figures.py
+"""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+DENSE = {
+    "lenet_300_100": ("LeNet-300-100", 1_066_440),
+    "lenet5": ("LeNet-5", 1_724_320),
+    "mnist_cnn": ("Keras MNIST network", 4_799_528),
+}
+MARKERS = {
+    "Deep Compression": "x",
+    "entropy-penalised (Oktay 2020)": "P",
+    "MIRACLE": "s",
+    "the original report's student": "D",
+}
+
+
+def main() -> None:
+    save("rates", rates)
+    save("pruning", pruning)
+    save("centroids", centroids)
+
+
+def save(name: str, draw: Callable[[Figure], None]) -> None:
+    """Draws one picture and writes it."""
+    figure = Figure(layout="constrained")
+    draw(figure)
+    figure.savefig(RESULTS / f"{name}.png", dpi=100)
+
+
+def rates(figure: Figure) -> None:
+    """Draws accuracy over rate, a panel for each net."""
+    figure.set_size_inches(10, 4)
+    ours, published = table("records"), table("published")
+    panels = figure.subplots(1, 3)
+    for axes, (net, (title, dense)) in zip(panels, DENSE.items(), strict=True):
+        own = [row for row in ours if row["net"] == net]
+        scatter(axes, own, dense, marker="o", color="C0", label="deepcompress")
+        others = [row for row in published if row["net"] == net]
+        for number, (who, marker) in enumerate(MARKERS.items(), 1):
+            points = [row for row in others if row["who"] == who]
+            scatter(axes, points, dense, marker=marker, color=f"C{number}", label=who)
+        axes.set_xscale("log")
+        axes.set_xlim(10, 3000)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}x"))
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=1))
+        axes.margins(y=0.1)
+        axes.set_title(title)
+        axes.set_xlabel("times smaller, bytes of the file")
+        axes.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel("test accuracy")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+
+
+def pruning(figure: Figure) -> None:
+    """Draws accuracy over the share that is pruned."""
+    figure.set_size_inches(6, 3.8)
+    axes = figure.subplots()
+    points = json.loads((RESULTS / "curves.json").read_text())["pruning"]
+    shares = [100 * point["pruned"] for point in points]
+    for key, label, marker in (
+        ("with", "retrained for two epochs", "o"),
+        ("without", "not retrained", "s"),
+    ):
+        axes.plot(shares, [100 * p[key] for p in points], marker=marker, label=label)
+    axes.set_title("LeNet-300-100, pruned by magnitude")
+    axes.set_xlabel("weights pruned")
+    axes.set_ylabel("test accuracy")
+    axes.xaxis.set_major_formatter(PercentFormatter())
+    axes.yaxis.set_major_formatter(PercentFormatter())
+    axes.set_ylim(90, 99.5)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+
+
+def centroids(figure: Figure) -> None:
+    """Draws accuracy over bits, a line for each way to place the first centroids."""
+    figure.set_size_inches(9, 3.8)
+    points = json.loads((RESULTS / "curves.json").read_text())["sharing"]
+    inits = dict(zip(dict.fromkeys(p["init"] for p in points), "osv^", strict=False))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, key, title in (
+        (panels[0], "untrained", "as they are clustered"),
+        (panels[1], "trained", "after an epoch of training"),
+    ):
+        for init, marker in inits.items():
+            line = [point for point in points if point["init"] == init]
+            bits = [point["bits"] for point in line]
+            axes.plot(bits, [100 * p[key] for p in line], marker=marker, label=init)
+        axes.set_title(f"centroids {title}")
+        axes.set_xlabel("bits of a code")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("test accuracy")
+    panels[0].yaxis.set_major_formatter(PercentFormatter())
+    panels[0].legend(title="first centroids")
+    # What two bits come to untrained would flatten all the rest.
+    panels[0].set_ylim(100 * min(point["trained"] for point in points) - 0.5, 98.2)
+
+
+def scatter(axes: Axes, rows: list[dict[str, str]], dense: int, **style: str) -> None:
+    """Draws files as points."""
+    axes.plot(
+        [dense / float(row["bytes"]) for row in rows],
+        [100 - float(row["test_error"]) for row in rows],
+        linestyle="",
+        **style,
+    )
+
+
+def table(name: str) -> list[dict[str, str]]:
+    """Returns the rows of a file."""
+    with (RESULTS / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()
