@@ -17,10 +17,11 @@ class Entry:
 
     Attributes:
         data: What it was trained on; its inputs are scaled as these.
-        test_accuracy: Its accuracy on the test images, which chose nothing.
+        test_accuracy: Its accuracy on the test images.
         n_bytes: Bytes of the file.
         dense_bytes: Bytes of the dense net, 4 a parameter.
-        command: The command that made the file.
+        command: The command that made the file. For the two LeNets it gives another
+            file now, as distillation has been mended since.
     """
 
     data: str
