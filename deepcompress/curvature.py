@@ -15,6 +15,13 @@ def optimizers(model: keras.Model) -> list[Any]:
     return found
 
 
+def n_steps(model: keras.Model) -> int:
+    """Returns the steps that a model's optimizer has made."""
+    *_, updating = optimizers(model)
+    # With gradient accumulation it is no variable, on JAX.
+    return int(ops.convert_to_numpy(updating.iterations)) if updating.built else 0
+
+
 def has_second_moments(model: keras.Model) -> bool:
     """Whether the optimizer itself keeps a running second moment of each gradient."""
     return getattr(optimizers(model)[-1], "_velocities", None) is not None
@@ -52,9 +59,9 @@ def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
     """
     if getattr(model, "optimizer", None) is None or not has_second_moments(model):
         return None
-    *_, updating = optimizers(model)
-    if not updating.built or not int(ops.convert_to_numpy(updating.iterations)):
+    if n_steps(model) == 0:
         return None
+    *_, updating = optimizers(model)
     try:
         moments = updating._velocities[updating._get_variable_index(variable)]
     except KeyError:

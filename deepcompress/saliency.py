@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.curvature import has_second_moments, optimizers, second_moments
+from deepcompress.curvature import has_second_moments, n_steps, second_moments
 from deepcompress.tying import TieSet
 from deepcompress.variables import NamedVariable
 
@@ -66,7 +66,7 @@ class Saliency(Magnitude):
         with strategy.scope() if strategy else nullcontext():
             model.optimizer.build(model.trainable_variables)
         if has_second_moments(model):
-            self._n_seen = int(optimizers(model)[-1].iterations.numpy())
+            self._n_seen = n_steps(model)
             return
         if getattr(strategy, "num_replicas_in_sync", 1) > 1:
             raise ValueError(

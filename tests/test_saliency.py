@@ -126,3 +126,12 @@ def test_gradients_that_are_nan_are_named():
 def test_an_unknown_criterion_is_refused():
     with pytest.raises(ValueError, match="`criterion` must be one of"):
         dc.PruningCallback(0.5, criterion="gradient")
+
+
+def test_accumulated_gradients_are_counted():
+    optimizer = keras.optimizers.Adam(gradient_accumulation_steps=2)
+    model = dense_net(optimizer=optimizer)
+    for _ in range(2):  # a second time with an optimizer that has stepped
+        pruning = dc.PruningCallback(0.5, criterion="saliency")
+        model.fit(*regression(64), batch_size=4, verbose=0, callbacks=[pruning])
+        assert zeros(kernels(model)["hidden"]) == 100
