@@ -4,14 +4,13 @@ import html
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from io import StringIO
 from typing import Any
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from deepcompress._display import as_text, new_figure
 from deepcompress.coding.tensor import TensorStats
 from deepcompress.container import read
 
@@ -229,20 +228,12 @@ class CompressionReport:
             ImportError: Matplotlib is not installed.
             ValueError: No tensor has shared values.
         """
-        try:
-            from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
-        except ImportError:
-            raise ImportError(
-                "`plot` needs matplotlib: pip install 'deepcompress-keras[plot]'"
-            ) from None
         shared = {n: s for n, s in self.stats.items() if s.codebook is not None}
+        figure = new_figure(figsize or (10, 2.6 * max(1, len(shared))))
         if not shared:
             raise ValueError(
                 "No tensor has shared values, so there is nothing to draw."
             )
-        figure = Figure(
-            figsize=figsize or (10, 2.6 * len(shared)), layout="constrained"
-        )
         grid = figure.subplots(len(shared), 2, squeeze=False)
         for (name, stats), (left, right) in zip(shared.items(), grid, strict=True):
             _plot_codes(left, name, stats)
@@ -250,9 +241,7 @@ class CompressionReport:
         return figure
 
     def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=100, color_system=None).print(self.to_table())
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        return as_text(self.to_table())
 
     def __repr__(self) -> str:
         return f"<CompressionReport: {self._title()}>"

@@ -6,14 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from io import StringIO
 from typing import Any
 
 import keras
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from deepcompress._display import as_text, new_figure
 from deepcompress._files import atomic_writer
 from deepcompress.container import read
 from deepcompress.report import CompressionReport
@@ -218,13 +217,7 @@ class CompressionResult:
         Raises:
             ImportError: Matplotlib is not installed.
         """
-        try:
-            from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
-        except ImportError:
-            raise ImportError(
-                "`plot` needs matplotlib: pip install 'deepcompress-keras[plot]'"
-            ) from None
-        figure = Figure(figsize=figsize, layout="constrained")
+        figure = new_figure(figsize)
         axes = figure.subplots()
         for is_accurate, color in ((True, "tab:blue"), (False, "tab:red")):
             own = [p for p in self.curve if p.is_accurate is is_accurate]
@@ -246,9 +239,7 @@ class CompressionResult:
         return figure
 
     def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=100, color_system=None).print(self.to_table())
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        return as_text(self.to_table())
 
     def __repr__(self) -> str:
         return f"<CompressionResult: {self._title()}>"

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 import keras
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from deepcompress._display import as_text, new_figure
 from deepcompress.clusters import Init
 from deepcompress.pruning import prune
 from deepcompress.sharing import WeightSharingQuantizer
@@ -99,13 +98,7 @@ class Sensitivity:
         Raises:
             ImportError: Matplotlib is not installed.
         """
-        try:
-            from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
-        except ImportError:
-            raise ImportError(
-                "`plot` needs matplotlib: pip install 'deepcompress-keras[plot]'"
-            ) from None
-        figure = Figure(figsize=figsize, layout="constrained")
+        figure = new_figure(figsize)
         for axes, kind in zip(
             figure.subplots(1, 2, sharey=True), ("sparsity", "bits"), strict=True
         ):
@@ -124,9 +117,7 @@ class Sensitivity:
         return figure
 
     def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=100, color_system=None).print(self.to_table())
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        return as_text(self.to_table())
 
 
 def sensitivity(
