@@ -11,15 +11,18 @@ import deepcompress as dc
 
 RECIPE = Recipe(
     build=dc.models.lenet5,
-    dense_epochs=12,
+    dense_epochs=15,
     levels=(
-        Level(10_000, 8),
-        Level(5_000, 10),
-        Level(3_300, 16, is_point=True),
-        Level(2_300, 12),
-        Level(1_670, 18, is_point=True),
+        Level(10_000, 12),
+        Level(5_000, 14),
+        Level(3_050, 24, is_point=True),
+        Level(2_150, 18),
+        Level(1_540, 30, is_point=True),
     ),
-    sharing_epochs=5,
+    sharing_epochs=10,
+    batch_size=128,
+    rate=4e-3,
+    mantissa_bits=5,
 )
 
 if __name__ == "__main__":

@@ -11,17 +11,17 @@ import deepcompress as dc
 
 RECIPE = Recipe(
     build=dc.models.lenet_300_100,
-    dense_epochs=25,
+    dense_epochs=40,
     levels=(
-        Level(12_000, 25),
-        Level(6_000, 30),
-        Level(4_150, 50, is_point=True),
-        Level(3_100, 40),
-        Level(2_500, 60, is_point=True),
+        Level(12_000, 30),
+        Level(6_000, 50),
+        Level(4_000, 80, is_point=True),
+        Level(3_000, 60),
+        Level(2_400, 100, is_point=True),
     ),
-    sharing_epochs=25,
-    batch_size=128,
-    rate=4e-3,
+    sharing_epochs=40,
+    batch_size=256,
+    rate=8e-3,
 )
 
 if __name__ == "__main__":

@@ -11,15 +11,19 @@ import deepcompress as dc
 
 RECIPE = Recipe(
     build=dc.models.mnist_cnn,
-    dense_epochs=5,
+    dense_epochs=6,
     filters={"conv1": 0.5, "conv2": 0.5},
-    filter_epochs=2,
+    filter_epochs=3,
     levels=(
-        Level(12_000, 4),
-        Level(4_000, 8, is_point=True),
-        Level(2_250, 10, is_point=True),
+        Level(10_000, 6),
+        Level(4_000, 12, is_point=True),
+        Level(2_900, 8),
+        Level(2_150, 14, is_point=True),
     ),
-    sharing_epochs=3,
+    sharing_epochs=5,
+    batch_size=128,
+    rate=3e-3,
+    mantissa_bits=5,
 )
 
 if __name__ == "__main__":

@@ -359,7 +359,7 @@ class Run:
             mantissa_bits=recipe.mantissa_bits,
             init="optimal",
         )
-        epochs, rate = recipe.sharing_epochs, recipe.rate / 10
+        epochs, rate = recipe.sharing_epochs, recipe.rate / 4
         return self.train(model, epochs, sharing, teacher=teacher, rate=rate)
 
     def errors(self, model: keras.Model) -> tuple[float, float]:

@@ -96,11 +96,7 @@ def load_images(path: str | None, *, is_small: bool) -> Digits:
 RECIPE = Recipe(
     build=alexnet_cifar10,
     dense_epochs=24,
-    levels=(
-        Level(100_000, 8),
-        Level(90_000, 16),
-        Level(88_000, 20, is_point=True),
-    ),
+    levels=(Level(118_000, 24, is_point=True),),
     sharing_epochs=5,
     batch_size=128,
     rate=2e-3,
