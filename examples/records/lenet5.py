@@ -15,9 +15,9 @@ RECIPE = Recipe(
     levels=(
         Level(10_000, 12),
         Level(5_000, 14),
-        Level(3_050, 24, is_point=True),
-        Level(2_150, 18),
-        Level(1_540, 30, is_point=True),
+        Level(2_900, 24, is_point=True),
+        Level(2_050, 18),
+        Level(1_440, 30, is_point=True),
     ),
     sharing_epochs=10,
     batch_size=128,

@@ -17,7 +17,7 @@ RECIPE = Recipe(
         Level(6_000, 50),
         Level(4_000, 80, is_point=True),
         Level(3_000, 60),
-        Level(2_400, 100, is_point=True),
+        Level(2_300, 100, is_point=True),
     ),
     sharing_epochs=40,
     batch_size=256,

@@ -11,16 +11,16 @@ import deepcompress as dc
 
 RECIPE = Recipe(
     build=dc.models.mnist_cnn,
-    dense_epochs=6,
+    dense_epochs=5,
     filters={"conv1": 0.5, "conv2": 0.5},
-    filter_epochs=3,
+    filter_epochs=2,
     levels=(
-        Level(10_000, 6),
-        Level(4_000, 12, is_point=True),
-        Level(2_900, 8),
-        Level(2_150, 14, is_point=True),
+        Level(10_000, 5),
+        Level(4_000, 9, is_point=True),
+        Level(2_900, 6),
+        Level(2_150, 10, is_point=True),
     ),
-    sharing_epochs=5,
+    sharing_epochs=3,
     batch_size=128,
     rate=3e-3,
     mantissa_bits=5,
