@@ -22,6 +22,7 @@ RECIPE = Recipe(
     sharing_epochs=10,
     batch_size=128,
     rate=4e-3,
+    sharing_rate=1e-3,
     mantissa_bits=5,
 )
 

@@ -22,6 +22,7 @@ RECIPE = Recipe(
     sharing_epochs=40,
     batch_size=256,
     rate=8e-3,
+    sharing_rate=2e-3,
     bias_bits=4,
     mantissa_bits=4,
 )

@@ -23,6 +23,7 @@ RECIPE = Recipe(
     sharing_epochs=3,
     batch_size=128,
     rate=3e-3,
+    sharing_rate=7.5e-4,
     mantissa_bits=5,
 )
 

@@ -103,6 +103,7 @@ class Recipe:
         sharing_epochs: Epochs of training the centroids.
         batch_size: Images in a batch.
         rate: The highest learning rate.
+        sharing_rate: The highest learning rate of the centroids.
         bits: Bits of a code of the weights.
         bias_bits: Bits of a code of the biases.
         mantissa_bits: Binary digits of a shared value.
@@ -118,6 +119,7 @@ class Recipe:
     sharing_epochs: int
     batch_size: int = 64
     rate: float = 1e-3
+    sharing_rate: float = 1e-4
     bits: int = 4
     bias_bits: int = 3
     mantissa_bits: int = 3
@@ -359,7 +361,7 @@ class Run:
             mantissa_bits=recipe.mantissa_bits,
             init="optimal",
         )
-        epochs, rate = recipe.sharing_epochs, recipe.rate / 4
+        epochs, rate = recipe.sharing_epochs, recipe.sharing_rate
         return self.train(model, epochs, sharing, teacher=teacher, rate=rate)
 
     def errors(self, model: keras.Model) -> tuple[float, float]:

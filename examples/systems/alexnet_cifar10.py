@@ -100,6 +100,7 @@ RECIPE = Recipe(
     sharing_epochs=5,
     batch_size=128,
     rate=2e-3,
+    sharing_rate=5e-4,
     bits=5,
     bias_bits=4,
     mantissa_bits=5,

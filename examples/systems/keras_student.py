@@ -34,6 +34,7 @@ TEACHER = Recipe(
     sharing_epochs=2,
     batch_size=128,
     rate=2e-3,
+    sharing_rate=2e-4,
     batches=moved,
 )
 STUDENT = replace(
@@ -42,6 +43,7 @@ STUDENT = replace(
     filters=None,
     levels=(Level(8_000, 4), Level(3_000, 6, is_point=True)),
     rate=1e-3,
+    sharing_rate=1e-4,
 )
 
 
