@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import json
 import re
 import zlib
 from pathlib import Path
@@ -141,3 +142,16 @@ def test_the_lists_of_the_format_are_those_of_the_package():
     assert f"{len(directory.LISTINGS):,} bytes" in text
     assert f"`{zlib.crc32(directory.LISTINGS):08X}`" in text
     assert f"`{hashlib.sha256(directory.LISTINGS).hexdigest()}`" in text
+
+
+def test_the_net_on_cifar10_is_what_its_results_say():
+    results = json.loads((DOCS / "results" / "alexnet_cifar10.json").read_text())
+    (point,) = results["points"]
+    path = ROOT / "examples" / "systems" / point["file"]
+    assert path.stat().st_size == point["n_bytes"]
+    model = dc.load_model(path)
+    kernels = [w for w in model.get_weights() if w.ndim > 1]
+    # Some of them led nowhere, and went with their units.
+    assert 0.99 < sum(map(np.count_nonzero, kernels)) / point["n_weights"] <= 1
+    assert model.input_shape == (None, 32, 32, 3)
+    assert model.output_shape == (None, 10)
