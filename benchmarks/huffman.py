@@ -36,9 +36,9 @@ from typing import Any
 
 import numpy as np
 
-from deepcompress.coding import gaps
-from deepcompress.coding.bytestream import ByteReader
-from deepcompress.coding.huffman import HuffmanCode, count_symbols
+from deepcompress.dcz.coding import gaps
+from deepcompress.dcz.coding.bytestream import ByteReader
+from deepcompress.dcz.coding.huffman import HuffmanCode, count_symbols
 
 
 def indices(n: int, n_centroids: int) -> np.ndarray:

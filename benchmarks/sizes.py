@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deepcompress.coding.tensor import TensorStats
 from deepcompress.container import read, write
+from deepcompress.dcz.coding.huffman_tensor import TensorStats
 
 
 def framing(stats: dict[str, TensorStats], size: int) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from deepcompress.coding.codebook import shared_values
+from deepcompress.dcz.coding.codebook import shared_values
 from deepcompress.digits import least_normal, round_digits
 from deepcompress.kmeans import kmeans1d
 from deepcompress.kmeans_entropy import entropy_kmeans1d

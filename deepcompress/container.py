@@ -18,10 +18,10 @@ import numpy as np
 
 from deepcompress._files import atomic_writer
 from deepcompress._threads import n_processors
-from deepcompress.coding.bytestream import ByteReader
-from deepcompress.coding.context import ContextCoder
-from deepcompress.coding.context_tensor import ContextTensor
-from deepcompress.coding.tensor import CodedTensor, TensorStats
+from deepcompress.dcz.coding.bytestream import ByteReader
+from deepcompress.dcz.coding.context import ContextCoder
+from deepcompress.dcz.coding.context_tensor import ContextTensor
+from deepcompress.dcz.coding.huffman_tensor import CodedTensor, TensorStats
 from deepcompress.directory import (
     HUFFMAN,
     LISTINGS,

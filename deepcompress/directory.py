@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from deepcompress.coding.bytestream import ByteReader, string, varint
-from deepcompress.coding.context import LISTING, ContextCoder
+from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
+from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.errors import CorruptFileError
 
 MAGIC = b"\x89DCZ"

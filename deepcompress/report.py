@@ -11,8 +11,8 @@ from rich import box
 from rich.table import Table
 
 from deepcompress._display import as_text, new_figure
-from deepcompress.coding.tensor import TensorStats
 from deepcompress.container import read
+from deepcompress.dcz.coding.huffman_tensor import TensorStats
 
 # Three lines each, so that the table fits a terminal of 80 columns.
 _HEADINGS = (

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from deepcompress._threads import map_in_threads
-from deepcompress.coding.bytestream import varint
-from deepcompress.coding.context import LISTING, ContextCoder
-from deepcompress.coding.context_tensor import ContextTensor
-from deepcompress.coding.tensor import CodedTensor, TensorStats
+from deepcompress.dcz.coding.bytestream import varint
+from deepcompress.dcz.coding.context import LISTING, ContextCoder
+from deepcompress.dcz.coding.context_tensor import ContextTensor
+from deepcompress.dcz.coding.huffman_tensor import CodedTensor, TensorStats
 from deepcompress.directory import (
     CONTEXT,
     DTYPES,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcompress import container, directory, writer
-from deepcompress.coding.bytestream import varint
-from deepcompress.coding.context import LISTING, ContextCoder
+from deepcompress.dcz.coding.bytestream import varint
+from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.errors import CorruptFileError
 
 GOLDEN = Path(__file__).parent / "golden"

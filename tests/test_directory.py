@@ -4,8 +4,8 @@ import zlib
 import numpy as np
 import pytest
 
-from deepcompress.coding.bytestream import ByteReader
 from deepcompress.container import write
+from deepcompress.dcz.coding.bytestream import ByteReader
 from deepcompress.directory import (
     CONTEXT,
     Directory,

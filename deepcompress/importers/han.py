@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from deepcompress.coding.bytestream import ByteReader
+from deepcompress.dcz.coding.bytestream import ByteReader
 from deepcompress.errors import CorruptFileError
 from deepcompress.importers.layouts import CaffeLayer, assign, caffe_layers
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from deepcompress.coding.bytestream import ByteReader
+from deepcompress.dcz.coding.bytestream import ByteReader
 from deepcompress.errors import CorruptFileError
 
 _VARINT, _EIGHT_BYTES, _SIZED, _FOUR_BYTES = 0, 1, 2, 5

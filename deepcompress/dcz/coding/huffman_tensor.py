@@ -11,11 +11,11 @@ from math import prod
 
 import numpy as np
 
-from deepcompress.coding import gaps
-from deepcompress.coding.bytestream import ByteReader, varint
-from deepcompress.coding.codebook import SharedValues, shared_values
-from deepcompress.coding.huffman import MAX_ALPHABET, HuffmanCode, count_symbols
-from deepcompress.coding.positions import nonzeros, reverse
+from deepcompress.dcz.coding import gaps
+from deepcompress.dcz.coding.bytestream import ByteReader, varint
+from deepcompress.dcz.coding.codebook import SharedValues, shared_values
+from deepcompress.dcz.coding.huffman import MAX_ALPHABET, HuffmanCode, count_symbols
+from deepcompress.dcz.coding.positions import nonzeros, reverse
 from deepcompress.errors import CorruptFileError
 
 _HAS_GAPS = 1

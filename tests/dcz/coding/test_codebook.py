@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deepcompress import _native
-from deepcompress.coding.codebook import shared_values
+from deepcompress.dcz.coding.codebook import shared_values
 
 
 @given(

@@ -9,7 +9,7 @@ import numpy as np
 
 from deepcompress import _native
 from deepcompress._threads import map_in_threads
-from deepcompress.coding.bytestream import ByteReader, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, varint
 from deepcompress.errors import CorruptFileError
 
 MAX_ALPHABET = _native.DC_MAX_ALPHABET

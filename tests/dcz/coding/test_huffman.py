@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcompress import _native
-from deepcompress.coding.bytestream import ByteReader, varint
-from deepcompress.coding.huffman import HuffmanCode, count_symbols, symbol_dtype
+from deepcompress.dcz.coding.bytestream import ByteReader, varint
+from deepcompress.dcz.coding.huffman import HuffmanCode, count_symbols, symbol_dtype
 from deepcompress.errors import CorruptFileError
 
 counts_of_alphabets = st.lists(

@@ -11,9 +11,9 @@ from math import isqrt, prod
 import numpy as np
 
 from deepcompress import _native
-from deepcompress.coding.bytestream import ByteReader
-from deepcompress.coding.codebook import shared_values
-from deepcompress.coding.context import (
+from deepcompress.dcz.coding.bytestream import ByteReader
+from deepcompress.dcz.coding.codebook import shared_values
+from deepcompress.dcz.coding.context import (
     GEOMETRY,
     METHOD,
     N_CODES,
@@ -23,7 +23,11 @@ from deepcompress.coding.context import (
     ContextCoder,
     Matrix,
 )
-from deepcompress.coding.tensor import CodedTensor, TensorStats, pattern_dtype
+from deepcompress.dcz.coding.huffman_tensor import (
+    CodedTensor,
+    TensorStats,
+    pattern_dtype,
+)
 from deepcompress.errors import CorruptFileError
 
 _CODES, _VALUES, _ZEROS, _HUFFMAN = range(4)

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from test_tensor import dtypes, sparse, tensors
 
-from deepcompress.coding import context
-from deepcompress.coding.context import ContextCoder
-from deepcompress.coding.context_tensor import ContextTensor
-from deepcompress.coding.tensor import CodedTensor
+from deepcompress.dcz.coding import context
+from deepcompress.dcz.coding.context import ContextCoder
+from deepcompress.dcz.coding.context_tensor import ContextTensor
+from deepcompress.dcz.coding.huffman_tensor import CodedTensor
 from deepcompress.errors import CorruptFileError
 
 

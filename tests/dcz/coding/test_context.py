@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcompress import _native
-from deepcompress.coding.context import ContextCoder, Matrix
+from deepcompress.dcz.coding.context import ContextCoder, Matrix
 from deepcompress.directory import LISTINGS
 from deepcompress.errors import CorruptFileError
 

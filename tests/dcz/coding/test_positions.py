@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deepcompress import _native
-from deepcompress.coding.positions import nonzeros, reverse
+from deepcompress.dcz.coding.positions import nonzeros, reverse
 
 shapes = st.lists(st.integers(1, 7), min_size=1, max_size=5).map(tuple)
 masks = shapes.flatmap(lambda shape: hnp.arrays(bool, shape))

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from deepcompress import _native
-from deepcompress.coding.huffman import HuffmanCode, symbol_dtype
-from deepcompress.coding.positions import reverse
+from deepcompress.dcz.coding.huffman import HuffmanCode, symbol_dtype
+from deepcompress.dcz.coding.positions import reverse
 
 MAX_WIDTH = _native.DC_MAX_GAP_WIDTH
 _N_COUNTS = 1 << MAX_WIDTH

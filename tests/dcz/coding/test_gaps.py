@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deepcompress import _native
-from deepcompress.coding import gaps
+from deepcompress.dcz.coding import gaps
 from deepcompress.errors import CorruptFileError
 
 

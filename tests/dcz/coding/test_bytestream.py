@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcompress.coding.bytestream import ByteReader, string, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
 from deepcompress.errors import CorruptFileError
 
 

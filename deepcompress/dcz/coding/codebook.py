@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepcompress import _native
-from deepcompress.coding.huffman import symbol_dtype
+from deepcompress.dcz.coding.huffman import symbol_dtype
 
 
 class SharedValues(NamedTuple):

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from deepcompress.coding.bytestream import ByteReader
-from deepcompress.coding.tensor import CodedTensor
+from deepcompress.dcz.coding.bytestream import ByteReader
+from deepcompress.dcz.coding.huffman_tensor import CodedTensor
 from deepcompress.errors import CorruptFileError
 
 dtypes = st.sampled_from(

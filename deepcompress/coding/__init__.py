@@ -1,1 +1,0 @@
-"""Lossless coding of NumPy arrays: arrays in, bytes out, and back."""

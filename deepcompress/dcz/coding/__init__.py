@@ -1,0 +1,5 @@
+"""Lossless coding: one array in, bytes out, and back.
+
+Positions, codebooks, gaps, Huffman codes, contexts: each file is one idea, and two of
+them join these to a tensor as bytes. Nothing here knows of files, layers or names.
+"""
