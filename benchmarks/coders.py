@@ -36,9 +36,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deepcompress.container import read, write
 from deepcompress.dcz.coding.context import ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor, _code_patterns
+from deepcompress.dcz.container import read, write
 
 CHILD = Path(__file__).with_name("coders_nncodec.py")
 NETS = {

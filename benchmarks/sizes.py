@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deepcompress.container import read, write
 from deepcompress.dcz.coding.huffman_tensor import TensorStats
+from deepcompress.dcz.container import read, write
 
 
 def framing(stats: dict[str, TensorStats], size: int) -> int:

@@ -11,13 +11,13 @@ from deepcompress._version import __version__
 
 if TYPE_CHECKING:
     from deepcompress import importers, models
-    from deepcompress.container import Container, read
+    from deepcompress.dcz.container import Container, read
+    from deepcompress.dcz.report import CompressionReport
     from deepcompress.errors import CorruptFileError
     from deepcompress.kmeans import KMeans1D, kmeans1d
     from deepcompress.kmeans_entropy import entropy_kmeans1d
     from deepcompress.pipeline import compress
     from deepcompress.pruning import PruningCallback, prune
-    from deepcompress.report import CompressionReport
     from deepcompress.result import CompressionPoint, CompressionResult
     from deepcompress.scan import Sensitivity, sensitivity
     from deepcompress.schedules import (
@@ -58,10 +58,10 @@ __all__ = [
 
 _MODULES = {
     "CompressionPoint": "result",
-    "CompressionReport": "report",
+    "CompressionReport": "dcz.report",
     "CompressionResult": "result",
     "ConstantSparsity": "schedules",
-    "Container": "container",
+    "Container": "dcz.container",
     "CorruptFileError": "errors",
     "HuffmanSerializer": "serializer",
     "KMeans1D": "kmeans",
@@ -77,7 +77,7 @@ _MODULES = {
     "load_model": "serializer",
     "models": "models",
     "prune": "pruning",
-    "read": "container",
+    "read": "dcz.container",
     "sensitivity": "scan",
     "shrink": "shrinking",
 }

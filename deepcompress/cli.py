@@ -16,8 +16,8 @@ from rich.console import Console
 from deepcompress import importers
 from deepcompress._files import atomic_writer
 from deepcompress._version import __version__
-from deepcompress.container import read
-from deepcompress.report import CompressionReport
+from deepcompress.dcz.container import read
+from deepcompress.dcz.report import CompressionReport
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ import numpy as np
 from rich.console import Console
 
 from deepcompress._progress import Stages
+from deepcompress.dcz.report import CompressionReport
 from deepcompress.mnist import Digits, load_digits
 from deepcompress.recipes import RECIPES, Recipe
-from deepcompress.report import CompressionReport
 from deepcompress.serializer import HuffmanSerializer
 
 

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from deepcompress._display import as_text, new_figure
 from deepcompress._files import atomic_writer
-from deepcompress.container import read
-from deepcompress.report import CompressionReport
+from deepcompress.dcz.container import read
+from deepcompress.dcz.report import CompressionReport
 
 
 @dataclass(frozen=True)

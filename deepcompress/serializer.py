@@ -11,12 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress import container
-from deepcompress.container import Container
-from deepcompress.report import CompressionReport
+from deepcompress.dcz import container
+from deepcompress.dcz.container import Container
+from deepcompress.dcz.report import CompressionReport
+from deepcompress.dcz.writer import CODERS
 from deepcompress.shrinking import places
 from deepcompress.variables import NamedVariable, finalize, named_variables
-from deepcompress.writer import CODERS
 
 
 class HuffmanSerializer:

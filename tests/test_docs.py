@@ -13,7 +13,7 @@ import pytest
 import second_decoder
 
 import deepcompress as dc
-from deepcompress import container, directory
+from deepcompress.dcz import container, directory
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -8,7 +8,7 @@ from keras import layers
 from nets import dense_net, image_net
 
 import deepcompress as dc
-from deepcompress import container
+from deepcompress.dcz import container
 from deepcompress.importers import compress_h5
 from deepcompress.variables import named_variables
 

@@ -9,7 +9,7 @@ from keras import layers
 from nets import BACKEND, dense_net, image_net, regression
 
 import deepcompress as dc
-from deepcompress import container
+from deepcompress.dcz import container
 
 
 def compressed(model):

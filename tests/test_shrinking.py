@@ -11,7 +11,7 @@ from keras import layers
 from nets import BACKEND, dense_net, regression
 
 import deepcompress as dc
-from deepcompress import container
+from deepcompress.dcz import container
 from deepcompress.graph import Graph
 
 # JAX compiles each operation anew for every shape.

@@ -9,10 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from deepcompress import container
-from deepcompress.directory import DTYPES
+from deepcompress.dcz import container
+from deepcompress.dcz.directory import DTYPES
+from deepcompress.dcz.report import CompressionReport
 from deepcompress.errors import CorruptFileError
-from deepcompress.report import CompressionReport
 
 _ADVICE = "Load it into its model, and save that with `deepcompress.HuffmanSerializer`."
 # Keras 3 numbers the weights of a layer. What they are follows from its class, or from

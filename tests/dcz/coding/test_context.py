@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from deepcompress import _native
 from deepcompress.dcz.coding.context import ContextCoder, Matrix
-from deepcompress.directory import LISTINGS
+from deepcompress.dcz.directory import LISTINGS
 from deepcompress.errors import CorruptFileError
 
 MAX_NUMBER = (1 << 63) - 2

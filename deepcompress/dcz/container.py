@@ -22,7 +22,7 @@ from deepcompress.dcz.coding.bytestream import ByteReader
 from deepcompress.dcz.coding.context import ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
 from deepcompress.dcz.coding.huffman_tensor import CodedTensor, TensorStats
-from deepcompress.directory import (
+from deepcompress.dcz.directory import (
     HUFFMAN,
     LISTINGS,
     Section,
@@ -30,8 +30,8 @@ from deepcompress.directory import (
     read_listing,
     unpack_architecture,
 )
+from deepcompress.dcz.writer import CODERS
 from deepcompress.errors import CorruptFileError
-from deepcompress.writer import CODERS
 
 # Arrays of more than this together are not decoded unless the caller raises the
 # bound: a file of a few bytes can declare any size.

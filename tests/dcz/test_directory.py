@@ -4,9 +4,9 @@ import zlib
 import numpy as np
 import pytest
 
-from deepcompress.container import write
 from deepcompress.dcz.coding.bytestream import ByteReader
-from deepcompress.directory import (
+from deepcompress.dcz.container import write
+from deepcompress.dcz.directory import (
     CONTEXT,
     Directory,
     Section,
@@ -17,8 +17,8 @@ from deepcompress.directory import (
     read_directory,
     unpack_architecture,
 )
+from deepcompress.dcz.writer import CODERS
 from deepcompress.errors import CorruptFileError
-from deepcompress.writer import CODERS
 
 
 @pytest.mark.parametrize("before", [None, (), (3, 20), (0,)])

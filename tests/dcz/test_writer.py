@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import second_decoder
 
-from deepcompress import container, directory, writer
+from deepcompress.dcz import container, directory, writer
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from rich import box
 from rich.table import Table
 
 from deepcompress._display import as_text, new_figure
-from deepcompress.container import read
 from deepcompress.dcz.coding.huffman_tensor import TensorStats
+from deepcompress.dcz.container import read
 
 # Three lines each, so that the table fits a terminal of 80 columns.
 _HEADINGS = (
@@ -98,7 +98,7 @@ class CompressionReport:
     Example:
 
     >>> import io, numpy as np
-    >>> from deepcompress.container import write
+    >>> from deepcompress.dcz.container import write
     >>> kernel = np.zeros((100, 10), "float32")
     >>> kernel[::7] = 0.5
     >>> report = CompressionReport(*write(io.BytesIO(), {"dense/kernel": kernel}))

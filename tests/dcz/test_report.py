@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from deepcompress.container import write
-from deepcompress.report import CompressionReport
+from deepcompress.dcz.container import write
+from deepcompress.dcz.report import CompressionReport
 
 
 def arrays():

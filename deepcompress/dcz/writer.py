@@ -10,7 +10,7 @@ from deepcompress.dcz.coding.bytestream import varint
 from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
 from deepcompress.dcz.coding.huffman_tensor import CodedTensor, TensorStats
-from deepcompress.directory import (
+from deepcompress.dcz.directory import (
     CONTEXT,
     DTYPES,
     HUFFMAN,

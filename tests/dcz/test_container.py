@@ -10,7 +10,7 @@ import second_decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcompress import container, directory, writer
+from deepcompress.dcz import container, directory, writer
 from deepcompress.dcz.coding.bytestream import varint
 from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.errors import CorruptFileError
