@@ -45,8 +45,8 @@ from unittest import mock
 
 import numpy as np
 
-from deepcompress import kmeans
-from deepcompress.kmeans import kmeans1d
+from deepcompress.clustering import kmeans
+from deepcompress.clustering.kmeans import kmeans1d
 
 MEMORY_LIMIT = 4 << 30
 BASELINES = ("deepcompress", "numpy")  # never left out for their time

@@ -11,11 +11,11 @@ from deepcompress._version import __version__
 
 if TYPE_CHECKING:
     from deepcompress import importers, models
+    from deepcompress.clustering.entropy import entropy_kmeans1d
+    from deepcompress.clustering.kmeans import KMeans1D, kmeans1d
     from deepcompress.dcz.container import Container, read
     from deepcompress.dcz.report import CompressionReport
     from deepcompress.errors import CorruptFileError
-    from deepcompress.kmeans import KMeans1D, kmeans1d
-    from deepcompress.kmeans_entropy import entropy_kmeans1d
     from deepcompress.pipeline import compress
     from deepcompress.pruning import PruningCallback, prune
     from deepcompress.result import CompressionPoint, CompressionResult
@@ -64,16 +64,16 @@ _MODULES = {
     "Container": "dcz.container",
     "CorruptFileError": "errors",
     "HuffmanSerializer": "serializer",
-    "KMeans1D": "kmeans",
+    "KMeans1D": "clustering.kmeans",
     "PolynomialDecay": "schedules",
     "PruningCallback": "pruning",
     "PruningSchedule": "schedules",
     "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
     "compress": "pipeline",
-    "entropy_kmeans1d": "kmeans_entropy",
+    "entropy_kmeans1d": "clustering.entropy",
     "importers": "importers",
-    "kmeans1d": "kmeans",
+    "kmeans1d": "clustering.kmeans",
     "load_model": "serializer",
     "models": "models",
     "prune": "pruning",

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from deepcompress._display import as_text, new_figure
-from deepcompress.clusters import Init
+from deepcompress.clustering.clusters import Init
 from deepcompress.pruning import prune
 from deepcompress.sharing import WeightSharingQuantizer
 from deepcompress.variables import choose

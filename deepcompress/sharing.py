@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from deepcompress.clusters import Clusters, Init, cluster
+from deepcompress.clustering.clusters import Clusters, Init, cluster
+from deepcompress.clustering.rounding import round_digits
 from deepcompress.curvature import second_moments
-from deepcompress.digits import round_digits
 from deepcompress.tying import Gradient, MaskTie, SharingTie, Tie, TieSet
 from deepcompress.variables import NamedVariable, biases, choose
 

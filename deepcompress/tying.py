@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from deepcompress.clusters import scatter
+from deepcompress.clustering.clusters import scatter
 from deepcompress.curvature import optimizers
 
 Gradient = Literal["mean", "sum"]

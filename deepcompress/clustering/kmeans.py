@@ -13,7 +13,7 @@ from deepcompress import _native
 from deepcompress._threads import map_in_threads, n_processors
 
 if TYPE_CHECKING:
-    from deepcompress.kmeans_estimator import KMeans1D
+    from deepcompress.clustering.estimator import KMeans1D
 
 __all__ = ["KMeans1D", "KMeans1DResult", "kmeans1d"]
 
@@ -152,7 +152,7 @@ def kmeans1d(
     Example:
 
     >>> import numpy as np
-    >>> from deepcompress.kmeans import kmeans1d
+    >>> from deepcompress.clustering.kmeans import kmeans1d
     >>> centers, labels, inertia = kmeans1d([1.0, 9.5, 1.5, 2.0, 8.5], n_clusters=2)
     >>> centers
     array([1.5, 9. ])
@@ -501,7 +501,7 @@ def _lloyd(data: _Sorted, elements: _Elements, start: _Array, max_iter: int) -> 
 def __getattr__(name: str) -> Any:
     # scikit-learn takes a second to import: only who asks for the estimator waits.
     if name == "KMeans1D":
-        from deepcompress.kmeans_estimator import KMeans1D  # noqa: PLC0415
+        from deepcompress.clustering.estimator import KMeans1D  # noqa: PLC0415
 
         return KMeans1D
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from deepcompress.kmeans import assign_labels, kmeans1d
+from deepcompress.clustering.kmeans import assign_labels, kmeans1d
 
 __all__ = ["KMeans1D"]
 
@@ -49,7 +49,7 @@ class KMeans1D(ClusterMixin, BaseEstimator):
     Example:
 
     >>> import numpy as np
-    >>> from deepcompress.kmeans import KMeans1D
+    >>> from deepcompress.clustering.kmeans import KMeans1D
     >>> X = np.array([[1.0], [9.5], [1.5], [2.0], [8.5]])
     >>> model = KMeans1D(n_clusters=2).fit(X)
     >>> model.cluster_centers_

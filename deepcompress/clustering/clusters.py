@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 
+from deepcompress.clustering.entropy import entropy_kmeans1d
+from deepcompress.clustering.kmeans import kmeans1d
+from deepcompress.clustering.rounding import least_normal, round_digits
 from deepcompress.dcz.coding.codebook import shared_values
-from deepcompress.digits import least_normal, round_digits
-from deepcompress.kmeans import kmeans1d
-from deepcompress.kmeans_entropy import entropy_kmeans1d
 
 Init = Literal["linear", "density", "random", "kmeans++", "optimal"]
 

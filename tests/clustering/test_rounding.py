@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcompress.digits import round_digits
+from deepcompress.clustering.rounding import round_digits
 
 DTYPES = {
     "float16": (np.float16, 10),

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deepcompress.digits import round_digits
-from deepcompress.kmeans import KMeans1DResult, kmeans1d
+from deepcompress.clustering.kmeans import KMeans1DResult, kmeans1d
+from deepcompress.clustering.rounding import round_digits
 
 _Array: TypeAlias = NDArray[Any]
 

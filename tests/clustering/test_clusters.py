@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcompress import entropy_kmeans1d, kmeans1d
-from deepcompress.clusters import cluster
+from deepcompress.clustering.clusters import cluster
 
 DTYPES = ["float16", "float32", "float64", ml_dtypes.bfloat16]
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deepcompress import _native, kmeans
-from deepcompress.kmeans import KMeans1D, kmeans1d
+from deepcompress import _native
+from deepcompress.clustering import kmeans
+from deepcompress.clustering.kmeans import KMeans1D, kmeans1d
 
 INITS = ("optimal", "linear", "density", "random", "kmeans++")
 SLOW_TWIN = settings(max_examples=60, deadline=None)
@@ -962,7 +963,7 @@ def test_the_kernels_refuse_what_does_not_fit():
 
 def test_the_module_is_light():
     code = (
-        "import sys, deepcompress.kmeans as k; k.kmeans1d([1.0, 2.0], 2);"
+        "import sys, deepcompress.clustering.kmeans as k; k.kmeans1d([1.0, 2.0], 2);"
         "sys.exit(bool({'tensorflow', 'keras', 'sklearn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
