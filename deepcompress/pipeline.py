@@ -16,6 +16,7 @@ from rich.console import Console
 from deepcompress._progress import Stages
 from deepcompress.checkpoint import Checkpoint, State
 from deepcompress.dcz.writer import CODERS
+from deepcompress.network.variables import choose, named_variables
 from deepcompress.pruning import PruningCallback
 from deepcompress.result import Budget, CompressionPoint, CompressionResult
 from deepcompress.scan import sensitivity
@@ -24,7 +25,6 @@ from deepcompress.serializer import HuffmanSerializer
 from deepcompress.sharing import WeightSharingQuantizer
 from deepcompress.shrinking import shrink
 from deepcompress.training import Copier, DivergedError, Trainer, quiet
-from deepcompress.variables import choose, named_variables
 
 _SHARING: dict[str, Any] = {"init": "optimal", "bias_bits": 4, "mantissa_bits": 4}
 _BITS = (3, 4, 5, 6, 8)

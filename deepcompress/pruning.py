@@ -7,11 +7,11 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
+from deepcompress.network.ties import MaskTie, TieSet
+from deepcompress.network.variables import NamedVariable, choose
 from deepcompress.saliency import Magnitude, Saliency
 from deepcompress.schedules import ConstantSparsity, PruningSchedule, check_sparsity
 from deepcompress.structures import Structure, Tensor, check_structure, masks
-from deepcompress.tying import MaskTie, TieSet
-from deepcompress.variables import NamedVariable, choose
 
 Scope = Literal["layer", "global"]
 Criterion = Literal["magnitude", "saliency"]

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.curvature import has_second_moments, n_steps, second_moments
-from deepcompress.tying import TieSet
-from deepcompress.variables import NamedVariable
+from deepcompress.network.moments import has_second_moments, n_steps, second_moments
+from deepcompress.network.ties import TieSet
+from deepcompress.network.variables import NamedVariable
 
 # A running mean of squared gradients is worth reading after so many steps, or after a
 # quarter of a fit that is short.

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from deepcompress._display import as_text, new_figure
 from deepcompress.clustering.clusters import Init
+from deepcompress.network.variables import choose
 from deepcompress.pruning import prune
 from deepcompress.sharing import WeightSharingQuantizer
-from deepcompress.variables import choose
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from deepcompress.dcz import container
 from deepcompress.dcz.container import Container
 from deepcompress.dcz.report import CompressionReport
 from deepcompress.dcz.writer import CODERS
+from deepcompress.network.variables import NamedVariable, finalize, named_variables
 from deepcompress.shrinking import places
-from deepcompress.variables import NamedVariable, finalize, named_variables
 
 
 class HuffmanSerializer:

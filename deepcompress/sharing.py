@@ -9,9 +9,9 @@ import numpy as np
 
 from deepcompress.clustering.clusters import Clusters, Init, cluster
 from deepcompress.clustering.rounding import round_digits
-from deepcompress.curvature import second_moments
-from deepcompress.tying import Gradient, MaskTie, SharingTie, Tie, TieSet
-from deepcompress.variables import NamedVariable, biases, choose
+from deepcompress.network.moments import second_moments
+from deepcompress.network.ties import Gradient, MaskTie, SharingTie, Tie, TieSet
+from deepcompress.network.variables import NamedVariable, biases, choose
 
 SampleWeight = Literal["curvature"] | None
 _MAX_CODES = 1 << 16

@@ -11,7 +11,7 @@ import numpy as np
 
 from deepcompress.channels import Channels
 from deepcompress.graph import Graph, graph_of
-from deepcompress.variables import finalize, named_variables
+from deepcompress.network.variables import finalize, named_variables
 
 
 def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from deepcompress.variables import NamedVariable
+from deepcompress.network.variables import NamedVariable
 
 Structure = tuple[int, int] | Literal["channel"] | None
 

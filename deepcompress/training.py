@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from deepcompress.curvature import optimizers
 from deepcompress.distilling import distiller
+from deepcompress.network.moments import optimizers
 from deepcompress.serializer import HuffmanSerializer
 from deepcompress.shrinking import own_objects
 

@@ -10,7 +10,7 @@ from nets import dense_net, image_net
 import deepcompress as dc
 from deepcompress.dcz import container
 from deepcompress.importers import compress_h5
-from deepcompress.variables import named_variables
+from deepcompress.network.variables import named_variables
 
 # Keras itself warns of the old format.
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving:UserWarning")

@@ -4,7 +4,7 @@ import pytest
 from nets import BACKEND, dense_net, image_net, kernels, regression, zeros
 
 import deepcompress as dc
-from deepcompress.tying import MaskTie
+from deepcompress.network.ties import MaskTie
 
 
 class Recorder(keras.callbacks.Callback):

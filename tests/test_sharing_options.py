@@ -9,7 +9,7 @@ from test_pruning import fit
 from test_sharing import distinct
 
 import deepcompress as dc
-from deepcompress.curvature import second_moments
+from deepcompress.network.moments import second_moments
 
 
 def trained(sparsity=0.5, **arguments):

@@ -5,8 +5,8 @@ from keras import layers
 from nets import dense_net, kernels, regression, zeros
 
 import deepcompress as dc
+from deepcompress.network.variables import NamedVariable, named_variables
 from deepcompress.structures import Tensor, masks
-from deepcompress.variables import NamedVariable, named_variables
 
 
 def tensor(scores, name="layer/kernel", **axes):

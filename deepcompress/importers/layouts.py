@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.variables import named_variables, walk
+from deepcompress.network.variables import named_variables, walk
 
 _TURNED = ("Permute", "Transpose")
 

@@ -22,7 +22,7 @@ import numpy as np
 
 import deepcompress as dc
 from deepcompress.mnist import Digits, ShiftedImages, load_digits
-from deepcompress.variables import named_variables
+from deepcompress.network.variables import named_variables
 
 # Takes the images in a batch and a seed, and returns batches for a training.
 Batches = Callable[..., keras.utils.PyDataset]

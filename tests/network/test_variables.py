@@ -4,7 +4,7 @@ import pytest
 from keras import layers
 from nets import dense_net, image_net
 
-from deepcompress.variables import choose, named_variables
+from deepcompress.network.variables import choose, named_variables
 
 
 def names(model):

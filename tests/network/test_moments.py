@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from nets import dense_net, regression
 
-from deepcompress.curvature import second_moments
+from deepcompress.network.moments import second_moments
 
 OPTIMIZERS = ["Adam", "AdamW", "Nadam", "RMSprop"]
 

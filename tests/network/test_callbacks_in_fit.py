@@ -17,7 +17,7 @@ from nets import BACKEND, dense_net, kernels, regression, zeros
 from test_pruning import fit
 
 import deepcompress as dc
-from deepcompress.variables import named_variables
+from deepcompress.network.variables import named_variables
 
 SPARSITY = 0.5
 BITS = 2

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from deepcompress.clustering.clusters import scatter
-from deepcompress.curvature import optimizers
+from deepcompress.network.moments import optimizers
 
 Gradient = Literal["mean", "sum"]
 
