@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from deepcompress.dcz.report import CompressionReport
     from deepcompress.errors import CorruptFileError
     from deepcompress.pipeline import compress
-    from deepcompress.pruning import PruningCallback, prune
-    from deepcompress.result import CompressionPoint, CompressionResult
-    from deepcompress.scan import Sensitivity, sensitivity
-    from deepcompress.schedules import (
+    from deepcompress.pruning.callback import PruningCallback, prune
+    from deepcompress.pruning.schedules import (
         ConstantSparsity,
         PolynomialDecay,
         PruningSchedule,
     )
+    from deepcompress.result import CompressionPoint, CompressionResult
+    from deepcompress.scan import Sensitivity, sensitivity
     from deepcompress.serializer import HuffmanSerializer, load_model
     from deepcompress.sharing import WeightSharingQuantizer
     from deepcompress.shrinking import shrink
@@ -60,14 +60,14 @@ _MODULES = {
     "CompressionPoint": "result",
     "CompressionReport": "dcz.report",
     "CompressionResult": "result",
-    "ConstantSparsity": "schedules",
+    "ConstantSparsity": "pruning.schedules",
     "Container": "dcz.container",
     "CorruptFileError": "errors",
     "HuffmanSerializer": "serializer",
     "KMeans1D": "clustering.kmeans",
-    "PolynomialDecay": "schedules",
-    "PruningCallback": "pruning",
-    "PruningSchedule": "schedules",
+    "PolynomialDecay": "pruning.schedules",
+    "PruningCallback": "pruning.callback",
+    "PruningSchedule": "pruning.schedules",
     "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
     "compress": "pipeline",
@@ -76,7 +76,7 @@ _MODULES = {
     "kmeans1d": "clustering.kmeans",
     "load_model": "serializer",
     "models": "models",
-    "prune": "pruning",
+    "prune": "pruning.callback",
     "read": "dcz.container",
     "sensitivity": "scan",
     "shrink": "shrinking",

@@ -17,10 +17,10 @@ from deepcompress._progress import Stages
 from deepcompress.checkpoint import Checkpoint, State
 from deepcompress.dcz.writer import CODERS
 from deepcompress.network.variables import choose, named_variables
-from deepcompress.pruning import PruningCallback
+from deepcompress.pruning.callback import PruningCallback
+from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.result import Budget, CompressionPoint, CompressionResult
 from deepcompress.scan import sensitivity
-from deepcompress.schedules import PolynomialDecay
 from deepcompress.serializer import HuffmanSerializer
 from deepcompress.sharing import WeightSharingQuantizer
 from deepcompress.shrinking import shrink

@@ -12,8 +12,8 @@ import keras
 
 from deepcompress.mnist import Digits, ShiftedImages
 from deepcompress.models import lenet5, lenet_300_100
-from deepcompress.pruning import PruningCallback
-from deepcompress.schedules import PolynomialDecay
+from deepcompress.pruning.callback import PruningCallback
+from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.sharing import WeightSharingQuantizer
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from deepcompress._display import as_text, new_figure
 from deepcompress.clustering.clusters import Init
 from deepcompress.network.variables import choose
-from deepcompress.pruning import prune
+from deepcompress.pruning.callback import prune
 from deepcompress.sharing import WeightSharingQuantizer
 
 

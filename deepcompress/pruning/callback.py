@@ -9,9 +9,13 @@ import numpy as np
 
 from deepcompress.network.ties import MaskTie, TieSet
 from deepcompress.network.variables import NamedVariable, choose
-from deepcompress.saliency import Magnitude, Saliency
-from deepcompress.schedules import ConstantSparsity, PruningSchedule, check_sparsity
-from deepcompress.structures import Structure, Tensor, check_structure, masks
+from deepcompress.pruning.criteria import Magnitude, Saliency
+from deepcompress.pruning.masks import Structure, Tensor, check_structure, masks
+from deepcompress.pruning.schedules import (
+    ConstantSparsity,
+    PruningSchedule,
+    check_sparsity,
+)
 
 Scope = Literal["layer", "global"]
 Criterion = Literal["magnitude", "saliency"]

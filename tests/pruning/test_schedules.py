@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from deepcompress.schedules import ConstantSparsity, PolynomialDecay, PruningSchedule
+from deepcompress.pruning.schedules import (
+    ConstantSparsity,
+    PolynomialDecay,
+    PruningSchedule,
+)
 
 
 class Linear(PruningSchedule):

@@ -6,7 +6,7 @@ from nets import dense_net, kernels, regression, zeros
 
 import deepcompress as dc
 from deepcompress.network.variables import NamedVariable, named_variables
-from deepcompress.structures import Tensor, masks
+from deepcompress.pruning.masks import Tensor, masks
 
 
 def tensor(scores, name="layer/kernel", **axes):
