@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from deepcompress.scan import Sensitivity, sensitivity
     from deepcompress.serializer import HuffmanSerializer, load_model
     from deepcompress.sharing import WeightSharingQuantizer
-    from deepcompress.shrinking import shrink
+    from deepcompress.shrinking.shrink import shrink
 
 __all__ = [
     "CompressionPoint",
@@ -79,7 +79,7 @@ _MODULES = {
     "prune": "pruning.callback",
     "read": "dcz.container",
     "sensitivity": "scan",
-    "shrink": "shrinking",
+    "shrink": "shrinking.shrink",
 }
 
 

@@ -23,7 +23,7 @@ from deepcompress.result import Budget, CompressionPoint, CompressionResult
 from deepcompress.scan import sensitivity
 from deepcompress.serializer import HuffmanSerializer
 from deepcompress.sharing import WeightSharingQuantizer
-from deepcompress.shrinking import shrink
+from deepcompress.shrinking.shrink import shrink
 from deepcompress.training import Copier, DivergedError, Trainer, quiet
 
 _SHARING: dict[str, Any] = {"init": "optimal", "bias_bits": 4, "mantissa_bits": 4}

@@ -16,7 +16,7 @@ from deepcompress.dcz.container import Container
 from deepcompress.dcz.report import CompressionReport
 from deepcompress.dcz.writer import CODERS
 from deepcompress.network.variables import NamedVariable, finalize, named_variables
-from deepcompress.shrinking import places
+from deepcompress.shrinking.shrink import places
 
 
 class HuffmanSerializer:

@@ -14,7 +14,7 @@ import numpy as np
 from deepcompress.distilling import distiller
 from deepcompress.network.moments import optimizers
 from deepcompress.serializer import HuffmanSerializer
-from deepcompress.shrinking import own_objects
+from deepcompress.shrinking.shrink import own_objects
 
 _BATCH_SIZE = 64
 _RATE = 1e-3

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.channels import Channels
-from deepcompress.graph import Graph, graph_of
 from deepcompress.network.variables import finalize, named_variables
+from deepcompress.shrinking.graph import Graph, graph_of
+from deepcompress.shrinking.rules import Channels
 
 
 def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:

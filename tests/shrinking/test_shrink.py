@@ -12,7 +12,7 @@ from nets import BACKEND, dense_net, regression
 
 import deepcompress as dc
 from deepcompress.dcz import container
-from deepcompress.graph import Graph
+from deepcompress.shrinking.graph import Graph
 
 # JAX compiles each operation anew for every shape.
 FEW = settings(max_examples=3 if BACKEND == "jax" else 12)

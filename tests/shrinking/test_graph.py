@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from deepcompress.graph import Graph, graph_of
+from deepcompress.shrinking.graph import Graph, graph_of
 
 
 def test_units_that_are_added_twice_are_one():

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.channels import KINDS, Channels, Step
+from deepcompress.shrinking.rules import KINDS, Channels, Step
 
 
 class Graph:

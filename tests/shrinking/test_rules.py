@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from deepcompress.graph import Graph
+from deepcompress.shrinking.graph import Graph
 
 
 @pytest.mark.parametrize(
