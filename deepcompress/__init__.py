@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         PruningSchedule,
     )
     from deepcompress.result import CompressionPoint, CompressionResult
+    from deepcompress.saving.serializer import HuffmanSerializer, load_model
     from deepcompress.scan import Sensitivity, sensitivity
-    from deepcompress.serializer import HuffmanSerializer, load_model
     from deepcompress.sharing import WeightSharingQuantizer
     from deepcompress.shrinking.shrink import shrink
 
@@ -63,7 +63,7 @@ _MODULES = {
     "ConstantSparsity": "pruning.schedules",
     "Container": "dcz.container",
     "CorruptFileError": "errors",
-    "HuffmanSerializer": "serializer",
+    "HuffmanSerializer": "saving.serializer",
     "KMeans1D": "clustering.kmeans",
     "PolynomialDecay": "pruning.schedules",
     "PruningCallback": "pruning.callback",
@@ -74,7 +74,7 @@ _MODULES = {
     "entropy_kmeans1d": "clustering.entropy",
     "importers": "importers",
     "kmeans1d": "clustering.kmeans",
-    "load_model": "serializer",
+    "load_model": "saving.serializer",
     "models": "models",
     "prune": "pruning.callback",
     "read": "dcz.container",

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from deepcompress.serializer import load_model
+from deepcompress.saving.serializer import load_model
 
 
 def main(path: str, expected_path: str) -> None:

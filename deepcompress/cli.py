@@ -153,7 +153,7 @@ def _compress(options: argparse.Namespace) -> None:
 def _compress_model(file: str, output: str) -> CompressionReport:
     import keras  # noqa: PLC0415
 
-    from deepcompress.serializer import HuffmanSerializer  # noqa: PLC0415
+    from deepcompress.saving.serializer import HuffmanSerializer  # noqa: PLC0415
 
     try:
         with warnings.catch_warnings(action="ignore"):  # of the optimizer's state
@@ -196,7 +196,7 @@ def _extract(options: argparse.Namespace) -> None:
 
 
 def _extract_model(file: str, output: str) -> None:
-    from deepcompress.serializer import load_model  # noqa: PLC0415
+    from deepcompress.saving.serializer import load_model  # noqa: PLC0415
 
     # Weights alone go without the state of an optimizer that has never stepped.
     model = load_model(file, compile=output.endswith(".keras"))

@@ -17,7 +17,7 @@ from deepcompress._progress import Stages
 from deepcompress.dcz.report import CompressionReport
 from deepcompress.mnist import Digits, load_digits
 from deepcompress.recipes import RECIPES, Recipe
-from deepcompress.serializer import HuffmanSerializer
+from deepcompress.saving.serializer import HuffmanSerializer
 
 
 def run(

@@ -20,8 +20,8 @@ from deepcompress.network.variables import choose, named_variables
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.result import Budget, CompressionPoint, CompressionResult
+from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.scan import sensitivity
-from deepcompress.serializer import HuffmanSerializer
 from deepcompress.sharing import WeightSharingQuantizer
 from deepcompress.shrinking.shrink import shrink
 from deepcompress.training import Copier, DivergedError, Trainer, quiet

@@ -118,7 +118,7 @@ class CompressionResult:
     Example:
 
     >>> import keras
-    >>> from deepcompress.serializer import HuffmanSerializer
+    >>> from deepcompress.saving.serializer import HuffmanSerializer
     >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     >>> data = HuffmanSerializer().dumps(model)
     >>> point = CompressionPoint(

@@ -13,7 +13,7 @@ import numpy as np
 
 from deepcompress.distilling import distiller
 from deepcompress.network.moments import optimizers
-from deepcompress.serializer import HuffmanSerializer
+from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.shrinking.shrink import own_objects
 
 _BATCH_SIZE = 64

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import keras
 
-from deepcompress.serializer import load_model
+from deepcompress.saving.serializer import load_model
 
 _FOLDER = files("deepcompress.models") / "zoo"
 
