@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from deepcompress.dcz.container import Container, read
     from deepcompress.dcz.report import CompressionReport
     from deepcompress.errors import CorruptFileError
-    from deepcompress.pipeline import compress
     from deepcompress.pruning.callback import PruningCallback, prune
     from deepcompress.pruning.schedules import (
         ConstantSparsity,
         PolynomialDecay,
         PruningSchedule,
     )
-    from deepcompress.result import CompressionPoint, CompressionResult
     from deepcompress.saving.serializer import HuffmanSerializer, load_model
     from deepcompress.scan import Sensitivity, sensitivity
+    from deepcompress.search.compress import compress
+    from deepcompress.search.result import CompressionPoint, CompressionResult
     from deepcompress.sharing import WeightSharingQuantizer
     from deepcompress.shrinking.shrink import shrink
 
@@ -57,9 +57,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CompressionPoint": "result",
+    "CompressionPoint": "search.result",
     "CompressionReport": "dcz.report",
-    "CompressionResult": "result",
+    "CompressionResult": "search.result",
     "ConstantSparsity": "pruning.schedules",
     "Container": "dcz.container",
     "CorruptFileError": "errors",
@@ -70,7 +70,7 @@ _MODULES = {
     "PruningSchedule": "pruning.schedules",
     "Sensitivity": "scan",
     "WeightSharingQuantizer": "sharing",
-    "compress": "pipeline",
+    "compress": "search.compress",
     "entropy_kmeans1d": "clustering.entropy",
     "importers": "importers",
     "kmeans1d": "clustering.kmeans",

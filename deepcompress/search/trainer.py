@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from deepcompress.distilling import distiller
 from deepcompress.network.moments import optimizers
 from deepcompress.saving.serializer import HuffmanSerializer
+from deepcompress.search.distilling import distiller
 from deepcompress.shrinking.shrink import own_objects
 
 _BATCH_SIZE = 64

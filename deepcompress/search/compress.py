@@ -14,17 +14,17 @@ import numpy as np
 from rich.console import Console
 
 from deepcompress._progress import Stages
-from deepcompress.checkpoint import Checkpoint, State
 from deepcompress.dcz.writer import CODERS
 from deepcompress.network.variables import choose, named_variables
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
-from deepcompress.result import Budget, CompressionPoint, CompressionResult
 from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.scan import sensitivity
+from deepcompress.search.checkpoint import Checkpoint, State
+from deepcompress.search.result import Budget, CompressionPoint, CompressionResult
+from deepcompress.search.trainer import Copier, DivergedError, Trainer, quiet
 from deepcompress.sharing import WeightSharingQuantizer
 from deepcompress.shrinking.shrink import shrink
-from deepcompress.training import Copier, DivergedError, Trainer, quiet
 
 _SHARING: dict[str, Any] = {"init": "optimal", "bias_bits": 4, "mantissa_bits": 4}
 _BITS = (3, 4, 5, 6, 8)

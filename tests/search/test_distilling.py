@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from deepcompress.distilling import distiller
+from deepcompress.search.distilling import distiller
 
 TEMPERATURE = 3.0
 RNG = np.random.default_rng(0)

@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 import deepcompress as dc
-from deepcompress import distilling, pipeline, training
-from deepcompress.result import Budget
+from deepcompress.search import compress, distilling, trainer
+from deepcompress.search.result import Budget
 
 
 def blobs(n=600, seed=0):
@@ -118,7 +118,7 @@ import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 sys.path.insert(0, sys.argv[1])
 from test_pipeline import classifier, compress
-from deepcompress.checkpoint import Checkpoint
+from deepcompress.search.checkpoint import Checkpoint
 save, n_saved = Checkpoint.save, 0
 def save_and_die(self, state):
     global n_saved

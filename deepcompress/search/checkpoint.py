@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepcompress._files import atomic_writer
-from deepcompress.result import CompressionPoint
+from deepcompress.search.result import CompressionPoint
 
 _STATE = "state.json"
 
