@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         PruningSchedule,
     )
     from deepcompress.saving.serializer import HuffmanSerializer, load_model
-    from deepcompress.scan import Sensitivity, sensitivity
     from deepcompress.search.compress import compress
     from deepcompress.search.result import CompressionPoint, CompressionResult
+    from deepcompress.sensitivity import Sensitivity, sensitivity
     from deepcompress.sharing import WeightSharingQuantizer
     from deepcompress.shrinking.shrink import shrink
 
@@ -68,7 +68,7 @@ _MODULES = {
     "PolynomialDecay": "pruning.schedules",
     "PruningCallback": "pruning.callback",
     "PruningSchedule": "pruning.schedules",
-    "Sensitivity": "scan",
+    "Sensitivity": "sensitivity",
     "WeightSharingQuantizer": "sharing",
     "compress": "search.compress",
     "entropy_kmeans1d": "clustering.entropy",
@@ -78,7 +78,7 @@ _MODULES = {
     "models": "models",
     "prune": "pruning.callback",
     "read": "dcz.container",
-    "sensitivity": "scan",
+    "sensitivity": "sensitivity",
     "shrink": "shrinking.shrink",
 }
 

@@ -19,10 +19,10 @@ from deepcompress.network.variables import choose, named_variables
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.saving.serializer import HuffmanSerializer
-from deepcompress.scan import sensitivity
 from deepcompress.search.checkpoint import Checkpoint, State
 from deepcompress.search.result import Budget, CompressionPoint, CompressionResult
 from deepcompress.search.trainer import Copier, DivergedError, Trainer, quiet
+from deepcompress.sensitivity import sensitivity
 from deepcompress.sharing import WeightSharingQuantizer
 from deepcompress.shrinking.shrink import shrink
 
