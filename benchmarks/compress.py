@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 import deepcompress as dc
-from deepcompress.mnist import load_digits
+from deepcompress.commands.mnist import load_digits
 
 
 def main() -> None:

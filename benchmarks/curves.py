@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 import deepcompress as dc
-from deepcompress.mnist import Digits, load_digits
+from deepcompress.commands.mnist import Digits, load_digits
 
 SHARES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
 INITS = ("linear", "density", "random", "optimal")

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 import deepcompress as dc
-from deepcompress.mnist import Digits, ShiftedImages, load_digits
-from deepcompress.recipes import RECIPES
+from deepcompress.commands.mnist import Digits, ShiftedImages, load_digits
+from deepcompress.commands.recipes import RECIPES
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepcompress import models
-from deepcompress.mnist import load_digits
+from deepcompress.commands.mnist import load_digits
 from deepcompress.models.zoo import entries
 
 NAMES = ("lenet5", "lenet_300_100", "mnist_cnn")

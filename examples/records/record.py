@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 import deepcompress as dc
-from deepcompress.mnist import Digits, ShiftedImages, load_digits
+from deepcompress.commands.mnist import Digits, ShiftedImages, load_digits
 from deepcompress.network.variables import named_variables
 
 # Takes the images in a batch and a seed, and returns batches for a training.

@@ -20,7 +20,7 @@ import numpy as np
 from keras import layers
 from record import Batches, Level, Recipe, Run, arguments
 
-from deepcompress.mnist import Digits, ShiftedImages
+from deepcompress.commands.mnist import Digits, ShiftedImages
 
 # Of the channels of the training images, in [0, 1].
 _MEAN, _DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

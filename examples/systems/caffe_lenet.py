@@ -26,7 +26,7 @@ import keras
 import numpy as np
 
 import deepcompress as dc
-from deepcompress.mnist import load_digits
+from deepcompress.commands.mnist import load_digits
 
 # What the original report measured with Caffe: iteration, accuracy, loss.
 REPORTED = {500: (0.9705, 0.0964), 10_000: (0.9900, 0.0277)}

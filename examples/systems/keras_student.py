@@ -19,7 +19,7 @@ import keras
 from record import Level, Recipe, Run, arguments, moved
 
 import deepcompress as dc
-from deepcompress.mnist import load_digits
+from deepcompress.commands.mnist import load_digits
 
 # What the original report measured: accuracy, seconds; and the student's loss.
 REPORTED = {"teacher": (0.9914, 38.55), "student": (0.9529, 83.77)}

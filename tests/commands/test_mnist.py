@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from deepcompress.mnist import ShiftedImages, load_digits
+from deepcompress.commands.mnist import ShiftedImages, load_digits
 
 
 @pytest.fixture

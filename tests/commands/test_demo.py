@@ -8,8 +8,8 @@ from rich.console import Console
 from test_mnist import own
 
 import deepcompress as dc
-from deepcompress import demo
-from deepcompress.recipes import RECIPES
+from deepcompress.commands import demo
+from deepcompress.commands.recipes import RECIPES
 
 
 @pytest.fixture

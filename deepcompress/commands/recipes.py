@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from deepcompress.mnist import Digits, ShiftedImages
+from deepcompress.commands.mnist import Digits, ShiftedImages
 from deepcompress.models import lenet5, lenet_300_100
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay

@@ -14,9 +14,9 @@ import numpy as np
 from rich.console import Console
 
 from deepcompress._progress import Stages
+from deepcompress.commands.mnist import Digits, load_digits
+from deepcompress.commands.recipes import RECIPES, Recipe
 from deepcompress.dcz.report import CompressionReport
-from deepcompress.mnist import Digits, load_digits
-from deepcompress.recipes import RECIPES, Recipe
 from deepcompress.saving.serializer import HuffmanSerializer
 
 
@@ -118,7 +118,7 @@ def _check_in_fresh_process(
         np.savez(expected, images=digits.test[0], labels=digits.test[1], **weights)
         result = subprocess.run(
             # -P: what is installed, not what lies in the current folder.
-            [sys.executable, "-P", "-m", "deepcompress._check", path, expected],
+            [sys.executable, "-P", "-m", "deepcompress.commands.check", path, expected],
             capture_output=True,
             text=True,
             check=False,

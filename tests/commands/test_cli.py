@@ -9,7 +9,7 @@ import pytest
 from nets import dense_net
 
 import deepcompress as dc
-from deepcompress.cli import main
+from deepcompress.commands.cli import main
 
 
 class Own(keras.layers.Layer):
@@ -77,7 +77,7 @@ WITHOUT_KERAS = """
 import sys
 for name in ("tensorflow", "keras", "jax", "torch"):
     sys.modules[name] = None
-from deepcompress.cli import main
+from deepcompress.commands.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from test_mnist import own
 
-from deepcompress.mnist import load_digits
-from deepcompress.recipes import RECIPES, Recipe
+from deepcompress.commands.mnist import load_digits
+from deepcompress.commands.recipes import RECIPES, Recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)

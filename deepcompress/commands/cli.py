@@ -119,7 +119,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _import_demo() -> Callable[..., object]:
-    from deepcompress.demo import run  # noqa: PLC0415  (Keras is slow to import)
+    from deepcompress.commands.demo import run  # noqa: PLC0415  (Keras is slow to import)
 
     return run
 
