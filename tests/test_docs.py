@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import second_decoder
+from helpers import second_decoder
 
 import deepcompress as dc
 from deepcompress.dcz import container, directory

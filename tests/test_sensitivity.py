@@ -4,7 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from nets import dense_net, image_net, kernels, regression
+from helpers.nets import dense_net, image_net, kernels, regression
 
 import deepcompress as dc
 

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from nets import BACKEND, dense_net, image_net, kernels, regression, zeros
+from helpers.nets import BACKEND, dense_net, image_net, kernels, regression, zeros
 from test_pruning import Recorder, fit, reference_step
 
 import deepcompress as dc

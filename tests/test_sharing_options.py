@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from helpers.nets import BACKEND, dense_net, image_net, kernels, regression, zeros
 from keras import layers
-from nets import BACKEND, dense_net, image_net, kernels, regression, zeros
 from test_pruning import fit
 from test_sharing import distinct
 

@@ -6,7 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from nets import dense_net
+from helpers.nets import dense_net
 
 import deepcompress as dc
 from deepcompress.commands.cli import main

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import second_decoder
+from helpers import second_decoder
 from hypothesis import given
 from hypothesis import strategies as st
 

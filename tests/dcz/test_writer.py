@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-import second_decoder
+from helpers import second_decoder
 
 from deepcompress.dcz import container, directory, writer
 

@@ -12,8 +12,8 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers.nets import BACKEND, dense_net, kernels, regression, zeros
 from keras import layers
-from nets import BACKEND, dense_net, kernels, regression, zeros
 from test_pruning import fit
 
 import deepcompress as dc
@@ -342,7 +342,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 sys.path.insert(0, sys.argv[1])
 import keras, numpy as np
 import deepcompress as dc
-from nets import dense_net, kernels, regression
+from helpers.nets import dense_net, kernels, regression
 
 class Kill(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
@@ -519,7 +519,7 @@ import keras, numpy as np
 keras.distribution.set_distribution(
     keras.distribution.DataParallel(auto_shard_dataset=False))
 import deepcompress as dc
-from nets import dense_net, kernels, regression
+from helpers.nets import dense_net, kernels, regression
 model = dense_net()
 x, y = (array[rank::2] for array in regression())
 def fit(callback):
@@ -563,7 +563,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras, deepcompress as dc
-from nets import dense_net, kernels, regression
+from helpers.nets import dense_net, kernels, regression
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     model = dense_net()

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from nets import dense_net, regression
+from helpers.nets import dense_net, regression
 
 from deepcompress.network.moments import second_moments
 

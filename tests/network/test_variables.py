@@ -1,8 +1,8 @@
 import keras
 import numpy as np
 import pytest
+from helpers.nets import dense_net, image_net
 from keras import layers
-from nets import dense_net, image_net
 
 from deepcompress.network.variables import choose, named_variables
 

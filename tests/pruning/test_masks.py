@@ -1,8 +1,8 @@
 import keras
 import numpy as np
 import pytest
+from helpers.nets import dense_net, kernels, regression, zeros
 from keras import layers
-from nets import dense_net, kernels, regression, zeros
 
 import deepcompress as dc
 from deepcompress.network.variables import NamedVariable, named_variables

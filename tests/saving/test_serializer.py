@@ -5,8 +5,8 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers.nets import BACKEND, dense_net, image_net, regression
 from keras import layers
-from nets import BACKEND, dense_net, image_net, regression
 
 import deepcompress as dc
 from deepcompress.dcz import container

@@ -5,10 +5,10 @@ import re
 import keras
 import numpy as np
 import pytest
+from helpers.nets import BACKEND, dense_net, regression
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keras import layers
-from nets import BACKEND, dense_net, regression
 
 import deepcompress as dc
 from deepcompress.dcz import container

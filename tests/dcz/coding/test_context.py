@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-import second_decoder
-import twins
+from helpers import second_decoder, twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-import twins
+from helpers import twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

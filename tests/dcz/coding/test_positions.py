@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-import twins
+from helpers import twins
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -4,7 +4,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from caffe_twin import net_file
+from helpers.caffe_twin import net_file
 from hypothesis import given
 from hypothesis import strategies as st
 from test_layouts import IN_CAFFE, check_outputs, image_net

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from caffe_twin import conv, inner_product
+from helpers.caffe_twin import conv, inner_product
 from keras import layers
 
 from deepcompress.importers.layouts import assign, caffe_layers

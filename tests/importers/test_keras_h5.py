@@ -4,8 +4,8 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from helpers.nets import dense_net, image_net
 from keras import layers
-from nets import dense_net, image_net
 
 import deepcompress as dc
 from deepcompress.dcz import container

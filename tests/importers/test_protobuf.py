@@ -2,7 +2,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from caffe_twin import field, varint
+from helpers.caffe_twin import field, varint
 from hypothesis import given
 from hypothesis import strategies as st
 

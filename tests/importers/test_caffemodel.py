@@ -3,7 +3,7 @@ from contextlib import suppress
 import keras
 import numpy as np
 import pytest
-from caffe_twin import blob, field, layer, old_layer, varint
+from helpers.caffe_twin import blob, field, layer, old_layer, varint
 from hypothesis import given
 from hypothesis import strategies as st
 from test_layouts import check_outputs, image_net, weights_in_caffe
