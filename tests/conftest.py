@@ -1,11 +1,15 @@
 """Shared by all tests: a quiet TensorFlow, hypothesis' profile, the slow marker."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # The processes that tests start import what is installed, not the folder they are in.
 os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 import numpy as np
 import pytest

@@ -1,14 +1,18 @@
 import keras
 import numpy as np
 import pytest
-from helpers.nets import BACKEND, dense_net, image_net, kernels, regression, zeros
-from test_pruning import Recorder, fit, reference_step
+from helpers.fitting import Recorder, fit, reference_step
+from helpers.nets import (
+    BACKEND,
+    dense_net,
+    distinct,
+    image_net,
+    kernels,
+    regression,
+    zeros,
+)
 
 import deepcompress as dc
-
-
-def distinct(array):
-    return len(np.unique(array))
 
 
 def reference_centers(weights, codes, before, gradient):

@@ -3,10 +3,17 @@
 import keras
 import numpy as np
 import pytest
-from helpers.nets import BACKEND, dense_net, image_net, kernels, regression, zeros
+from helpers.fitting import fit
+from helpers.nets import (
+    BACKEND,
+    dense_net,
+    distinct,
+    image_net,
+    kernels,
+    regression,
+    zeros,
+)
 from keras import layers
-from test_pruning import fit
-from test_sharing import distinct
 
 import deepcompress as dc
 from deepcompress.network.moments import second_moments

@@ -1,8 +1,8 @@
 """Loads a `.dcz` file in a process of its own and compares it bit for bit.
 
-Run as `python -m deepcompress.commands.check FILE.dcz EXPECTED.npz`. The expected weights
-are the arrays `0`, `1`, ... in the model's order; `images` and `labels` are what the
-loaded model is evaluated on. Prints one line of JSON.
+Run as `python -m deepcompress.commands.check FILE.dcz EXPECTED.npz`. The expected
+weights are the arrays `0`, `1`, ... in the model's order; `images` and `labels` are
+what the loaded model is evaluated on. Prints one line of JSON.
 """
 
 import json

@@ -4,8 +4,8 @@ import io
 import keras
 import numpy as np
 import pytest
+from helpers.own_digits import own
 from rich.console import Console
-from test_mnist import own
 
 import deepcompress as dc
 from deepcompress.commands import demo

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers.own_digits import own
 
 from deepcompress.commands.mnist import ShiftedImages, load_digits
 
@@ -38,19 +39,6 @@ def test_no_image_is_in_two_parts(no_mnist):
     digits = load_digits()
     train = {image.tobytes() for image in digits.train[0]}
     assert not train & {image.tobytes() for image in digits.test[0]}
-
-
-def own(path, n=120, **changes):
-    rng = np.random.default_rng(0)
-    arrays = {
-        "x_train": rng.integers(0, 256, (n, 28, 28)).astype("uint8"),
-        "y_train": np.arange(n) % 10,
-        "x_test": rng.integers(0, 256, (50, 28, 28)).astype("uint8"),
-        "y_test": np.arange(50) % 10,
-    }
-    arrays.update(changes)
-    np.savez(path, **{name: a for name, a in arrays.items() if a is not None})
-    return path
 
 
 def test_own_data_is_taken(tmp_path):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from test_mnist import own
+from helpers.own_digits import own
 
 from deepcompress.commands.mnist import load_digits
 from deepcompress.commands.recipes import RECIPES, Recipe

@@ -60,3 +60,7 @@ def kernels(model):
 
 def zeros(array):
     return int(array.size - np.count_nonzero(array))
+
+
+def distinct(array):
+    return len(np.unique(array))

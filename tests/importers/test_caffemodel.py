@@ -3,10 +3,10 @@ from contextlib import suppress
 import keras
 import numpy as np
 import pytest
+from helpers.caffe_nets import check_outputs, image_net, weights_in_caffe
 from helpers.caffe_twin import blob, field, layer, old_layer, varint
 from hypothesis import given
 from hypothesis import strategies as st
-from test_layouts import check_outputs, image_net, weights_in_caffe
 
 import deepcompress as dc
 from deepcompress import models

@@ -4,10 +4,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers.caffe_nets import IN_CAFFE, check_outputs, image_net
 from helpers.caffe_twin import net_file
 from hypothesis import given
 from hypothesis import strategies as st
-from test_layouts import IN_CAFFE, check_outputs, image_net
 
 import deepcompress as dc
 from deepcompress import models

@@ -12,9 +12,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers.fitting import fit
 from helpers.nets import BACKEND, dense_net, kernels, regression, zeros
 from keras import layers
-from test_pruning import fit
 
 import deepcompress as dc
 from deepcompress.network.variables import named_variables
@@ -339,19 +339,18 @@ def test_early_stopping_leaves_the_sparsity_reached():
 RESUMED = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-sys.path.insert(0, sys.argv[1])
 import keras, numpy as np
 import deepcompress as dc
 from helpers.nets import dense_net, kernels, regression
 
 class Kill(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
-        if epoch == int(sys.argv[3]):
+        if epoch == int(sys.argv[2]):
             os._exit(9)
 
 model = dense_net()
 callback = dc.PruningCallback(dc.PolynomialDecay(0.9, end=0.8, frequency=1))
-backup = keras.callbacks.BackupAndRestore(sys.argv[2])
+backup = keras.callbacks.BackupAndRestore(sys.argv[1])
 history = model.fit(*regression(), epochs=5, verbose=0,
                     callbacks=[callback, backup, Kill()])
 print([round(s, 3) for s in history.history["sparsity"]])
@@ -363,8 +362,7 @@ print([int((k == 0).sum()) for k in kernels(model).values()])
 def test_a_killed_training_resumes_where_the_schedule_was(killed_after, tmp_path):
     def run(folder, epoch):
         return subprocess.run(
-            [sys.executable, "-c", RESUMED, os.path.dirname(__file__),
-             str(tmp_path / folder), str(epoch)],
+            [sys.executable, "-c", RESUMED, str(tmp_path / folder), str(epoch)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -512,9 +510,8 @@ def test_data_parallel_in_two_processes():
 import hashlib, os, sys
 import jax
 jax.config.update("jax_cpu_collectives_implementation", "gloo")
-rank = int(sys.argv[3])
-jax.distributed.initialize(f"localhost:{sys.argv[2]}", 2, rank)
-sys.path.insert(0, sys.argv[1])
+rank = int(sys.argv[2])
+jax.distributed.initialize(f"localhost:{sys.argv[1]}", 2, rank)
 import keras, numpy as np
 keras.distribution.set_distribution(
     keras.distribution.DataParallel(auto_shard_dataset=False))
@@ -535,7 +532,7 @@ fit(dc.WeightSharingQuantizer(bits=3, init="kmeans++"))
         port = str(free.getsockname()[1])
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", code, os.path.dirname(__file__), port, str(rank)],
+            [sys.executable, "-c", code, port, str(rank)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "JAX_PLATFORMS": "cpu"},
         )
@@ -557,7 +554,6 @@ def test_a_mirrored_strategy():
     code = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-sys.path.insert(0, sys.argv[1])
 import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
@@ -583,7 +579,7 @@ except ValueError as error:
     print("refused")
 """
     result = subprocess.run(
-        [sys.executable, "-c", code, os.path.dirname(__file__)],
+        [sys.executable, "-c", code],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

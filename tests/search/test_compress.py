@@ -1,50 +1,17 @@
 import json
-import os
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from helpers.searches import blobs, classifier, compress
 from keras import layers
 
 import deepcompress as dc
-from deepcompress.search import compress, distilling, trainer
+from deepcompress.search import compress as pipeline
+from deepcompress.search import distilling, trainer
 from deepcompress.search.result import Budget
-
-
-def blobs(n=600, seed=0):
-    """Points of three classes, apart but for a few."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 3, n)
-    centers = np.random.default_rng(1).normal(size=(3, 16)) * 1.5
-    x = centers[y] + rng.normal(size=(n, 16))
-    return x.astype("float32"), y.astype("int32")
-
-
-def classifier(activation=None, *, normalize=False):
-    """A functional net that has learnt the points."""
-    keras.utils.set_random_seed(0)
-    x = inputs = keras.Input((16,))
-    x = layers.Dense(64, activation="relu", name="wide")(x)
-    if normalize:
-        x = layers.BatchNormalization(name="norm")(x)
-    outputs = layers.Dense(3, activation=activation, name="out")(x)
-    model = keras.Model(inputs, outputs)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation is None)
-    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
-    model.fit(*blobs(), epochs=5, verbose=0)
-    return model
-
-
-def compress(model, **arguments):
-    arguments = {
-        "max_accuracy_drop": 0.05,
-        "time_budget": 15,
-        "verbose": 0,
-        **arguments,
-    }
-    return dc.compress(model, blobs(), blobs(300, seed=2), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -116,18 +83,17 @@ def test_a_regression_is_held_to_its_loss():
 KILLED = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-sys.path.insert(0, sys.argv[1])
-from test_pipeline import classifier, compress
+from helpers.searches import classifier, compress
 from deepcompress.search.checkpoint import Checkpoint
 save, n_saved = Checkpoint.save, 0
 def save_and_die(self, state):
     global n_saved
     save(self, state)
     n_saved += 1
-    if n_saved == int(sys.argv[3]):
+    if n_saved == int(sys.argv[2]):
         os._exit(9)
 Checkpoint.save = save_and_die
-result = compress(classifier(), checkpoint=sys.argv[2], time_budget=25)
+result = compress(classifier(), checkpoint=sys.argv[1], time_budget=25)
 print(len(result.curve), [point.size for point in result.curve])
 """
 
@@ -135,8 +101,7 @@ print(len(result.curve), [point.size for point in result.curve])
 def test_a_killed_search_goes_on(tmp_path):
     def run(n_saved):
         return subprocess.run(
-            [sys.executable, "-c", KILLED, os.path.dirname(__file__),
-             str(tmp_path / "state"), str(n_saved)],
+            [sys.executable, "-c", KILLED, str(tmp_path / "state"), str(n_saved)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -215,7 +180,7 @@ def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
         made.append(distilling.distiller(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(training, "distiller", distiller)
+    monkeypatch.setattr(trainer, "distiller", distiller)
     model = classifier(None if is_logits else "sigmoid")
     loss = keras.losses.BinaryCrossentropy(from_logits=is_logits)
     model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
@@ -236,7 +201,7 @@ def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
 
 
 def test_weighted_samples_have_no_teacher(monkeypatch):
-    monkeypatch.setattr(training, "distiller", None)
+    monkeypatch.setattr(trainer, "distiller", None)
     train = (*blobs(), np.ones(600, "float32"))
     result = dc.compress(
         classifier(), train, blobs(300, seed=2),

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from helpers.arrays import dtypes, sparse, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from test_tensor import dtypes, sparse, tensors
 
 from deepcompress.dcz.coding import context
 from deepcompress.dcz.coding.context import ContextCoder

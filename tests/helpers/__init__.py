@@ -1,0 +1,1 @@
+"""What tests share: nets, data, and second implementations to compare with."""
