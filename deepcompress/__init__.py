@@ -4,93 +4,60 @@ The names below are imported when they are first used, so that `import deepcompr
 costs no import of TensorFlow or Keras.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from deepcompress._version import __version__
+from deepcompress import _lazy
+from deepcompress._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from deepcompress import importers, models
-    from deepcompress.clustering.entropy import entropy_kmeans1d
-    from deepcompress.clustering.kmeans import KMeans1D, kmeans1d
-    from deepcompress.dcz.container import Container, read
-    from deepcompress.dcz.report import CompressionReport
-    from deepcompress.errors import CorruptFileError
-    from deepcompress.pruning.callback import PruningCallback, prune
-    from deepcompress.pruning.schedules import (
-        ConstantSparsity,
-        PolynomialDecay,
-        PruningSchedule,
-    )
-    from deepcompress.saving.serializer import HuffmanSerializer, load_model
-    from deepcompress.search.compress import compress
-    from deepcompress.search.result import CompressionPoint, CompressionResult
-    from deepcompress.sensitivity import Sensitivity, sensitivity
-    from deepcompress.sharing import WeightSharingQuantizer
-    from deepcompress.shrinking.shrink import shrink
+    from deepcompress import importers as importers
+    from deepcompress import models as models
+    from deepcompress.clustering.entropy import entropy_kmeans1d as entropy_kmeans1d
+    from deepcompress.clustering.estimator import KMeans1D as KMeans1D
+    from deepcompress.clustering.kmeans import KMeans1DResult as KMeans1DResult
+    from deepcompress.clustering.kmeans import kmeans1d as kmeans1d
+    from deepcompress.dcz.coding.huffman_tensor import TensorStats as TensorStats
+    from deepcompress.dcz.container import Container as Container
+    from deepcompress.dcz.container import read as read
+    from deepcompress.dcz.report import CompressionReport as CompressionReport
+    from deepcompress.dcz.report import ReportRow as ReportRow
+    from deepcompress.errors import CorruptFileError as CorruptFileError
+    from deepcompress.pruning.callback import PruningCallback as PruningCallback
+    from deepcompress.pruning.callback import prune as prune
+    from deepcompress.pruning.schedules import ConstantSparsity as ConstantSparsity
+    from deepcompress.pruning.schedules import PolynomialDecay as PolynomialDecay
+    from deepcompress.pruning.schedules import PruningSchedule as PruningSchedule
+    from deepcompress.saving.serializer import HuffmanSerializer as HuffmanSerializer
+    from deepcompress.saving.serializer import load_model as load_model
+    from deepcompress.search.compress import compress as compress
+    from deepcompress.search.result import Budget as Budget
+    from deepcompress.search.result import CompressionPoint as CompressionPoint
+    from deepcompress.search.result import CompressionResult as CompressionResult
+    from deepcompress.sensitivity import Sensitivity as Sensitivity
+    from deepcompress.sensitivity import SensitivityPoint as SensitivityPoint
+    from deepcompress.sensitivity import sensitivity as sensitivity
+    from deepcompress.sharing import WeightSharingQuantizer as WeightSharingQuantizer
+    from deepcompress.shrinking.shrink import shrink as shrink
 
-__all__ = [
-    "CompressionPoint",
-    "CompressionReport",
-    "CompressionResult",
-    "ConstantSparsity",
-    "Container",
-    "CorruptFileError",
-    "HuffmanSerializer",
-    "KMeans1D",
-    "PolynomialDecay",
-    "PruningCallback",
-    "PruningSchedule",
-    "Sensitivity",
-    "WeightSharingQuantizer",
-    "__version__",
-    "compress",
-    "entropy_kmeans1d",
-    "importers",
-    "kmeans1d",
-    "load_model",
-    "models",
-    "prune",
-    "read",
-    "sensitivity",
-    "shrink",
-]
-
-_MODULES = {
-    "CompressionPoint": "search.result",
-    "CompressionReport": "dcz.report",
-    "CompressionResult": "search.result",
-    "ConstantSparsity": "pruning.schedules",
-    "Container": "dcz.container",
-    "CorruptFileError": "errors",
-    "HuffmanSerializer": "saving.serializer",
-    "KMeans1D": "clustering.kmeans",
-    "PolynomialDecay": "pruning.schedules",
-    "PruningCallback": "pruning.callback",
-    "PruningSchedule": "pruning.schedules",
-    "Sensitivity": "sensitivity",
-    "WeightSharingQuantizer": "sharing",
-    "compress": "search.compress",
-    "entropy_kmeans1d": "clustering.entropy",
-    "importers": "importers",
-    "kmeans1d": "clustering.kmeans",
-    "load_model": "saving.serializer",
-    "models": "models",
-    "prune": "pruning.callback",
-    "read": "dcz.container",
-    "sensitivity": "sensitivity",
-    "shrink": "shrinking.shrink",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_MODULES[name]}")
-    value = module if name == _MODULES[name] else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    {
+        "_version": ["__version__"],
+        "clustering.entropy": ["entropy_kmeans1d"],
+        "clustering.estimator": ["KMeans1D"],
+        "clustering.kmeans": ["KMeans1DResult", "kmeans1d"],
+        "dcz.coding.huffman_tensor": ["TensorStats"],
+        "dcz.container": ["Container", "read"],
+        "dcz.report": ["CompressionReport", "ReportRow"],
+        "errors": ["CorruptFileError"],
+        "pruning.callback": ["PruningCallback", "prune"],
+        "pruning.schedules": ["ConstantSparsity", "PolynomialDecay", "PruningSchedule"],
+        "saving.serializer": ["HuffmanSerializer", "load_model"],
+        "search.compress": ["compress"],
+        "search.result": ["Budget", "CompressionPoint", "CompressionResult"],
+        "sensitivity": ["Sensitivity", "SensitivityPoint", "sensitivity"],
+        "sharing": ["WeightSharingQuantizer"],
+        "shrinking.shrink": ["shrink"],
+    },
+    submodules=["importers", "models"],
+)

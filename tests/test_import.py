@@ -27,6 +27,20 @@ def test_every_public_name_is_there(name):
     assert getattr(deepcompress, name) is not None
 
 
+def test_a_submodule_hides_no_function_of_its_name():
+    code = (
+        "import deepcompress.sensitivity\n"
+        "import deepcompress as dc\n"
+        "print(dc.sensitivity.__name__, callable(dc.sensitivity))\n"
+        "from deepcompress.sensitivity import Sensitivity\n"
+        "print(dc.Sensitivity is Sensitivity)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "sensitivity True\nTrue\n"
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'compres'"):
         _ = deepcompress.compres

@@ -49,7 +49,7 @@ class KMeans1D(ClusterMixin, BaseEstimator):
     Example:
 
     >>> import numpy as np
-    >>> from deepcompress.clustering.kmeans import KMeans1D
+    >>> from deepcompress import KMeans1D
     >>> X = np.array([[1.0], [9.5], [1.5], [2.0], [8.5]])
     >>> model = KMeans1D(n_clusters=2).fit(X)
     >>> model.cluster_centers_

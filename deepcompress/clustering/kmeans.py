@@ -496,12 +496,3 @@ def _lloyd(data: _Sorted, elements: _Elements, start: _Array, max_iter: int) -> 
     cuts = np.empty(len(centers) + 1, np.int64)
     _native.kmeans_lloyd(*data, *elements, data.shift, max_iter, centers, cuts)
     return cuts
-
-
-def __getattr__(name: str) -> Any:
-    # scikit-learn takes a second to import: only who asks for the estimator waits.
-    if name == "KMeans1D":
-        from deepcompress.clustering.estimator import KMeans1D  # noqa: PLC0415
-
-        return KMeans1D
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,32 +1,24 @@
 """Weights that other tools wrote.
 
-The names are imported when they are first used: `compress_h5` needs no Keras.
+Files of Caffe, of the authors of Deep Compression and of Keras come in; their weights
+go into a model, or into a `.dcz` file. The names are imported when they are first
+used: `compress_h5` needs no Keras.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from deepcompress import _lazy
 
 if TYPE_CHECKING:
-    from deepcompress.importers.caffemodel import load_caffemodel
-    from deepcompress.importers.han import load_han
-    from deepcompress.importers.keras_h5 import compress_h5
+    from deepcompress.importers.caffemodel import load_caffemodel as load_caffemodel
+    from deepcompress.importers.han import load_han as load_han
+    from deepcompress.importers.keras_h5 import compress_h5 as compress_h5
 
-__all__ = ["compress_h5", "load_caffemodel", "load_han"]
-
-_MODULES = {
-    "compress_h5": "keras_h5",
-    "load_caffemodel": "caffemodel",
-    "load_han": "han",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    {
+        "caffemodel": ["load_caffemodel"],
+        "han": ["load_han"],
+        "keras_h5": ["compress_h5"],
+    },
+)

@@ -1,4 +1,8 @@
-"""The networks of the paper and its successors; some of them trained and compressed."""
+"""The networks of the paper and its successors; some of them trained and compressed.
+
+A name comes in, a Keras model goes out: new, or with the weights of a file of the zoo,
+which ships in the package.
+"""
 
 from deepcompress.models.alexnet import alexnet
 from deepcompress.models.lenet import lenet5, lenet_300_100

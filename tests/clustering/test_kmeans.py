@@ -11,9 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deepcompress import _native
+from deepcompress import KMeans1D, _native, kmeans1d
 from deepcompress.clustering import kmeans
-from deepcompress.clustering.kmeans import KMeans1D, kmeans1d
 
 INITS = ("optimal", "linear", "density", "random", "kmeans++")
 SLOW_TWIN = settings(max_examples=60, deadline=None)

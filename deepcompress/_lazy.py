@@ -1,0 +1,49 @@
+"""Packages whose names are imported when they are first used."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+def attach(
+    package: str, names: Mapping[str, Iterable[str]], submodules: Iterable[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Returns the `__getattr__`, `__dir__` and `__all__` of a package.
+
+    Args:
+        package: The package's `__name__`.
+        names: The public names of each module, which is named within the package.
+        submodules: Submodules that are public themselves. Defaults to none.
+
+    Example:
+
+    >>> find, _, public = attach("email", {"message": ["Message"]}, ["charset"])
+    >>> public, find("Message").__name__
+    (['Message', 'charset'], 'Message')
+    """
+    modules = {name: module for module, its in names.items() for name in its}
+    public = sorted([*modules, *submodules])
+    this = sys.modules[package]
+
+    class Package(ModuleType):
+        def __setattr__(self, name: str, value: Any) -> None:
+            # Importing a submodule sets it in its package, where it would hide a
+            # function that has the same name.
+            if name == modules.get(name) and isinstance(value, ModuleType):
+                value = getattr(value, name)
+            super().__setattr__(name, value)
+
+    this.__class__ = Package
+
+    def find(name: str) -> Any:
+        if name in submodules:
+            return import_module(f"{package}.{name}")
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{modules[name]}"), name)
+        setattr(this, name, value)
+        return value
+
+    return find, lambda: sorted({*vars(this), *public}), public
