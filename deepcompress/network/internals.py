@@ -1,0 +1,200 @@
+"""What Keras keeps to itself and this library needs, each in one function.
+
+Nothing else in the library touches an attribute of Keras that begins with an
+underscore, so that a new release of Keras has one place to be held against, and one
+test (`tests/network/test_internals.py`) that says what it has changed. All were seen in
+Keras 3.12 and 3.15.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import keras
+
+
+def is_jax() -> bool:
+    """Whether JAX computes, on which a step sees only what it is handed."""
+    return bool(keras.backend.backend() == "jax")
+
+
+def flatten_layers(
+    layer: Any, *, include_self: bool = True, recursive: bool = True
+) -> Iterator[Any]:
+    """Yields a layer and the layers inside it, outer ones first.
+
+    `Layer._flatten_layers`: `Model.layers` leaves out what a subclass holds in lists,
+    and has no order for nested layers.
+    """
+    yield from layer._flatten_layers(include_self=include_self, recursive=recursive)
+
+
+def compiled_with(model: Any) -> dict[str, Any]:
+    """Returns the arguments of `compile` as the user gave them; none if there are none.
+
+    `Trainer._compile_config`: `get_compile_config` has them serialized, in which a
+    function of the user's own is only a name.
+    """
+    return dict(getattr(getattr(model, "_compile_config", None), "config", None) or {})
+
+
+def mark_compiled(model: Any) -> None:
+    """Makes a model that was compiled inside a `StatelessScope` count as compiled.
+
+    `Trainer.compiled` has no public setter, and `compile_from_config` does not set it
+    where building the optimizer has to wait.
+    """
+    model.compiled = True
+
+
+def retrace(model: Any) -> None:
+    """Makes the training step anew: a traced one keeps the constraints it saw.
+
+    `Trainer.make_train_function(force=True)`: public by name, but in no documentation.
+    """
+    model.make_train_function(force=True)
+
+
+def synchronise(model: Any) -> None:
+    """Makes the variables hold their current values in the midst of an epoch.
+
+    `JAXTrainer.jax_state_sync`, on JAX alone: there a running epoch has the state.
+    """
+    if is_jax():
+        model.jax_state_sync()
+
+
+def fit_of(callback: keras.callbacks.Callback) -> Any:
+    """Returns an object that all callbacks of one fit share, and no other fit has.
+
+    `Callback.params`: Keras makes the dictionary anew for every fit and gives the same
+    one to all its callbacks.
+    """
+    return callback.params
+
+
+def strategy_scope(model: Any) -> AbstractContextManager[Any]:
+    """Returns the scope that variables of a distributed model must be made in.
+
+    `TensorFlowTrainer.distribute_strategy`: other backends' trainers have none.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.scope() if strategy else nullcontext()
+
+
+def num_replicas(model: Any) -> int:
+    """Returns how many replicas a `tf.distribute.Strategy` trains, 1 without one.
+
+    `TensorFlowTrainer.distribute_strategy`, see `strategy_scope`.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    return int(getattr(strategy, "num_replicas_in_sync", 1))
+
+
+def learning_rate(optimizer: Any) -> Any:
+    """Returns the learning rate, or the schedule that it follows.
+
+    `Optimizer._learning_rate`: `learning_rate` is the value of a schedule, not it.
+    """
+    return optimizer._learning_rate
+
+
+def trained_variables(optimizer: Any) -> list[Any]:
+    """Returns the variables that an optimizer was built for, in its order.
+
+    `Optimizer._trainable_variables`: `apply` without variables means these.
+    """
+    return list(optimizer._trainable_variables)
+
+
+def keeps_second_moments(optimizer: Any) -> bool:
+    """Whether an optimizer keeps a running mean of each squared gradient.
+
+    `Adam._velocities`, and that of its kin and of RMSprop; no public method tells it.
+    """
+    return getattr(optimizer, "_velocities", None) is not None
+
+
+def second_moment(optimizer: Any, variable: Any) -> Any | None:
+    """Returns the running mean of a variable's squared gradient, a variable itself.
+
+    `Adam._velocities`, by `Optimizer._get_variable_index`; `None` where the optimizer
+    does not train the variable.
+    """
+    try:
+        return optimizer._velocities[optimizer._get_variable_index(variable)]
+    except KeyError:
+        return None
+
+
+def forget_variables(optimizer: Any, variables: Sequence[Any]) -> None:
+    """Takes variables that `add_variable` has added out of an optimizer again.
+
+    `Optimizer._variables`, in place: Keras adds to this very list in the next fit.
+    """
+    added = {id(variable) for variable in variables}
+    optimizer._variables[:] = [v for v in optimizer._variables if id(v) not in added]
+
+
+def begin_with(variable: Any, value: Any) -> None:
+    """Gives a variable its first value, also one that waits for its initializer.
+
+    `Variable._value` and `Variable._initializer`: a variable that is made inside a
+    `StatelessScope` has no value before the scope ends.
+    """
+    if variable._value is None:
+        variable._initializer = lambda shape, dtype=None: value
+    else:
+        variable.assign(value)
+
+
+def graph_of(model: Any) -> Any | None:
+    """Returns the graph of a `Sequential` or functional model, or `None`.
+
+    `Sequential._functional`, and `Function._nodes_by_depth`, which only graphs have.
+    """
+    function = getattr(model, "_functional", model)
+    return function if hasattr(function, "_nodes_by_depth") else None
+
+
+def nodes(function: Any) -> Iterator[Any]:
+    """Yields the calls of a graph in the order in which they run, inputs left out.
+
+    `Function._nodes_by_depth`: `Function.operations` has no calls, and a layer that is
+    called twice only once.
+    """
+    for _, at_depth in sorted(function._nodes_by_depth.items(), reverse=True):
+        yield from (node for node in at_depth if not node.is_input)
+
+
+def calls_of(layer: Any) -> list[Any]:
+    """Returns the calls of a layer in all graphs.
+
+    `Operation._inbound_nodes`: `Layer.input` raises where there are several.
+    """
+    return list(layer._inbound_nodes)
+
+
+def maker_of(tensor: Any) -> tuple[Any, int]:
+    """Returns the operation that made a symbolic tensor, and which call of it.
+
+    `KerasTensor._keras_history`.
+    """
+    operation, call, _ = tensor._keras_history
+    return operation, call
+
+
+def is_masked(tensor: Any) -> bool:
+    """Whether a symbolic tensor carries a mask.
+
+    `KerasTensor._keras_mask`.
+    """
+    return getattr(tensor, "_keras_mask", None) is not None
+
+
+def is_less_better(metric: Any) -> bool:
+    """Whether a metric says of itself that less is better.
+
+    `Metric._direction`, which `EarlyStopping` decides by.
+    """
+    return bool(getattr(metric, "_direction", "up") == "down")
