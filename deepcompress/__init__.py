@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deepcompress.dcz.report import CompressionReport as CompressionReport
     from deepcompress.dcz.report import ReportRow as ReportRow
     from deepcompress.errors import CorruptFileError as CorruptFileError
+    from deepcompress.network.variables import count_weights as count_weights
     from deepcompress.pruning.callback import PruningCallback as PruningCallback
     from deepcompress.pruning.callback import prune as prune
     from deepcompress.pruning.schedules import ConstantSparsity as ConstantSparsity
@@ -50,6 +51,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "dcz.container": ["Container", "read"],
         "dcz.report": ["CompressionReport", "ReportRow"],
         "errors": ["CorruptFileError"],
+        "network.variables": ["count_weights"],
         "pruning.callback": ["PruningCallback", "prune"],
         "pruning.schedules": ["ConstantSparsity", "PolynomialDecay", "PruningSchedule"],
         "saving.serializer": ["HuffmanSerializer", "load_model"],

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
+from deepcompress.network.internals import flatten_layers
+
 T = TypeVar("T")
 
 # Their parameters of several axes are no kernels.
@@ -117,9 +119,53 @@ def finalize(model: keras.Model) -> None:
     Args:
         model: A model whose weights have been replaced.
     """
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
+
+
+def compressible(model: keras.Model) -> list[NamedVariable]:
+    """Returns the variables of a model that can be compressed.
+
+    Args:
+        model: A built model.
+
+    Raises:
+        ValueError: The model has not been built, or there are none.
+    """
+    variables = [v for v in named_variables(model) if v.is_compressible]
+    if not variables:
+        raise ValueError(
+            f"The model {model.name!r} has no weights that can be compressed: no "
+            "trainable kernel or embedding of two or more axes."
+        )
+    return variables
+
+
+def count_weights(model: keras.Model, *, zeros: bool = False) -> int:
+    """Returns how many weights pruning has left in a model.
+
+    Those that can be pruned are counted: the weights of trainable kernels and
+    embeddings. Biases and normalization parameters are not among them.
+
+    Args:
+        model: A built model.
+        zeros: Whether weights that are zero count too, which gives the number there was
+            before pruning. Defaults to `False`.
+
+    Raises:
+        ValueError: The model has not been built.
+
+    Example:
+
+    >>> import deepcompress as dc, keras
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> dc.prune(model, 0.75)
+    >>> dc.count_weights(model), dc.count_weights(model, zeros=True)
+    (8, 32)
+    """
+    values = (v.variable.numpy() for v in named_variables(model) if v.is_compressible)
+    return sum(v.size if zeros else int(np.count_nonzero(v)) for v in values)
 
 
 def choose(
@@ -140,12 +186,7 @@ def choose(
         ValueError: A pattern matches no layer that can be compressed, or there is
             nothing to compress.
     """
-    candidates = [v for v in named_variables(model) if v.is_compressible]
-    if not candidates:
-        raise ValueError(
-            f"The model {model.name!r} has no weights that can be compressed: no "
-            "trainable kernel or embedding of two or more axes."
-        )
+    candidates = compressible(model)
     by_pattern = settings if isinstance(settings, Mapping) else {"*": settings}
     wanted = (
         ["*"] if layers is None else [layers] if isinstance(layers, str) else layers
@@ -180,7 +221,7 @@ def choose(
 
 def _has_all_weights(model: keras.Model) -> bool:
     """Whether a model is built, or holds models that are, as a Distiller does."""
-    parts = list(model._flatten_layers(include_self=False, recursive=False))
+    parts = list(flatten_layers(model, include_self=False, recursive=False))
     return model.built or (bool(parts) and all(part.built for part in parts))
 
 
@@ -193,7 +234,7 @@ def biases(model: keras.Model, layers: Iterable[str]) -> list[NamedVariable]:
 def walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every layer below `layer` with its path, outer layers first."""
     taken: set[str] = set()
-    for child in layer._flatten_layers(include_self=False, recursive=False):
+    for child in flatten_layers(layer, include_self=False, recursive=False):
         name = _unused(child.name, taken)
         path = f"{parent}/{name}" if parent else name
         yield path, child

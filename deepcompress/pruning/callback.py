@@ -7,15 +7,12 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
+from deepcompress import _checks
 from deepcompress.network.ties import MaskTie, TieSet
 from deepcompress.network.variables import NamedVariable, choose
 from deepcompress.pruning.criteria import Magnitude, Saliency
 from deepcompress.pruning.masks import Structure, Tensor, check_structure, masks
-from deepcompress.pruning.schedules import (
-    ConstantSparsity,
-    PruningSchedule,
-    check_sparsity,
-)
+from deepcompress.pruning.schedules import ConstantSparsity, PruningSchedule
 
 Scope = Literal["layer", "global"]
 Criterion = Literal["magnitude", "saliency"]
@@ -287,7 +284,7 @@ def _schedules(
 def _schedule(setting: float | PruningSchedule) -> PruningSchedule:
     if isinstance(setting, PruningSchedule):
         return setting
-    return ConstantSparsity(check_sparsity("sparsity", setting))
+    return ConstantSparsity(_checks.sparsity("sparsity", setting))
 
 
 def _check_scope(scope: Scope) -> Scope:
@@ -309,9 +306,10 @@ class _Group:
     ) -> None:
         values = [named.numpy() for named in variables]
         self.variables = variables
-        self.schedule = schedule
         self._structure = structure
         self._size = sum(value.size for value in values)
+        n_nonzero = sum(int(np.count_nonzero(value)) for value in values)
+        self.schedule = schedule.of(self._size, n_nonzero)
         self._zeros_before = sum(map(_zeros_to_keep, values))
         self._n_zeros = -1
 

@@ -1,8 +1,10 @@
 """How sparsity grows in the course of a training."""
 
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
+
+from deepcompress import _checks
 
 
 class PruningSchedule(ABC):
@@ -39,33 +41,32 @@ class PruningSchedule(ABC):
         end: int | float = 1.0,
         frequency: int | None = None,
     ) -> None:
-        for name, value in (("begin", begin), ("end", end)):
-            if not isinstance(value, Real):
-                raise TypeError(
-                    f"`{name}` must be a number. Received: {name}={value!r}"
-                )
-            is_step = isinstance(value, Integral)
-            if not value >= 0 or (value > 1 and not is_step):
-                raise ValueError(
-                    f"`{name}` must be a step (an integer of 0 or more) or a fraction "
-                    f"of the fit (a float in [0, 1]). Received: {name}={value!r}"
-                )
-        if type(begin) is type(end) and end < begin:
+        self.begin = _step_or_fraction("begin", begin)
+        self.end = _step_or_fraction("end", end)
+        if type(self.begin) is type(self.end) and self.end < self.begin:
             raise ValueError(
                 f"`end` must not lie before `begin`. Received: begin={begin!r}, "
                 f"end={end!r}"
             )
-        if frequency is not None and frequency < 1:
-            raise ValueError(
-                f"`frequency` must be at least 1. Received: frequency={frequency!r}"
-            )
-        self.begin = int(begin) if isinstance(begin, Integral) else float(begin)
-        self.end = int(end) if isinstance(end, Integral) else float(end)
+        if frequency is not None:
+            frequency = _checks.integer_in("frequency", frequency, 1)
         self.frequency = frequency
 
     @abstractmethod
     def sparsity_at(self, progress: float) -> float:
         """Returns the sparsity at a fraction of the way from `begin` to `end`."""
+
+    def of(self, n_weights: int, n_nonzero: int) -> "PruningSchedule":
+        """Returns the schedule for weights that are pruned together.
+
+        Args:
+            n_weights: How many they are.
+            n_nonzero: How many of them are not zero as the training begins.
+
+        Returns:
+            This schedule, unless it ends at a count of weights.
+        """
+        return self
 
     @property
     def needs_total(self) -> bool:
@@ -118,7 +119,8 @@ class PruningSchedule(ABC):
         return cls(**config)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        config = {k: v for k, v in self.get_config().items() if v is not None}
+        arguments = ", ".join(f"{k}={v!r}" for k, v in config.items())
         return f"{type(self).__name__}({arguments})"
 
     @staticmethod
@@ -147,7 +149,7 @@ class ConstantSparsity(PruningSchedule):
 
     def __init__(self, final_sparsity: float, *, begin: int | float = 0.0) -> None:
         super().__init__(begin=begin, end=begin)
-        self.final_sparsity = check_sparsity("final_sparsity", final_sparsity)
+        self.final_sparsity = _checks.sparsity("final_sparsity", final_sparsity)
 
     def sparsity_at(self, progress: float) -> float:
         """Returns the final sparsity."""
@@ -167,7 +169,13 @@ class PolynomialDecay(PruningSchedule):
 
     Args:
         final_sparsity: The share of weights that is zero from `end` on, in [0, 1).
-        initial_sparsity: The share at `begin`, in [0, 1). Defaults to `0.0`.
+            Defaults to `None`: `n_weights` says where the schedule ends.
+        n_weights: Weights that are left from `end` on, instead of `final_sparsity`:
+            of each tensor, or of all that share an entry where pruning is global. The
+            schedule then begins at the sparsity that the weights have. Defaults to
+            `None`.
+        initial_sparsity: The share at `begin`, in [0, 1). Defaults to `None`: 0.0, or
+            with `n_weights` what is zero already.
         begin: Where pruning begins: a step (`int`), or a fraction of the fit
             (`float` in [0, 1]). Defaults to `0.0`.
         end: Where the final sparsity is reached, in the same terms. Defaults to
@@ -177,7 +185,8 @@ class PolynomialDecay(PruningSchedule):
             or a twentieth of the way from `begin` to `end` where that is less.
 
     Raises:
-        ValueError: A sparsity is outside [0, 1), `power` is not positive, or
+        ValueError: A sparsity is outside [0, 1); `final_sparsity` and `n_weights` are
+            both given, or neither; `n_weights` is below 1, `power` is not positive, or
             `begin`, `end` or `frequency` are out of range.
 
     References:
@@ -188,27 +197,57 @@ class PolynomialDecay(PruningSchedule):
     >>> schedule = PolynomialDecay(final_sparsity=0.8, end=1000)
     >>> [round(schedule.sparsity(step, 2000), 3) for step in (0, 500, 1000, 2000)]
     [0.0, 0.7, 0.8, 0.8]
+    >>> PolynomialDecay(n_weights=100).of(n_weights=1000, n_nonzero=500).final_sparsity
+    0.9
     """
 
     def __init__(
         self,
-        final_sparsity: float,
+        final_sparsity: float | None = None,
         *,
-        initial_sparsity: float = 0.0,
+        n_weights: int | None = None,
+        initial_sparsity: float | None = None,
         begin: int | float = 0.0,
         end: int | float = 0.7,
         power: float = 3.0,
         frequency: int | None = None,
     ) -> None:
         super().__init__(begin=begin, end=end, frequency=frequency)
-        if power <= 0:
-            raise ValueError(f"`power` must be positive. Received: power={power!r}")
-        self.final_sparsity = check_sparsity("final_sparsity", final_sparsity)
-        self.initial_sparsity = check_sparsity("initial_sparsity", initial_sparsity)
-        self.power = power
+        if (final_sparsity is None) == (n_weights is None):
+            raise ValueError(
+                "Give either `final_sparsity` or `n_weights`. Received: "
+                f"final_sparsity={final_sparsity!r}, n_weights={n_weights!r}"
+            )
+        if n_weights is not None:
+            n_weights = _checks.integer_in("n_weights", n_weights, 1)
+        else:
+            final_sparsity = _checks.sparsity("final_sparsity", final_sparsity)
+            initial_sparsity = 0.0 if initial_sparsity is None else initial_sparsity
+        if initial_sparsity is not None:
+            initial_sparsity = _checks.sparsity("initial_sparsity", initial_sparsity)
+        self.final_sparsity = final_sparsity
+        self.n_weights = n_weights
+        self.initial_sparsity = initial_sparsity
+        self.power = _checks.number_in("power", power, "(0, inf)")
+
+    def of(self, n_weights: int, n_nonzero: int) -> PruningSchedule:
+        """Returns the schedule for weights that are pruned together."""
+        if self.n_weights is None:
+            return self
+        config = {**self.get_config(), "n_weights": None}
+        config["final_sparsity"] = max(0.0, 1 - self.n_weights / n_weights)
+        if self.initial_sparsity is None:
+            # Of weights that are all zero none has been pruned yet.
+            config["initial_sparsity"] = 1 - (n_nonzero or n_weights) / n_weights
+        return PolynomialDecay(**config)
 
     def sparsity_at(self, progress: float) -> float:
         """Returns the sparsity at a fraction of the way from `begin` to `end`."""
+        if self.final_sparsity is None or self.initial_sparsity is None:
+            raise ValueError(
+                f"{self} ends at a count of weights, so it has no sparsity before it "
+                "is known how many there are: `schedule.of(n_weights, n_nonzero)`."
+            )
         span = self.initial_sparsity - self.final_sparsity
         return float(self.final_sparsity + span * (1.0 - progress) ** self.power)
 
@@ -216,26 +255,21 @@ class PolynomialDecay(PruningSchedule):
         """Returns the arguments that make an equal schedule."""
         return {
             "final_sparsity": self.final_sparsity,
+            "n_weights": self.n_weights,
             "initial_sparsity": self.initial_sparsity,
             "power": self.power,
             **super().get_config(),
         }
 
 
-def check_sparsity(name: str, value: float) -> float:
-    """Returns a sparsity that is in [0, 1).
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not isinstance(value, Real):
-        raise TypeError(
-            f"`{name}` must be a number in [0, 1), a PruningSchedule, or a mapping "
-            f"from patterns to these. Received: {name}={value!r}"
-        )
-    if not 0 <= value < 1:
+def _step_or_fraction(name: str, value: int | float) -> int | float:
+    is_step = isinstance(value, Integral) and not isinstance(value, bool)
+    try:
+        if is_step:
+            return _checks.integer_in(name, value, 0)
+        return _checks.number_in(name, value, "[0, 1]")
+    except ValueError:
         raise ValueError(
-            f"`{name}` must be in [0, 1): the share of weights to set to zero, 0.9 for "
-            f"90 %. Received: {name}={value!r}"
-        )
-    return float(value)
+            f"`{name}` must be a step (an integer of 0 or more) or a fraction of the "
+            f"fit (a float in [0, 1]). Received: {name}={value!r}"
+        ) from None

@@ -350,3 +350,19 @@ def test_an_unbuilt_model_is_refused():
     model = keras.Sequential([keras.layers.Dense(3)])
     with pytest.raises(ValueError, match="has not been built"):
         dc.prune(model, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("scope", "left"), [("layer", [30, 30]), ("global", [60])], ids=["layer", "global"]
+)
+def test_a_schedule_can_end_at_a_count_of_weights(scope, left):
+    model = dense_net()
+    dc.prune(model, 0.5)
+    n_weights = left[0]
+    schedule = dc.PolynomialDecay(n_weights=n_weights, frequency=1)
+    history = fit(model, dc.PruningCallback(schedule, scope=scope), epochs=4)
+    counts = [kernel.size - zeros(kernel) for kernel in kernels(model).values()]
+    assert counts == left if scope == "layer" else sum(counts) == n_weights
+    assert dc.count_weights(model) == sum(left)
+    assert history.history["sparsity"][0] >= 0.5
+    assert dc.count_weights(model, zeros=True) == 10 * 20 + 20 * 3

@@ -111,9 +111,51 @@ def test_a_sparsity_outside_its_range_is_refused(sparsity):
         ({"begin": 0.9, "end": 0.1}, "must not lie before"),
         ({"begin": 9, "end": 1}, "must not lie before"),
         ({"frequency": 0}, "`frequency` must be at least 1"),
-        ({"power": 0}, "`power` must be positive"),
+        ({"power": 0}, "`power` must be a number in .0, inf.. Received: power=0"),
     ],
 )
 def test_places_that_make_no_sense_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         PolynomialDecay(0.5, **arguments)
+
+
+def test_a_schedule_that_ends_at_a_count_begins_where_the_weights_are():
+    schedule = PolynomialDecay(n_weights=100, begin=0.1, end=0.5, power=2, frequency=7)
+    fitted = schedule.of(n_weights=1000, n_nonzero=400)
+    expected = PolynomialDecay(
+        0.9, initial_sparsity=0.6, begin=0.1, end=0.5, power=2, frequency=7
+    )
+    assert fitted.get_config() == expected.get_config()
+    again = PolynomialDecay.from_config(schedule.get_config())
+    assert again.of(1000, 400).get_config() == expected.get_config()
+
+
+def test_the_beginning_of_a_schedule_that_ends_at_a_count_can_be_given():
+    fitted = PolynomialDecay(n_weights=100, initial_sparsity=0.25).of(1000, 400)
+    assert fitted.sparsity_at(0.0) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("n_weights", "n_nonzero", "first", "last"),
+    [(50, 50, 0.0, 0.0), (200, 0, 0.0, 0.5), (100, 100, 0.0, 0.0)],
+    ids=["fewer than are asked for", "all zero", "as many"],
+)
+def test_a_count_that_cannot_be_is_as_near_as_can_be(n_weights, n_nonzero, first, last):
+    fitted = PolynomialDecay(n_weights=100).of(n_weights, n_nonzero)
+    assert (fitted.sparsity_at(0.0), fitted.sparsity_at(1.0)) == (first, last)
+
+
+@pytest.mark.parametrize("schedule", [ConstantSparsity(0.5), PolynomialDecay(0.5)])
+def test_a_schedule_that_ends_at_a_sparsity_fits_all_weights(schedule):
+    assert schedule.of(1000, 400) is schedule
+
+
+def test_a_count_and_a_sparsity_exclude_each_other():
+    with pytest.raises(ValueError, match="either `final_sparsity` or `n_weights`"):
+        PolynomialDecay(0.5, n_weights=100)
+    with pytest.raises(ValueError, match="either `final_sparsity` or `n_weights`"):
+        PolynomialDecay()
+    with pytest.raises(ValueError, match="`n_weights` must be at least 1"):
+        PolynomialDecay(n_weights=0)
+    with pytest.raises(ValueError, match=r"schedule\.of"):
+        PolynomialDecay(n_weights=100).sparsity(50, 100)
