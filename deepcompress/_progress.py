@@ -7,6 +7,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
 
+def say(text: str) -> None:
+    """Prints what a verbose callback or measurement has to tell."""
+    print(text, flush=True)
+
+
 class Stages(AbstractContextManager["Stages"]):
     """Bars, one below the other, each for a training.
 

@@ -7,17 +7,28 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
+from deepcompress import _checks
+from deepcompress._display import settings
+from deepcompress._progress import say
 from deepcompress.clustering.clusters import Clusters, Init, cluster
 from deepcompress.clustering.rounding import round_digits
+from deepcompress.network import internals
 from deepcompress.network.moments import second_moments
-from deepcompress.network.ties import Gradient, MaskTie, SharingTie, Tie, TieSet
-from deepcompress.network.variables import NamedVariable, biases, choose
+from deepcompress.network.ties import (
+    Gradient,
+    MaskTie,
+    SharingTie,
+    Tie,
+    TieSet,
+    TyingCallback,
+)
+from deepcompress.network.variables import NamedVariable, biases, choose, patterns
 
 SampleWeight = Literal["curvature"] | None
 _MAX_CODES = 1 << 16
 
 
-class WeightSharingQuantizer(keras.callbacks.Callback):
+class WeightSharingQuantizer(TyingCallback):
     """Lets the weights of a tensor share few values, and trains these.
 
     When a training begins, the surviving weights of every kernel and embedding are
@@ -36,7 +47,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
     Args:
         bits: The bits of a code, 1 to 16, for at most `2**bits` distinct values in a
             tensor; or a mapping from patterns to bits. Patterns as in
-            `PruningCallback`. Defaults to `5`.
+            `PruningCallback`. Defaults to `None`: 5, unless `n_clusters` is given.
         n_clusters: The distinct values of a tensor, zero included, 2 to 65,536,
             instead of `bits`; or a mapping from patterns to such numbers. Defaults
             to `None`.
@@ -73,11 +84,11 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         verbose: `1` prints what was shared. Defaults to `0`.
 
     Raises:
-        ValueError: `bits` or `bias_bits` is outside 1 to 16, `n_clusters` outside 2
-            to 65,536, `mantissa_bits` outside 1 to 23, `entropy_weight` negative,
-            `init`, `gradient` or `sample_weight` is not known; or, when the training
-            begins, a pattern matches no layer, a weight is not finite, or the
-            curvature is wanted and not known.
+        ValueError: `bits` and `n_clusters` are both given, `bits` or `bias_bits` is
+            outside 1 to 16, `n_clusters` outside 2 to 65,536, `mantissa_bits` outside
+            1 to 23, `entropy_weight` negative, `init`, `gradient` or `sample_weight`
+            is not known; or, when the training begins, a pattern matches no layer, a
+            weight is not finite, or the curvature is wanted and not known.
 
     References:
         - Han, Mao, Dally 2016, "Deep Compression", section 3.
@@ -98,7 +109,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
 
     def __init__(
         self,
-        bits: int | Mapping[str, int] = 5,
+        bits: int | Mapping[str, int] | None = None,
         *,
         n_clusters: int | Mapping[str, int] | None = None,
         layers: str | Iterable[str] | None = None,
@@ -112,29 +123,35 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        _check_known("init", init, get_args(Init))
-        _check_known("gradient", gradient, get_args(Gradient))
-        _check_known("sample_weight", sample_weight, (None, "curvature"))
-        if not (np.isfinite(entropy_weight) and entropy_weight >= 0):
+        if bits is not None and n_clusters is not None:
             raise ValueError(
-                "`entropy_weight` must be finite and at least 0. "
-                f"Received: entropy_weight={entropy_weight!r}"
+                "Give `bits` or `n_clusters`, not both. Received: "
+                f"bits={bits!r}, n_clusters={n_clusters!r}"
             )
-        self._n_codes = _n_codes(bits, n_clusters)
+        if bits is None and n_clusters is None:
+            bits = 5
         if bias_bits is not None:
-            bias_bits = _check_integer("bias_bits", bias_bits, 1, 16)
+            bias_bits = _checks.integer_in("bias_bits", bias_bits, 1, 16)
         if mantissa_bits is not None:
-            mantissa_bits = _check_integer("mantissa_bits", mantissa_bits, 1, 23)
-        self._bias_bits = bias_bits
-        self._mantissa_bits = mantissa_bits
-        self._layers = layers
-        self._init: Init = init
-        self._gradient: Gradient = gradient
-        self._entropy_weight = entropy_weight
-        self._sample_weight = sample_weight
-        self._seed = seed
-        self._verbose = verbose
-        self._ties: TieSet | None = None
+            mantissa_bits = _checks.integer_in("mantissa_bits", mantissa_bits, 1, 23)
+        self.bits = bits
+        self.n_clusters = n_clusters
+        self.layers = patterns(layers)
+        self.init: Init = _checks.one_of("init", init, get_args(Init))
+        self.gradient: Gradient = _checks.one_of(
+            "gradient", gradient, get_args(Gradient)
+        )
+        self.entropy_weight = _checks.number_in(
+            "entropy_weight", entropy_weight, "[0, inf)"
+        )
+        self.sample_weight = _checks.one_of(
+            "sample_weight", sample_weight, (None, "curvature")
+        )
+        self.bias_bits = bias_bits
+        self.mantissa_bits = mantissa_bits
+        self.seed = seed
+        self.verbose = verbose
+        _n_codes(bits, n_clusters)
 
     def quantize(self, model: keras.Model) -> None:
         """Shares the weights of a model now, in place and without training.
@@ -151,10 +168,9 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
             named, clusters, _ = found.pop()
             named.variable.assign(clusters.values())
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def tie(self, ties: TieSet) -> None:
         """Shares the weights and takes hold of them."""
-        strategy = getattr(self.model, "distribute_strategy", None)
-        if self._gradient == "sum" and getattr(strategy, "num_replicas_in_sync", 1) > 1:
+        if self.gradient == "sum" and internals.num_replicas(self.model) > 1:
             raise ValueError(
                 "`gradient='sum'` does not work with several replicas, each of which "
                 "would move the centroids. Use `gradient='mean'`."
@@ -162,37 +178,33 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
         found = self._clusters(self.model)
         self._chosen = [named for named, _, _ in found]
         self._shared = [named for named, _, is_held in found if is_held]
-        self._ties = TieSet(self.model, self)
         for named, clusters, is_held in found:
-            inner = self._ties.inner(named.variable)
+            inner = ties.inner(named.variable)
             named.variable.assign(clusters.values())
             if is_held:
-                self._ties.attach(named.variable, self._tie(clusters, inner))
-        self._ties.retrace()
+                ties.attach(named.variable, self._tie(ties, clusters, inner))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the number of distinct values to the logs."""
-        assert self._ties is not None
-        self._ties.check(self.model)
+        self.check()
         if logs is not None:
             values = (named.variable.numpy() for named in self._shared)
             logs["distinct_values"] = sum(len(np.unique(value)) for value in values)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Lets go of the weights; the shared values stay."""
-        if self._ties is not None:
-            # Averaging (`use_ema`) writes the weights anew after the last update.
-            self._ties.project()
-            if self._mantissa_bits is not None:
-                for named in self._chosen:
-                    value = named.variable.numpy()
-                    named.variable.assign(round_digits(value, self._mantissa_bits))
-            self._ties.detach()
-            self._ties = None
+        was_tied = self._ties is not None
+        super().on_train_end(logs)
+        if was_tied and self.mantissa_bits is not None:
+            for named in self._chosen:
+                value = named.variable.numpy()
+                named.variable.assign(round_digits(value, self.mantissa_bits))
 
-    def _tie(self, shared: Clusters, inner: Any | None) -> Tie:
-        assert self._ties is not None
-        state = self._ties.state
+    def __repr__(self) -> str:
+        return settings(self)
+
+    def _tie(self, ties: TieSet, shared: Clusters, inner: Any | None) -> Tie:
+        state = ties.state
         if not shared.is_shared:
             # Fewer weights have survived than there are codes; the zeros stay zero.
             values = shared.values()
@@ -201,7 +213,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
             None if shared.positions is None else state(shared.positions),
             state(shared.codes),
             state(np.bincount(shared.codes).astype("float32")),
-            state(shared.centers) if self._gradient == "sum" else None,
+            state(shared.centers) if self.gradient == "sum" else None,
             inner,
         )
 
@@ -212,31 +224,32 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
 
         Returns each with its clusters, and whether a training has to keep these.
         """
-        chosen = choose(model, self._n_codes, self._layers)
-        if self._bias_bits is not None:
+        n_codes = _n_codes(self.bits, self.n_clusters)
+        chosen = choose(model, n_codes, self.layers)
+        if self.bias_bits is not None:
             paths = {named.layer for named, _ in chosen}
-            chosen += [(bias, 1 << self._bias_bits) for bias in biases(model, paths)]
+            chosen += [(bias, 1 << self.bias_bits) for bias in biases(model, paths)]
         found = []
         unshared = []
-        for named, n_codes in chosen:
+        for named, most in chosen:
             clusters = cluster(
                 named.numpy(),
-                n_codes,
-                init=self._init,
-                seed=self._seed,
-                entropy_weight=self._entropy_weight,
+                most,
+                init=self.init,
+                seed=self.seed,
+                entropy_weight=self.entropy_weight,
                 curvature=self._curvature(model, named),
-                mantissa_bits=self._mantissa_bits,
+                mantissa_bits=self.mantissa_bits,
             )
             # Beside few biases that have a value each, zeros are values like others.
             has_zeros = clusters.positions is not None
-            is_small = named.is_bias and clusters.size <= n_codes
+            is_small = named.is_bias and clusters.size <= most
             is_held = clusters.is_shared or (has_zeros and not is_small)
             found.append((named, clusters, is_held))
             if not is_held and not named.is_bias:
                 unshared.append(named.name)
-            if self._verbose and clusters.is_shared:
-                print(
+            if self.verbose and clusters.is_shared:
+                say(
                     f"{named.name}: {len(clusters.codes):,} weights share "
                     f"{len(clusters.centers):,} values"
                 )
@@ -250,7 +263,7 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
 
     def _curvature(self, model: keras.Model, named: NamedVariable) -> np.ndarray | None:
         """Returns what the weights of a tensor count, `None` for all the same."""
-        if self._sample_weight is None:
+        if self.sample_weight is None:
             return None
         curvature = second_moments(model, named.variable)
         if curvature is None:
@@ -270,40 +283,16 @@ class WeightSharingQuantizer(keras.callbacks.Callback):
 
 
 def _n_codes(
-    bits: int | Mapping[str, int], n_clusters: int | Mapping[str, int] | None
+    bits: int | Mapping[str, int] | None, n_clusters: int | Mapping[str, int] | None
 ) -> int | dict[str, int]:
     """Returns the distinct values of a tensor, zero included, for all or by pattern."""
-    if n_clusters is None:
-        return _each("bits", bits, 1, 16, lambda value: 1 << value)
-    if bits != 5:
-        raise ValueError("Give `bits` or `n_clusters`, not both.")
-    return _each("n_clusters", n_clusters, 2, _MAX_CODES, int)
 
+    def checked(setting: Any) -> int:
+        if n_clusters is None:
+            return 1 << _checks.integer_in("bits", setting, 1, 16)
+        return _checks.integer_in("n_clusters", setting, 2, _MAX_CODES)
 
-def _each(
-    name: str, setting: int | Mapping[str, int], least: int, most: int, convert: Any
-) -> int | dict[str, int]:
-    """Checks and converts a setting, or every setting of a mapping."""
-    if isinstance(setting, Mapping):
-        return {
-            pattern: _each(name, value, least, most, convert)  # type: ignore[misc]
-            for pattern, value in setting.items()
-        }
-    return int(convert(_check_integer(name, setting, least, most)))
-
-
-def _check_integer(name: str, setting: Any, least: int, most: int) -> int:
-    if isinstance(setting, bool) or not isinstance(setting, int | np.integer):
-        raise TypeError(f"`{name}` must be an integer. Received: {name}={setting!r}")
-    if not least <= setting <= most:
-        raise ValueError(
-            f"`{name}` must be in {least} to {most:,}. Received: {name}={setting!r}"
-        )
-    return int(setting)
-
-
-def _check_known(name: str, setting: Any, known: tuple[Any, ...]) -> None:
-    if setting not in known:
-        raise ValueError(
-            f"`{name}` must be one of {known}. Received: {name}={setting!r}"
-        )
+    given = bits if n_clusters is None else n_clusters
+    if isinstance(given, Mapping):
+        return {pattern: checked(setting) for pattern, setting in given.items()}
+    return checked(given)

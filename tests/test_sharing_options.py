@@ -377,3 +377,27 @@ def test_all_options_at_once_are_exact(arguments, optimizer, tmp_path):
     loaded = dc.load_model(tmp_path / "model.dcz")
     for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_bits_and_clusters_exclude_each_other():
+    for bits in (5, 4):
+        with pytest.raises(ValueError, match="Give `bits` or `n_clusters`, not both"):
+            dc.WeightSharingQuantizer(bits, n_clusters=8)
+    assert dc.WeightSharingQuantizer().bits == 5
+    assert dc.WeightSharingQuantizer(n_clusters=8).bits is None
+
+
+def test_settings_can_be_read_and_changed():
+    sharing = dc.WeightSharingQuantizer(
+        {"hidden": 3, "*": 4}, layers=iter(["hidden", "out"]), entropy_weight=1
+    )
+    assert repr(sharing) == (
+        "WeightSharingQuantizer(bits={'hidden': 3, '*': 4}, "
+        "layers=['hidden', 'out'], entropy_weight=1.0)"
+    )
+    assert (sharing.init, sharing.gradient, sharing.seed) == ("linear", "mean", 0)
+    model = dense_net()
+    sharing.quantize(model)
+    sharing.bits = 2
+    sharing.quantize(model)
+    assert distinct(kernels(model)["hidden"]) <= 4

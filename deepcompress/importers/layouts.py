@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from deepcompress.network.internals import calls_of, maker_of
 from deepcompress.network.variables import named_variables, walk
 
 _TURNED = ("Permute", "Transpose")
@@ -135,8 +136,8 @@ def _volume(path: str, layer: Any, model: keras.Model) -> tuple[int, int, int] |
     Raises:
         ValueError: The graph of the model does not tell.
     """
-    nodes = layer._inbound_nodes
-    found = {_flattened(node.input_tensors[0], model) for node in nodes}
+    calls = calls_of(layer)
+    found = {_flattened(call.input_tensors[0], model) for call in calls}
     if len(found) != 1 or () in found:
         raise ValueError(
             f"What the inputs of {path!r} were before they were flattened cannot be "
@@ -155,17 +156,17 @@ def _flattened(tensor: Any, model: keras.Model) -> tuple[int, ...] | None:
         flatten, and `()` where that cannot be seen.
     """
     while len(tensor.shape) == 2:
-        operation, node_index, _ = tensor._keras_history
+        operation, call = maker_of(tensor)
         if isinstance(operation, keras.layers.InputLayer):
             return None if any(tensor is each for each in model.inputs) else ()
         if isinstance(operation, keras.layers.Dense):
             return None
-        sources = operation._inbound_nodes[node_index].input_tensors
+        sources = calls_of(operation)[call].input_tensors
         if len(sources) != 1 or isinstance(operation, keras.Model):
             return ()
         (source,) = sources
         if len(source.shape) == 4 and prod(source.shape[1:]) == tensor.shape[1]:
-            maker = type(source._keras_history[0]).__name__
-            return () if maker in _TURNED else tuple(source.shape[1:])
+            maker, _ = maker_of(source)
+            return () if type(maker).__name__ in _TURNED else tuple(source.shape[1:])
         tensor = source
     return None

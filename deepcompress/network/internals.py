@@ -131,6 +131,7 @@ def forget_variables(optimizer: Any, variables: Sequence[Any]) -> None:
     """Takes variables that `add_variable` has added out of an optimizer again.
 
     `Optimizer._variables`, in place: Keras adds to this very list in the next fit.
+    Needed on JAX alone.
     """
     added = {id(variable) for variable in variables}
     optimizer._variables[:] = [v for v in optimizer._variables if id(v) not in added]

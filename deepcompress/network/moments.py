@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from deepcompress.network import internals
+
 
 def optimizers(model: keras.Model) -> list[Any]:
     """Returns a model's optimizer and what it wraps; the last one updates weights."""
@@ -24,7 +26,7 @@ def n_steps(model: keras.Model) -> int:
 
 def has_second_moments(model: keras.Model) -> bool:
     """Whether the optimizer itself keeps a running second moment of each gradient."""
-    return getattr(optimizers(model)[-1], "_velocities", None) is not None
+    return internals.keeps_second_moments(optimizers(model)[-1])
 
 
 def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
@@ -62,8 +64,5 @@ def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
     if n_steps(model) == 0:
         return None
     *_, updating = optimizers(model)
-    try:
-        moments = updating._velocities[updating._get_variable_index(variable)]
-    except KeyError:
-        return None
+    moments = internals.second_moment(updating, variable)
     return None if moments is None else np.asarray(moments.numpy(), np.float32)

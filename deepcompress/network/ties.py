@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from deepcompress.clustering.clusters import scatter
+from deepcompress.network import internals
 from deepcompress.network.moments import optimizers
 
 Gradient = Literal["mean", "sum"]
@@ -31,7 +32,7 @@ class Tie(keras.constraints.Constraint):
 
     def __init__(self, inner: Any | None) -> None:
         self.inner = inner
-        self.held_by: TieSet | None = None
+        self.held_by: TieSet  # from `TieSet.attach` on
 
     def __call__(self, w: Any) -> Any:
         """Returns the updated weights, tied again."""
@@ -161,11 +162,16 @@ class TieSet:
     def __init__(self, model: keras.Model, owner: keras.callbacks.Callback) -> None:
         self._model = model
         self._owner = type(owner).__name__
-        # One object, made anew for every fit, that all its callbacks are given.
-        self._fit = owner.params
+        self._fit = internals.fit_of(owner)
         self._ties: list[tuple[Any, Tie]] = []
         self._states: list[Any] = []
-        if _is_jax():
+        self._replaced: list[tuple[Any, str, Any]] = []
+        # What a training that was interrupted has left behind.
+        for variable in model.trainable_variables:
+            tie = variable.constraint
+            if isinstance(tie, Tie) and tie.held_by._fit is not self._fit:
+                tie.held_by.detach()
+        if internals.is_jax():
             if getattr(model, "optimizer", None) is None:
                 raise ValueError(
                     f"The model {model.name!r} is not compiled. On JAX the optimizer "
@@ -173,7 +179,7 @@ class TieSet:
                 )
             model.optimizer.build(model.trainable_variables)
             for optimizer in optimizers(model):
-                _save_only_present_variables(optimizer)
+                self._save_only_present_variables(optimizer)
 
     def check(self, model: keras.Model) -> None:
         """Raises where the callback that holds the ties has come to another model.
@@ -190,7 +196,7 @@ class TieSet:
     def state(self, value: np.ndarray) -> Any:
         """Returns a variable that a tie reads inside the compiled step."""
         dtype = str(value.dtype)
-        if _is_jax():
+        if internals.is_jax():
             # A variable that the optimizer does not track is baked into the step
             # as a constant, and changes go unseen.
             *_, updating = optimizers(self._model)
@@ -207,19 +213,15 @@ class TieSet:
         Raises:
             ValueError: Another callback ties the variable in this training.
         """
-        constraint = variable.constraint
-        if not isinstance(constraint, Tie):
-            return constraint
-        # A tie of another fit is what an interrupted training has left behind.
-        other = constraint.held_by
-        if other is not None and other._fit is self._fit:
-            other.detach()
-            self.detach()
+        tie = variable.constraint
+        if isinstance(tie, Tie):
+            owner = tie.held_by._owner
+            tie.held_by.detach()
             raise ValueError(
-                f"A {other._owner} ties {variable.path!r} in this training already. "
+                f"A {owner} ties {variable.path!r} in this training already. "
                 "Prune in one fit and share in the next."
             )
-        return constraint.inner
+        return tie
 
     def attach(self, variable: Any, tie: Tie) -> None:
         """Puts a tie on a variable and imposes it at once."""
@@ -247,8 +249,8 @@ class TieSet:
         apply = updating.apply
 
         def apply_and_watch(grads: Any, trainable_variables: Any = None) -> None:
-            known = trainable_variables or updating._trainable_variables
-            for gradient, variable in zip(grads, known, strict=True):
+            trained = trainable_variables or internals.trained_variables(updating)
+            for gradient, variable in zip(grads, trained, strict=True):
                 moment = of_variable.get(id(variable))
                 if moment is not None and gradient is not None:
                     square = ops.square(
@@ -257,32 +259,29 @@ class TieSet:
                     moment.assign(_DECAY * moment + (1 - _DECAY) * square)
             apply(grads, trainable_variables)
 
-        updating.apply = apply_and_watch
+        self._replace(updating, "apply", apply_and_watch)
         return moments
 
     def retrace(self) -> None:
-        """Makes the training step anew: a traced one keeps the constraints it saw."""
-        self._model.make_train_function(force=True)
+        """Makes the training step anew, so that it has the ties there are now."""
+        internals.retrace(self._model)
 
     def synchronise(self) -> None:
         """Makes the variables hold their current values in the midst of an epoch."""
-        if _is_jax():
-            self._model.jax_state_sync()
+        internals.synchronise(self._model)
 
     def detach(self) -> None:
         """Takes the ties off and leaves what the user had before."""
         for variable, tie in self._ties:
             variable.constraint = tie.inner
-        if getattr(self._model, "optimizer", None) is not None:
-            vars(optimizers(self._model)[-1]).pop("apply", None)
-        if _is_jax():
-            ours = {id(state) for state in self._states}
+        for target, name, before in reversed(self._replaced):
+            if before is None:
+                del vars(target)[name]
+            else:
+                setattr(target, name, before)
+        if internals.is_jax():
             for optimizer in optimizers(self._model):
-                vars(optimizer).pop("save_own_variables", None)
-                # In place: Keras adds to this very list in the next fit.
-                optimizer._variables[:] = [
-                    v for v in optimizer._variables if id(v) not in ours
-                ]
+                internals.forget_variables(optimizer, self._states)
             # Averages (`use_ema`) that Keras has made the weights are still the
             # optimizer's too, and no step takes one array for two variables.
             for variable in self._model.trainable_variables:
@@ -290,18 +289,64 @@ class TieSet:
         self.retrace()
         self._ties.clear()
         self._states.clear()
+        self._replaced.clear()
+
+    def _save_only_present_variables(self, optimizer: Any) -> None:
+        """Keeps states out of checkpoints, which Keras could not load with them."""
+        present = optimizer.variables
+
+        def save_own_variables(store: Any) -> None:
+            for index, variable in enumerate(present):
+                store[str(index)] = variable.numpy()
+
+        self._replace(optimizer, "save_own_variables", save_own_variables)
+
+    def _replace(self, target: Any, name: str, method: Any) -> None:
+        """Gives an object a method of its own until the ties are taken off."""
+        self._replaced.append((target, name, vars(target).get(name)))
+        setattr(target, name, method)
 
 
-def _save_only_present_variables(optimizer: Any) -> None:
-    """Keeps variables added later out of checkpoints, which Keras could not load."""
-    present = optimizer.variables
+class TyingCallback(keras.callbacks.Callback):
+    """A callback that holds ties on a model, from the beginning of a fit to its end.
 
-    def save_own_variables(store: Any) -> None:
-        for index, variable in enumerate(present):
-            store[str(index)] = variable.numpy()
+    A subclass puts them on in `tie`. Whatever goes wrong there, the model is left
+    without ties.
+    """
 
-    optimizer.save_own_variables = save_own_variables
+    def __init__(self) -> None:
+        super().__init__()
+        self._ties: TieSet | None = None
 
+    @abstractmethod
+    def tie(self, ties: TieSet) -> None:
+        """Puts ties on the variables of `self.model`."""
 
-def _is_jax() -> bool:
-    return bool(keras.backend.backend() == "jax")
+    def check(self) -> TieSet:
+        """Returns the ties of the fit that is running.
+
+        Raises:
+            RuntimeError: The callback is used in two fits at once.
+        """
+        assert self._ties is not None
+        self._ties.check(self.model)
+        return self._ties
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Takes hold of the weights."""
+        ties = TieSet(self.model, self)
+        try:
+            self.tie(ties)
+        except BaseException:
+            ties.detach()
+            raise
+        ties.retrace()
+        self._ties = ties
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Lets go of the weights, which are as they were tied."""
+        if self._ties is not None:
+            ties, self._ties = self._ties, None
+            # Averaging (`use_ema`) writes the weights anew after the last update.
+            ties.project()
+            ties.detach()

@@ -188,10 +188,8 @@ def choose(
     """
     candidates = compressible(model)
     by_pattern = settings if isinstance(settings, Mapping) else {"*": settings}
-    wanted = (
-        ["*"] if layers is None else [layers] if isinstance(layers, str) else layers
-    )
-    wanted = list(wanted)
+    wanted = patterns(layers)
+    wanted = ["*"] if wanted is None else wanted
     for pattern in [*by_pattern, *wanted]:
         if not isinstance(pattern, str):
             raise TypeError(
@@ -217,6 +215,13 @@ def choose(
             f"{list(by_pattern)!r}."
         )
     return chosen
+
+
+def patterns(layers: str | Iterable[str] | None) -> list[str] | None:
+    """Returns patterns as a list, which can be read again and again."""
+    if layers is None:
+        return None
+    return [layers] if isinstance(layers, str) else list(layers)
 
 
 def _has_all_weights(model: keras.Model) -> bool:

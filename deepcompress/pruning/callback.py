@@ -2,23 +2,25 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import keras
 import numpy as np
 
 from deepcompress import _checks
-from deepcompress.network.ties import MaskTie, TieSet
-from deepcompress.network.variables import NamedVariable, choose
-from deepcompress.pruning.criteria import Magnitude, Saliency
+from deepcompress._display import settings
+from deepcompress._progress import say
+from deepcompress.network.ties import MaskTie, TieSet, TyingCallback
+from deepcompress.network.variables import NamedVariable, choose, patterns
+from deepcompress.pruning.criteria import Criterion, Magnitude, Saliency
 from deepcompress.pruning.masks import Structure, Tensor, check_structure, masks
 from deepcompress.pruning.schedules import ConstantSparsity, PruningSchedule
 
 Scope = Literal["layer", "global"]
-Criterion = Literal["magnitude", "saliency"]
+CriterionName = Literal["magnitude", "saliency"]
 
 
-class PruningCallback(keras.callbacks.Callback):
+class PruningCallback(TyingCallback):
     """Prunes the weights that matter least in the course of a training.
 
     Kernels and embeddings are pruned; biases, normalization parameters and what is
@@ -80,47 +82,38 @@ class PruningCallback(keras.callbacks.Callback):
         layers: str | Iterable[str] | None = None,
         scope: Scope = "layer",
         structure: Structure = None,
-        criterion: Criterion = "magnitude",
+        criterion: CriterionName = "magnitude",
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        if criterion not in get_args(Criterion):
-            raise ValueError(
-                f"`criterion` must be one of {get_args(Criterion)}. "
-                f"Received: criterion={criterion!r}"
-            )
-        self._settings = _schedules(schedule)
-        self._layers = layers
-        self._scope = _check_scope(scope)
-        self._structure = check_structure(structure)
-        self._criterion = criterion
-        self._verbose = verbose
-        self._ties: TieSet | None = None
+        _entries(schedule)
+        self.schedule = schedule
+        self.layers = patterns(layers)
+        self.scope = _checks.one_of("scope", scope, get_args(Scope))
+        self.structure = check_structure(structure)
+        self.criterion = _checks.one_of("criterion", criterion, get_args(CriterionName))
+        self.verbose = verbose
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Takes hold of the weights and prunes what is due at the start."""
-        chosen = choose(self.model, self._settings, self._layers)
+    def tie(self, ties: TieSet) -> None:
+        """Takes hold of the weights; what is due at the start is pruned then."""
+        chosen: _Chosen = choose(self.model, _entries(self.schedule), self.layers)
         self._epochs = self.params.get("epochs") or 1
         self._steps_per_epoch = self.params.get("steps")
         self._step = self._first_step = 0
         self._was_known: bool | None = None
-        self._check_length([schedule for _, schedule in chosen])
-
-        self._groups = _groups(chosen, self._scope, self._structure)
-        self._ties = TieSet(self.model, self)
-        self._worth = Magnitude()
-        if self._criterion == "saliency":
+        self._check_length([entry.schedule for _, entry in chosen])
+        self._groups = _groups(chosen, self.scope, self.structure)
+        self._scoring: Criterion = Magnitude()
+        if self.criterion == "saliency":
             variables = [named for named, _ in chosen]
-            self._worth = Saliency(self.model, self._ties, variables)
+            self._scoring = Saliency(self.model, ties, variables)
         self._is_overdue = False
         self._masks = {}
         for group in self._groups:
             for named in group.variables:
-                mask = self._ties.state(np.ones_like(named.variable.numpy()))
+                mask = ties.state(np.ones_like(named.variable.numpy()))
                 self._masks[named.name] = mask
-                inner = self._ties.inner(named.variable)
-                self._ties.attach(named.variable, MaskTie(mask, inner))
-        self._ties.retrace()
+                ties.attach(named.variable, MaskTie(mask, ties.inner(named.variable)))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Finds the step that the epoch begins at, also after a resumption."""
@@ -137,11 +130,10 @@ class PruningCallback(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Updates the masks where they are due."""
-        assert self._ties is not None
-        self._ties.check(self.model)
+        self.check()
         last, self._step = self._step, self._first_step + batch + 1
         # One call may stand for several steps (`steps_per_execution`).
-        self._worth.count(self._step - last)
+        self._scoring.count(self._step - last)
         if self._is_overdue or any(
             group.schedule.is_due(step, self._total_steps)
             for group in self._groups
@@ -156,18 +148,17 @@ class PruningCallback(keras.callbacks.Callback):
         sparsity = self._sparsity()
         if logs is not None:
             logs["sparsity"] = sparsity
-        if self._verbose:
-            print(f"Epoch {epoch + 1}: sparsity {sparsity:.2%}")
+        if self.verbose:
+            say(f"Epoch {epoch + 1}: sparsity {sparsity:.2%}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Lets go of the weights; the zeros stay."""
-        if self._ties is not None:
-            if self._is_overdue:
-                self._update(is_last=True)
-            # Averaging (`use_ema`) writes the weights anew after the last update.
-            self._ties.project()
-            self._ties.detach()
-            self._ties = None
+        if self._ties is not None and self._is_overdue:
+            self._update(is_last=True)
+        super().on_train_end(logs)
+
+    def __repr__(self) -> str:
+        return settings(self)
 
     @property
     def _total_steps(self) -> int | None:
@@ -175,7 +166,7 @@ class PruningCallback(keras.callbacks.Callback):
             return None
         return int(self._epochs * self._steps_per_epoch)
 
-    def _check_length(self, schedules: Iterable[PruningSchedule]) -> None:
+    def _check_length(self, schedules: list[PruningSchedule]) -> None:
         """Refuses fractions of a fit whose length becomes known too late."""
         if (
             self._steps_per_epoch is None
@@ -198,23 +189,22 @@ class PruningCallback(keras.callbacks.Callback):
 
     def _update(self, *, is_last: bool = False) -> None:
         """Brings every group to the sparsity of its schedule."""
-        assert self._ties is not None
-        self._is_overdue = not (is_last or self._worth.is_known(self._total_steps))
+        self._is_overdue = not (is_last or self._scoring.is_known(self._total_steps))
         if self._is_overdue:
             return
-        is_changed = False
+        ties, is_changed = self.check(), False
         for group in self._groups:
             sparsity = group.schedule.sparsity(self._step, self._total_steps)
             if not group.advance(sparsity or 0.0):
                 continue
             if not is_changed:
-                self._ties.synchronise()
+                ties.synchronise()
                 is_changed = True
-            masks = group.masks(self._worth)
+            masks = group.masks(self._scoring)
             for named, mask in zip(group.variables, masks, strict=True):
                 self._masks[named.name].assign(mask)
         if is_changed:
-            self._ties.project()
+            ties.project()
 
     def _sparsity(self) -> float:
         """Returns the share of zeros that the masks hold."""
@@ -259,9 +249,9 @@ def prune(
     >>> int((model.get_weights()[0] == 0).sum())
     24
     """
-    _check_scope(scope)
+    _checks.one_of("scope", scope, get_args(Scope))
     check_structure(structure)
-    chosen = choose(model, _schedules(sparsity), layers)
+    chosen: _Chosen = choose(model, _entries(sparsity), layers)
     pruned: list[tuple[NamedVariable, np.ndarray]] = []
     for group in _groups(chosen, scope, structure):
         group.advance(group.schedule.sparsity_at(1.0))
@@ -273,26 +263,29 @@ def prune(
         named.variable.assign(value)
 
 
-def _schedules(
-    settings: float | PruningSchedule | Mapping[str, Any],
-) -> PruningSchedule | dict[str, PruningSchedule]:
-    if isinstance(settings, Mapping):
-        return {pattern: _schedule(value) for pattern, value in settings.items()}
-    return _schedule(settings)
+class _Entry(NamedTuple):
+    """One entry of a mapping of schedules: the layers that share it may compete."""
+
+    pattern: str
+    schedule: PruningSchedule
 
 
-def _schedule(setting: float | PruningSchedule) -> PruningSchedule:
-    if isinstance(setting, PruningSchedule):
-        return setting
-    return ConstantSparsity(_checks.sparsity("sparsity", setting))
+_Chosen = list[tuple[NamedVariable, _Entry]]
 
 
-def _check_scope(scope: Scope) -> Scope:
-    if scope not in {"layer", "global"}:
-        raise ValueError(
-            f"`scope` must be 'layer' or 'global'. Received: scope={scope!r}"
+def _entries(
+    settings: float | PruningSchedule | Mapping[str, float | PruningSchedule],
+) -> Mapping[str, _Entry]:
+    settings = settings if isinstance(settings, Mapping) else {"*": settings}
+    return {
+        pattern: _Entry(
+            pattern,
+            setting
+            if isinstance(setting, PruningSchedule)
+            else ConstantSparsity(_checks.sparsity("sparsity", setting)),
         )
-    return scope
+        for pattern, setting in settings.items()
+    }
 
 
 class _Group:
@@ -322,24 +315,28 @@ class _Group:
         self._n_zeros = n_zeros
         return is_new
 
-    def masks(self, worth: Magnitude) -> list[np.ndarray]:
+    def masks(self, criterion: Criterion) -> list[np.ndarray]:
         """Returns what is kept of each variable."""
-        tensors = [Tensor(named, worth.of(named)) for named in self.variables]
+        tensors = [Tensor(named, criterion.scores(named)) for named in self.variables]
         return masks(tensors, self._n_zeros, self._structure)
 
 
 def _groups(
-    chosen: list[tuple[NamedVariable, PruningSchedule]],
+    chosen: _Chosen,
     scope: Scope,
     structure: Structure,
 ) -> list[_Group]:
     """Returns the variables that compete with each other, and their schedules."""
     if scope == "layer":
-        return [_Group([named], schedule, structure) for named, schedule in chosen]
-    together: dict[int, tuple[list[NamedVariable], PruningSchedule]] = {}
-    for named, schedule in chosen:
-        together.setdefault(id(schedule), ([], schedule))[0].append(named)
-    return [_Group(*group, structure) for group in together.values()]
+        return [_Group([named], entry.schedule, structure) for named, entry in chosen]
+    together: dict[str, list[NamedVariable]] = {}
+    for named, entry in chosen:
+        together.setdefault(entry.pattern, []).append(named)
+    schedules = {entry.pattern: entry.schedule for _, entry in chosen}
+    return [
+        _Group(variables, schedules[pattern], structure)
+        for pattern, variables in together.items()
+    ]
 
 
 def _zeros_to_keep(value: np.ndarray) -> int:

@@ -1,12 +1,12 @@
-"""What a weight is worth to pruning: its magnitude, or its saliency."""
+"""What scores weights for pruning: their magnitude, or their saliency."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
+from deepcompress.network import internals
 from deepcompress.network.moments import has_second_moments, n_steps, second_moments
 from deepcompress.network.ties import TieSet
 from deepcompress.network.variables import NamedVariable
@@ -16,25 +16,38 @@ from deepcompress.network.variables import NamedVariable
 _WARM_UP = 50
 
 
-class Magnitude:
-    """The worth of a weight is its magnitude, known at any time."""
+class Criterion(Protocol):
+    """What weights are compared by: those with the lowest scores go first."""
 
     def count(self, n_steps: int) -> None:
         """Takes note of steps that were made."""
 
     def is_known(self, total_steps: int | None) -> bool:
-        """Whether weights can be compared."""
+        """Whether weights can be compared, in a fit of so many steps."""
+
+    def scores(self, named: NamedVariable) -> np.ndarray:
+        """Returns the scores of a variable's weights, in its shape; not negative."""
+
+
+class Magnitude:
+    """Scores a weight by its magnitude, which is known at any time."""
+
+    def count(self, n_steps: int) -> None:
+        """Takes note of nothing."""
+
+    def is_known(self, total_steps: int | None) -> bool:
+        """Whether weights can be compared: always."""
         return True
 
-    def of(self, named: NamedVariable) -> np.ndarray:
-        """Returns the worth of every weight."""
+    def scores(self, named: NamedVariable) -> np.ndarray:
+        """Returns the magnitude of every weight."""
         value = named.numpy()
         np.abs(value, out=value)
         return value
 
 
-class Saliency(Magnitude):
-    """The worth of a weight is what the loss would rise without it.
+class Saliency:
+    """Scores a weight by what the loss would rise without it.
 
     It is estimated as the square of the weight times the second moment of its
     gradient; the root of that, which orders alike, does not leave the range of a
@@ -62,13 +75,12 @@ class Saliency(Magnitude):
         self._model = model
         self._watched: dict[int, Any] = {}
         self._n_seen = 0
-        strategy = getattr(model, "distribute_strategy", None)
-        with strategy.scope() if strategy else nullcontext():
+        with internals.strategy_scope(model):
             model.optimizer.build(model.trainable_variables)
         if has_second_moments(model):
             self._n_seen = n_steps(model)
             return
-        if getattr(strategy, "num_replicas_in_sync", 1) > 1:
+        if internals.num_replicas(model) > 1:
             raise ValueError(
                 "`criterion='saliency'` with several replicas needs an optimizer that "
                 "keeps second moments, such as Adam. "
@@ -86,19 +98,19 @@ class Saliency(Magnitude):
         enough = _WARM_UP if total_steps is None else min(_WARM_UP, total_steps // 4)
         return self._n_seen > 0 and self._n_seen >= enough
 
-    def of(self, named: NamedVariable) -> np.ndarray:
-        """Returns the worth of every weight, float32 or float64."""
+    def scores(self, named: NamedVariable) -> np.ndarray:
+        """Returns the saliency of every weight, float32 or float64."""
         watched = self._watched.get(id(named.variable))
         if watched is None:
             moments = second_moments(self._model, named.variable)
         else:
             moments = watched.numpy()
         assert moments is not None
-        worth: np.ndarray = np.abs(named.numpy()) * np.sqrt(moments)
-        if not np.isfinite(worth).all():
+        scores: np.ndarray = np.abs(named.numpy()) * np.sqrt(moments)
+        if not np.isfinite(scores).all():
             raise ValueError(
                 f"The gradients of {named.name!r} hold NaN or infinity, so nothing "
                 "can be pruned by them. Did the training diverge? Lower the learning "
                 "rate."
             )
-        return worth
+        return scores

@@ -41,7 +41,7 @@ class Tensor:
 
     Attributes:
         named: The variable.
-        scores: What each weight is worth, of the variable's shape; not negative.
+        scores: The score of each weight, in the variable's shape; not negative.
     """
 
     named: NamedVariable

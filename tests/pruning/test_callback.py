@@ -301,9 +301,13 @@ def test_a_schedule_that_ends_after_the_fit_is_warned_of():
 
 
 def test_a_scope_that_is_not_known_is_refused():
-    with pytest.raises(ValueError, match="'layer' or 'global'"):
+    with pytest.raises(
+        ValueError, match=r"`scope` must be one of \('layer', 'global'\)"
+    ):
         dc.PruningCallback(0.5, scope="model")
-    with pytest.raises(ValueError, match="'layer' or 'global'"):
+    with pytest.raises(
+        ValueError, match=r"`scope` must be one of \('layer', 'global'\)"
+    ):
         dc.prune(dense_net(), 0.5, scope="model")
 
 
@@ -366,3 +370,78 @@ def test_a_schedule_can_end_at_a_count_of_weights(scope, left):
     assert dc.count_weights(model) == sum(left)
     assert history.history["sparsity"][0] >= 0.5
     assert dc.count_weights(model, zeros=True) == 10 * 20 + 20 * 3
+
+
+def test_layers_compete_that_share_an_entry():
+    def sparsities(schedule):
+        model = dense_net()
+        model.layers[0].kernel.assign(100 * model.layers[0].kernel)
+        callback = dc.PruningCallback(schedule, scope="global")
+        fit(model, callback, epochs=1)
+        return {name: zeros(k) / k.size for name, k in kernels(model).items()}
+
+    one = dc.ConstantSparsity(0.5)
+    equal = {"hidden": dc.ConstantSparsity(0.5), "out": dc.ConstantSparsity(0.5)}
+    apart = {"hidden": 0.5, "out": 0.5}
+    # Whether the entries' schedules are one object means nothing.
+    assert sparsities({"hidden": one, "out": one}) == sparsities(equal) == apart
+    together = sparsities({"*": one})
+    assert together["hidden"] < 0.5 < together["out"]
+
+
+def test_settings_can_be_read_and_changed():
+    callback = dc.PruningCallback(0.5, layers=iter(["hidden"]), scope="global")
+    assert repr(callback) == (
+        "PruningCallback(schedule=0.5, layers=['hidden'], scope='global')"
+    )
+    assert callback.structure is None
+    assert callback.criterion == "magnitude"
+    assert callback.verbose == 0
+    callback.schedule = 0.75
+    callback.layers = None
+    model = dense_net()
+    fit(model, callback, epochs=1)
+    fit(model, callback, epochs=1)  # an iterator would be empty by now
+    assert zeros(kernels(model)["out"]) + zeros(kernels(model)["hidden"]) == 195
+
+
+@pytest.mark.parametrize("is_same", [True, False], ids=["same", "another"])
+def test_an_interrupted_training_leaves_no_method_behind(is_same):
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    model = dense_net(optimizer=keras.optimizers.SGD(0.01))
+    callback = dc.PruningCallback(0.5, criterion="saliency")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, callback, Interrupt())
+    other = dc.PruningCallback(0.5, criterion="saliency")
+    fit(model, callback if is_same else other)
+    assert "apply" not in vars(model.optimizer)
+    assert "save_own_variables" not in vars(model.optimizer)
+    assert all(variable.constraint is None for variable in model.trainable_variables)
+
+
+def test_a_method_of_the_users_own_comes_back():
+    model = dense_net(optimizer=keras.optimizers.SGD(0.01))
+    apply, n_calls = model.optimizer.apply, []
+
+    def counted(*arguments):
+        n_calls.append(1)
+        return apply(*arguments)
+
+    model.optimizer.apply = counted
+    fit(model, dc.PruningCallback(0.5, criterion="saliency"))
+    assert vars(model.optimizer)["apply"] is counted
+    assert n_calls
+
+
+def test_what_goes_wrong_at_the_start_leaves_the_model_as_it_was():
+    model = dense_net()
+    model.layers[1].kernel.assign(np.full((20, 3), np.nan))
+    with pytest.raises(ValueError, match="NaN"):
+        fit(model, dc.PruningCallback(0.5))
+    assert all(variable.constraint is None for variable in model.trainable_variables)
+    assert "save_own_variables" not in vars(model.optimizer)
+    model.layers[1].kernel.assign(np.ones((20, 3)))
+    assert "loss" in fit(model).history

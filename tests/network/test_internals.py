@@ -1,0 +1,208 @@
+"""Each private attribute of Keras that the library needs is there, and means that."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from helpers.nets import BACKEND, dense_net, regression
+from keras import layers
+
+from deepcompress.network import internals
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="in")], name="s")
+    inputs = keras.Input((4,), name="x")
+    return keras.Model(inputs, layers.Dense(2, name="out")(inner(inputs)))
+
+
+def trained(optimizer="adam"):
+    model = dense_net(optimizer=optimizer)
+    model.fit(*regression(64), verbose=0)
+    return model
+
+
+def is_jax():
+    assert internals.is_jax() == (keras.config.backend() == "jax")
+
+
+def flatten_layers():
+    model = nested()
+    names = [layer.name for layer in internals.flatten_layers(model)]
+    assert [name for name in names if "input" not in name] == [
+        model.name, "x", "s", "in", "out"
+    ]  # fmt: skip
+    own = internals.flatten_layers(model, include_self=False, recursive=False)
+    assert [layer.name for layer in own] == ["x", "s", "out"]
+
+
+def compiled_with():
+    def loss(y, predicted):
+        return keras.ops.mean(y - predicted)
+
+    model = nested()
+    assert internals.compiled_with(model) == {}
+    model.compile("sgd", loss, metrics=["mae"])
+    given = internals.compiled_with(model)
+    assert given["loss"] is loss
+    assert given["metrics"] == ["mae"]
+
+
+def mark_compiled():
+    model = nested()
+    internals.mark_compiled(model)
+    assert model.compiled
+
+
+def retrace():
+    model = trained()
+    before = model.train_function
+    internals.retrace(model)
+    assert model.train_function is not before
+
+
+def synchronise():
+    values = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            internals.synchronise(self.model)
+            values.append(self.model.layers[0].kernel.numpy())
+
+    model = dense_net()
+    model.fit(*regression(64), verbose=0, callbacks=[Look()])
+    assert not np.array_equal(values[0], values[1])
+
+
+def fit_of():
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.append(internals.fit_of(self))
+
+    model = dense_net()
+    for _ in range(2):
+        model.fit(*regression(64), verbose=0, callbacks=[Look(), Look()])
+    assert seen[0] is seen[1]
+    assert seen[2] is seen[3]
+    assert seen[0] is not seen[2]
+
+
+def strategy_scope():
+    with internals.strategy_scope(nested()):
+        assert keras.Variable(np.ones(2)).numpy().sum() == 2
+
+
+def num_replicas():
+    assert internals.num_replicas(nested()) == 1
+
+
+def learning_rate():
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
+    assert internals.learning_rate(keras.optimizers.SGD(schedule)) is schedule
+    assert float(internals.learning_rate(keras.optimizers.SGD(0.5))) == 0.5
+
+
+def trained_variables():
+    model = trained()
+    found = internals.trained_variables(model.optimizer)
+    assert list(map(id, found)) == list(map(id, model.trainable_variables))
+
+
+def keeps_second_moments():
+    assert internals.keeps_second_moments(trained().optimizer)
+    assert not internals.keeps_second_moments(trained("sgd").optimizer)
+
+
+def second_moment():
+    model = trained()
+    kernel = model.layers[0].kernel
+    moment = internals.second_moment(model.optimizer, kernel)
+    assert moment.shape == kernel.shape
+    assert (moment.numpy() > 0).any()
+    assert internals.second_moment(model.optimizer, keras.Variable(np.ones(3))) is None
+
+
+def forget_variables():
+    if not internals.is_jax():
+        pytest.skip("others' optimizers are given no variables")
+    optimizer = trained().optimizer
+    before = list(map(id, optimizer.variables))
+    added = optimizer.add_variable((2,))
+    assert id(added) in map(id, optimizer.variables)
+    internals.forget_variables(optimizer, [added])
+    assert list(map(id, optimizer.variables)) == before
+
+
+def begin_with():
+    value = keras.ops.ones((3,))
+    with keras.StatelessScope():
+        waiting = keras.Variable(lambda shape, dtype: 1 / 0, shape=(3,))
+        internals.begin_with(waiting, value)
+    ready = keras.Variable(np.zeros(3))
+    internals.begin_with(ready, value)
+    for variable in (waiting, ready):
+        np.testing.assert_array_equal(variable.numpy(), np.ones(3))
+
+
+def graph_of():
+    assert internals.graph_of(nested()) is not None
+    assert internals.graph_of(dense_net()) is not None
+    assert internals.graph_of(layers.Dense(2)) is None
+
+
+def nodes():
+    found = internals.nodes(internals.graph_of(nested()))
+    assert [node.operation.name for node in found] == ["s", "out"]
+
+
+def calls_of():
+    shared = layers.Dense(4)
+    x = keras.Input((4,))
+    shared(shared(x))
+    first, second = internals.calls_of(shared)
+    assert first.input_tensors[0] is x
+    assert second.input_tensors[0] is first.outputs[0]
+
+
+def maker_of():
+    shared = layers.Dense(4)
+    y = shared(shared(keras.Input((4,))))
+    assert internals.maker_of(y) == (shared, 1)
+
+
+def is_masked():
+    x = keras.Input((5,), dtype="int32")
+    assert not internals.is_masked(x)
+    assert internals.is_masked(layers.Embedding(9, 3, mask_zero=True)(x))
+
+
+def is_less_better():
+    model = dense_net(metrics=["mae"])
+    model.fit(*regression(64), verbose=0)
+    assert not internals.is_less_better(keras.metrics.BinaryAccuracy())
+    assert internals.is_less_better(keras.metrics.MeanAbsoluteError())
+
+
+CHECKS = [
+    value
+    for name, value in list(globals().items())
+    if inspect.isfunction(value) and hasattr(internals, name)
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_keras_still_has(check):
+    check()
+
+
+def test_every_private_attribute_is_tried():
+    own = {
+        name
+        for name, value in vars(internals).items()
+        if inspect.isfunction(value) and value.__module__ == internals.__name__
+    }
+    assert {check.__name__ for check in CHECKS} == own
+    assert keras.backend.backend() == BACKEND
