@@ -12,12 +12,16 @@ from deepcompress._display import settings
 from deepcompress._progress import say
 from deepcompress.network.ties import MaskTie, TieSet, TyingCallback
 from deepcompress.network.variables import NamedVariable, choose, patterns
-from deepcompress.pruning.criteria import Criterion, Magnitude, Saliency
+from deepcompress.pruning.criteria import (
+    CRITERIA,
+    Criterion,
+    CriterionName,
+    Magnitude,
+)
 from deepcompress.pruning.masks import Structure, Tensor, check_structure, masks
 from deepcompress.pruning.schedules import ConstantSparsity, PruningSchedule
 
 Scope = Literal["layer", "global"]
-CriterionName = Literal["magnitude", "saliency"]
 
 
 class PruningCallback(TyingCallback):
@@ -91,7 +95,7 @@ class PruningCallback(TyingCallback):
         self.layers = patterns(layers)
         self.scope = _checks.one_of("scope", scope, get_args(Scope))
         self.structure = check_structure(structure)
-        self.criterion = _checks.one_of("criterion", criterion, get_args(CriterionName))
+        self.criterion = _checks.one_of("criterion", criterion, CRITERIA)
         self.verbose = verbose
 
     def tie(self, ties: TieSet) -> None:
@@ -103,10 +107,8 @@ class PruningCallback(TyingCallback):
         self._was_known: bool | None = None
         self._check_length([entry.schedule for _, entry in chosen])
         self._groups = _groups(chosen, self.scope, self.structure)
-        self._scoring: Criterion = Magnitude()
-        if self.criterion == "saliency":
-            variables = [named for named, _ in chosen]
-            self._scoring = Saliency(self.model, ties, variables)
+        variables = [named for named, _ in chosen]
+        self._scoring = CRITERIA[self.criterion](self.model, ties, variables)
         self._is_overdue = False
         self._masks = {}
         for group in self._groups:

@@ -1,7 +1,7 @@
 """What scores weights for pruning: their magnitude, or their saliency."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import keras
 import numpy as np
@@ -114,3 +114,13 @@ class Saliency:
                 "rate."
             )
         return scores
+
+
+CriterionName = Literal["magnitude", "saliency"]
+# Each is made for a model, the ties of its training, and the variables to prune.
+CRITERIA: dict[
+    str, Callable[[keras.Model, TieSet, Sequence[NamedVariable]], Criterion]
+] = {
+    "magnitude": lambda model, ties, variables: Magnitude(),
+    "saliency": Saliency,
+}
