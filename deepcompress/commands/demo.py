@@ -14,9 +14,9 @@ import numpy as np
 from rich.console import Console
 
 from deepcompress._progress import Stages
-from deepcompress.commands.mnist import Digits, load_digits
-from deepcompress.commands.recipes import RECIPES, Recipe
+from deepcompress.commands.recipes import SETTINGS, DemoSettings
 from deepcompress.dcz.report import CompressionReport
+from deepcompress.models import Digits, load_digits
 from deepcompress.saving.serializer import HuffmanSerializer
 
 
@@ -45,7 +45,7 @@ def run(
         RuntimeError: The loaded model differs from the saved one.
     """
     console = console or Console(width=None if sys.stdout.isatty() else 100)
-    recipe = RECIPES[net]
+    settings = SETTINGS[net]
     path = Path(output, f"{net}.dcz")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder {str(path.parent)!r} does not exist.")
@@ -54,12 +54,18 @@ def run(
     _say_what(console, digits, fell_back=data is None and digits.source != "MNIST")
 
     keras.utils.set_random_seed(seed)
-    model = recipe.build()
+    model = settings.build()
     with Stages(console) as stages:
-        recipe.train(model, digits, [_shown_by(stages, "train", recipe.dense_epochs)])
+        settings.train(
+            model, digits, [_shown_by(stages, "train", settings.dense_epochs)]
+        )
         dense_accuracy = _accuracy(model, digits)
-        recipe.prune(model, digits, [_shown_by(stages, "prune", recipe.pruning_epochs)])
-        recipe.share(model, digits, [_shown_by(stages, "share", recipe.sharing_epochs)])
+        settings.prune(
+            model, digits, [_shown_by(stages, "prune", settings.pruning_epochs)]
+        )
+        settings.share(
+            model, digits, [_shown_by(stages, "share", settings.sharing_epochs)]
+        )
     report = HuffmanSerializer().save(model, path)
     seconds = time.perf_counter() - begin
 
@@ -74,7 +80,7 @@ def run(
         f"All {checked['n_weights']:,} weights came back bit for bit.\n", style="green"
     )
     console.print(report.to_table())
-    _print_result(console, recipe, digits, dense_accuracy, checked["accuracy"])
+    _print_result(console, settings, digits, dense_accuracy, checked["accuracy"])
     console.print(f"Training and compression took {seconds:.0f} s.")
     return report
 
@@ -129,12 +135,16 @@ def _check_in_fresh_process(
 
 
 def _print_result(
-    console: Console, recipe: Recipe, digits: Digits, before: float, after: float
+    console: Console,
+    settings: DemoSettings,
+    digits: Digits,
+    before: float,
+    after: float,
 ) -> None:
     console.print(
-        f"Test error of {recipe.name} on {digits.source}: {1 - before:.2%} before, "
+        f"Test error of {settings.name} on {digits.source}: {1 - before:.2%} before, "
         f"{1 - after:.2%} after."
     )
     if digits.source == "MNIST":
-        rate, error = {"lenet_300_100": (40, 1.58), "lenet5": (39, 0.74)}[recipe.name]
+        rate, error = {"lenet_300_100": (40, 1.58), "lenet5": (39, 0.74)}[settings.name]
         console.print(f"The paper's, for comparison: {rate}x smaller at {error} %.")

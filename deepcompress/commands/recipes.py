@@ -10,15 +10,14 @@ from typing import Any
 
 import keras
 
-from deepcompress.commands.mnist import Digits, ShiftedImages
-from deepcompress.models import lenet5, lenet_300_100
+from deepcompress.models import Digits, ShiftedImages, lenet5, lenet_300_100
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.sharing import WeightSharingQuantizer
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DemoSettings:
     """The three trainings that lead to a compressed LeNet.
 
     Attributes:
@@ -87,10 +86,10 @@ class Recipe:
         )
 
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe("lenet_300_100", 128, 14, 22, 5, sparsity=0.955, bits=4),
-        Recipe("lenet5", 64, 10, 14, 4, sparsity=0.97, bits=4),
+SETTINGS = {
+    settings.name: settings
+    for settings in (
+        DemoSettings("lenet_300_100", 128, 14, 22, 5, sparsity=0.955, bits=4),
+        DemoSettings("lenet5", 64, 10, 14, 4, sparsity=0.97, bits=4),
     )
 }

@@ -12,7 +12,7 @@ _FOLDER = files("deepcompress.models") / "zoo"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZooEntry:
     """What is known of a net in the zoo.
 
     Attributes:
@@ -30,7 +30,7 @@ class Entry:
     command: str
 
 
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, ZooEntry]:
     """Returns what is known of each net in the zoo, by name.
 
     Example:
@@ -42,7 +42,7 @@ def entries() -> dict[str, Entry]:
     mnist_cnn: 751x smaller
     """
     return {
-        path.name.removesuffix(".json"): Entry(**json.loads(path.read_text()))
+        path.name.removesuffix(".json"): ZooEntry(**json.loads(path.read_text()))
         for path in sorted(_FOLDER.iterdir(), key=lambda path: path.name)
         if path.name.endswith(".json")
     }

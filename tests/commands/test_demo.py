@@ -9,16 +9,16 @@ from rich.console import Console
 
 import deepcompress as dc
 from deepcompress.commands import demo
-from deepcompress.commands.recipes import RECIPES
+from deepcompress.commands.recipes import SETTINGS
 
 
 @pytest.fixture
 def short(monkeypatch):
-    """The recipe with an epoch a stage."""
-    recipe = dataclasses.replace(
-        RECIPES["lenet_300_100"], dense_epochs=1, pruning_epochs=2, sharing_epochs=1
+    """The settings with an epoch a stage."""
+    settings = dataclasses.replace(
+        SETTINGS["lenet_300_100"], dense_epochs=1, pruning_epochs=2, sharing_epochs=1
     )
-    monkeypatch.setitem(RECIPES, "lenet_300_100", recipe)
+    monkeypatch.setitem(SETTINGS, "lenet_300_100", settings)
 
 
 def run(output, **arguments):

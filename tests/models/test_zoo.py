@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from deepcompress import models
-from deepcompress.commands.mnist import load_digits
 from deepcompress.models.zoo import entries
 
 NAMES = ("lenet5", "lenet_300_100", "mnist_cnn")
@@ -13,7 +12,7 @@ FOLDER = files("deepcompress.models") / "zoo"
 
 @pytest.fixture(scope="module")
 def digits():
-    digits = load_digits()
+    digits = models.load_digits()
     if digits.source != "MNIST":
         pytest.skip("MNIST cannot be had")
     return digits

@@ -1,4 +1,4 @@
-"""Handwritten digits for the demo and the examples, wherever they run."""
+"""The handwritten digits that LeNets are trained on, wherever one is."""
 
 import os
 import socket
@@ -27,6 +27,14 @@ class Digits:
         validation: The images held back, for every choice that is made.
         test: The images that nothing is chosen by.
         source: Where they come from.
+
+    Example:
+
+    >>> import numpy as np
+    >>> images, labels = np.zeros((6, 28, 28, 1), "float32"), np.arange(6)
+    >>> digits = Digits((images, labels), (images, labels), (images, labels), "nowhere")
+    >>> digits.source, digits.train[0].shape
+    ('nowhere', (6, 28, 28, 1))
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -94,6 +102,12 @@ class ShiftedImages(keras.utils.PyDataset):
         shift: The most pixels an image moves in each direction. Defaults to `1`.
         seed: Seed of the order and the shifts. Defaults to `0`.
 
+    Attributes:
+        labels: The labels.
+        batch_size: Images in a batch.
+        shift: The most pixels an image moves.
+        rng: The `numpy.random.Generator` that is drawn from.
+
     Example:
 
     >>> import numpy as np
@@ -117,25 +131,25 @@ class ShiftedImages(keras.utils.PyDataset):
         self._windows = np.lib.stride_tricks.sliding_window_view(
             np.pad(images, margin), images.shape[1:3], axis=(1, 2)
         )
-        self._labels = labels
-        self._batch_size = batch_size
-        self._shift = shift
-        self._rng = np.random.default_rng(seed)
-        self._order = self._rng.permutation(len(labels))
+        self.labels = labels
+        self.batch_size = batch_size
+        self.shift = shift
+        self.rng = np.random.default_rng(seed)
+        self._order = self.rng.permutation(len(labels))
 
     def __len__(self) -> int:
-        return ceil(len(self._labels) / self._batch_size)
+        return ceil(len(self.labels) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        begin = index * self._batch_size
-        chosen = self._order[begin : begin + self._batch_size]
-        rows, columns = self._rng.integers(0, 2 * self._shift + 1, (2, len(chosen)))
+        begin = index * self.batch_size
+        chosen = self._order[begin : begin + self.batch_size]
+        rows, columns = self.rng.integers(0, 2 * self.shift + 1, (2, len(chosen)))
         images = self._windows[chosen, rows, columns]
-        return np.moveaxis(images, 1, -1), self._labels[chosen]
+        return np.moveaxis(images, 1, -1), self.labels[chosen]
 
     def on_epoch_end(self) -> None:
         """Shuffles the images anew."""
-        self._rng.shuffle(self._order)
+        self.rng.shuffle(self._order)
 
 
 def _load_own(path: str | os.PathLike[str]) -> tuple[Any, Any]:

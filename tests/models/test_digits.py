@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from helpers.own_digits import own
 
-from deepcompress.commands.mnist import ShiftedImages, load_digits
+from deepcompress.models import ShiftedImages, load_digits
 
 
 @pytest.fixture
