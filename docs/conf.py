@@ -1,7 +1,6 @@
 """Configuration of the documentation."""
 
 import os
-from importlib import import_module
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -35,8 +34,6 @@ nitpick_ignore_regex = [("py:.*", r"(?!deepcompress\b).*")]
 # Autodoc takes the names of a module that imports them when they are first used.
 for name in deepcompress.__all__:
     getattr(deepcompress, name)
-for module in ("coding.tensor", "report"):
-    import_module(f"deepcompress.{module}")
 
 
 def _separate_examples(*arguments):

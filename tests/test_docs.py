@@ -147,7 +147,7 @@ def test_the_lists_of_the_format_are_those_of_the_package():
 def test_the_net_on_cifar10_is_what_its_results_say():
     results = json.loads((DOCS / "results" / "alexnet_cifar10.json").read_text())
     (point,) = results["points"]
-    path = ROOT / "examples" / "systems" / point["file"]
+    path = ROOT / "examples" / "records" / point["file"]
     assert path.stat().st_size == point["n_bytes"]
     model = dc.load_model(path)
     kernels = [w for w in model.get_weights() if w.ndim > 1]

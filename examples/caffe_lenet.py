@@ -2,7 +2,7 @@
 
 Run it with:
 
-    python examples/systems/caffe_lenet.py
+    python examples/caffe_lenet.py
 
 which takes some minutes on one core. It prints accuracy and loss on the test images
 each 500 iterations, writes them to `caffe_lenet.csv`, and plots them.
@@ -26,7 +26,6 @@ import keras
 import numpy as np
 
 import deepcompress as dc
-from deepcompress.commands.mnist import load_digits
 
 # What the original report measured with Caffe: iteration, accuracy, loss.
 REPORTED = {500: (0.9705, 0.0964), 10_000: (0.9900, 0.0277)}
@@ -69,7 +68,7 @@ def train(model: keras.Model, iterations: int, interval: int) -> list[Row]:
     for layer in model.layers:
         if layer.weights:
             layer.kernel.assign(xavier(layer.kernel.shape))
-    digits = load_digits(n_validation=0)
+    digits = dc.models.load_digits(n_validation=0)
     model.compile(
         CaffeSGD(Inverse(0.01, gamma=1e-4, power=0.75), momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

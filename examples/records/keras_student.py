@@ -2,24 +2,19 @@
 
 Run it with:
 
-    python examples/systems/keras_student.py --stages DIR
+    python examples/records/keras_student.py --stages DIR
 
 which takes about half an hour on one core; with `--stages`, a run that was cut goes on
 where it was. The student has 6 hidden units in place of 128, and learns from the
 teacher through `keras.distillation`. Deep Compression takes the same teacher further.
 """
 
-import sys
 from dataclasses import replace
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[1] / "records"))
 
 import keras
 from record import Level, Recipe, Run, arguments, moved
 
 import deepcompress as dc
-from deepcompress.commands.mnist import load_digits
 
 # What the original report measured: accuracy, seconds; and the student's loss.
 REPORTED = {"teacher": (0.9914, 38.55), "student": (0.9529, 83.77)}
@@ -49,7 +44,7 @@ STUDENT = replace(
 
 def main() -> None:
     options = arguments(__doc__.splitlines()[0]).parse_args()
-    digits = load_digits()
+    digits = dc.models.load_digits()
     if options.fast:
         few = tuple(array[:2000] for array in digits.train)
         digits = replace(digits, train=few)

@@ -2,25 +2,21 @@
 
 Four convolutions and three dense layers, 1,081,066 parameters. Run it with:
 
-    python examples/systems/alexnet_cifar10.py --stages DIR
+    python examples/records/alexnet_cifar10.py --stages DIR
 
 which takes about 35 minutes on one core; with `--stages`, a run that was cut goes on
 where it was. CIFAR-10 comes from `keras.datasets.cifar10`, or from a file with the same
 arrays (`--data cifar10.npz`).
 """
 
-import sys
 from functools import partial
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[1] / "records"))
 
 import keras
 import numpy as np
 from keras import layers
 from record import Batches, Level, Recipe, Run, arguments
 
-from deepcompress.commands.mnist import Digits, ShiftedImages
+import deepcompress as dc
 
 # Of the channels of the training images, in [0, 1].
 _MEAN, _DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -58,12 +54,12 @@ def alexnet_cifar10() -> keras.Model:
     return keras.Model(inputs, x, name="alexnet_cifar10")
 
 
-class MirroredImages(ShiftedImages):
+class MirroredImages(dc.models.ShiftedImages):
     """Batches of images that are moved by up to four pixels, half of them mirrored."""
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         images, labels = super().__getitem__(index)
-        is_mirrored = self._rng.random((len(images), 1, 1, 1)) < 0.5
+        is_mirrored = self.rng.random((len(images), 1, 1, 1)) < 0.5
         return np.where(is_mirrored, images[:, :, ::-1], images), labels
 
 
@@ -72,7 +68,7 @@ def mirrored(images: np.ndarray, labels: np.ndarray) -> Batches:
     return partial(MirroredImages, images, labels, shift=4)
 
 
-def load_images(path: str | None, *, is_small: bool) -> Digits:
+def load_images(path: str | None, *, is_small: bool) -> dc.models.Digits:
     """Returns CIFAR-10, with the last 5,000 training images held back."""
     if path:
         with np.load(path) as data:
@@ -85,7 +81,7 @@ def load_images(path: str | None, *, is_small: bool) -> Digits:
         return scaled, y.ravel().astype("int32")
 
     split = len(x) - 5000
-    return Digits(
+    return dc.models.Digits(
         train=ready(x[:2000], y[:2000]) if is_small else ready(x[:split], y[:split]),
         validation=ready(x[split:], y[split:]),
         test=ready(*test),

@@ -1,137 +1,26 @@
-"""The way from a dense net to a record: train, prune in levels, share, code.
-
-Every choice is made on 5,000 training images that are held back. The test images are
-looked at once, at the end, through the files that have been written.
-"""
+"""Running a recipe: its trainings one after the other, its files, and the table."""
 
 import argparse
 import json
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from math import ceil
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 
 import deepcompress as dc
-from deepcompress.commands.mnist import Digits, ShiftedImages, load_digits
-from deepcompress.network.variables import named_variables
 
-# Takes the images in a batch and a seed, and returns batches for a training.
-Batches = Callable[..., keras.utils.PyDataset]
-
-
-def varied(images: np.ndarray, labels: np.ndarray) -> Batches:
-    """Makes batches of images that are turned, scaled and moved.
-
-    There is a pool of the images, and of five versions of each.
-    """
-    vary = keras.Sequential(
-        [
-            keras.layers.RandomRotation(0.03, fill_mode="constant", seed=1),
-            keras.layers.RandomZoom((-0.1, 0.1), (-0.1, 0.1), "constant", seed=2),
-        ]
-    )
-    versions = [images.astype("float16")]
-    for _ in range(5):
-        for part in np.array_split(images, max(1, len(images) // 1000)):
-            version = keras.ops.convert_to_numpy(vary(part, training=True))
-            versions.append(version.astype("float16"))
-    return partial(
-        VariedImages, np.concatenate(versions), np.tile(labels, 6), n=len(images)
-    )
-
-
-class VariedImages(ShiftedImages):
-    """Batches of moved images; an epoch draws `n` of them from a pool."""
-
-    def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        batch_size: int,
-        *,
-        n: int,
-        seed: int,
-    ) -> None:
-        super().__init__(images, labels, batch_size, seed=seed)
-        self._n = n
-
-    def __len__(self) -> int:
-        return ceil(self._n / self._batch_size)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = super().__getitem__(index)
-        return images.astype("float32"), labels
-
-
-def moved(images: np.ndarray, labels: np.ndarray) -> Batches:
-    """Makes batches of images that are moved by up to a pixel."""
-    return partial(ShiftedImages, images, labels)
-
-
-@dataclass(frozen=True)
-class Level:
-    """A training that leaves fewer weights.
-
-    Attributes:
-        n_weights: Weights that are left, biases not counted.
-        epochs: Epochs of pruning and retraining.
-        is_point: Whether its weights are shared afterwards, and files written.
-    """
-
-    n_weights: int
-    epochs: int
-    is_point: bool = False
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one net is compressed.
-
-    Attributes:
-        build: Returns the untrained net.
-        dense_epochs: Epochs of the dense net.
-        levels: The levels, one after the other.
-        sharing_epochs: Epochs of training the centroids.
-        batch_size: Images in a batch.
-        rate: The highest learning rate.
-        sharing_rate: The highest learning rate of the centroids.
-        bits: Bits of a code of the weights.
-        bias_bits: Bits of a code of the biases.
-        mantissa_bits: Binary digits of a shared value.
-        filters: The share of filters that goes before the first level, by pattern;
-            what is left trains in a fraction of the time.
-        filter_epochs: Epochs in which they go.
-        batches: Takes images and labels, and returns what makes batches of them.
-    """
-
-    build: Callable[[], keras.Model]
-    dense_epochs: int
-    levels: tuple[Level, ...]
-    sharing_epochs: int
-    batch_size: int = 64
-    rate: float = 1e-3
-    sharing_rate: float = 1e-4
-    bits: int = 4
-    bias_bits: int = 3
-    mantissa_bits: int = 3
-    filters: Mapping[str, float] | None = None
-    filter_epochs: int = 0
-    batches: Callable[[np.ndarray, np.ndarray], Batches] = varied
+from .recipe import Level, Recipe
 
 
 def main(recipe: Recipe) -> None:
     """Runs a recipe as its script's arguments say."""
     options = arguments("Makes the files of a record.").parse_args()
-    run = Run(recipe, load_digits(), options)
+    run = Run(recipe, dc.models.load_digits(), options)
     dense = run.dense()
     run.report(dense, run.compress(dense))
 
@@ -187,7 +76,7 @@ class Run:
     def __init__(
         self,
         recipe: Recipe,
-        digits: Digits,
+        digits: dc.models.Digits,
         options: argparse.Namespace,
         name: str | None = None,
     ) -> None:
@@ -207,7 +96,7 @@ class Run:
         model = self.recipe.build()
         self.name = self.name or model.name
         epochs = self.recipe.dense_epochs
-        return self.stage("dense", partial(self.train, model, epochs, teacher=teacher))
+        return self.cached("dense", partial(self.train, model, epochs, teacher=teacher))
 
     def compress(
         self, dense: keras.Model, teacher: keras.Model | None = None
@@ -217,15 +106,15 @@ class Run:
         teacher = teacher or dense
         model = copy(dense)
         if recipe.filters:
-            model = self.stage("filters", partial(self.drop_filters, model, teacher))
+            model = self.cached("filters", partial(self.drop_filters, model, teacher))
         files = []
         for level in recipe.levels:
             ease_dropout(model, dense, level.n_weights / dense.count_params())
-            model = self.stage(
+            model = self.cached(
                 f"{level.n_weights}", partial(self.prune, model, teacher, level)
             )
             if level.is_point:
-                shared = self.stage(
+                shared = self.cached(
                     f"{level.n_weights}_shared",
                     partial(self.share, copy(model), teacher),
                 )
@@ -263,7 +152,7 @@ class Run:
         path = self.output / f"{self.name}.json"
         path.write_text(json.dumps(results, indent=2) + "\n")
 
-    def stage(self, what: str, work: Callable[[], keras.Model]) -> keras.Model:
+    def cached(self, what: str, work: Callable[[], keras.Model]) -> keras.Model:
         """Returns the model after a training, or as an earlier run has left it."""
         self.seed += 1
         path = self.stages and self.stages / f"{self.name}_{what}.keras"
@@ -339,16 +228,7 @@ class Run:
         self, model: keras.Model, teacher: keras.Model, level: Level
     ) -> keras.Model:
         """Leaves the weights of a level."""
-        kernels = [
-            named.variable.numpy()
-            for named in named_variables(model)
-            if named.is_compressible
-        ]
-        size = sum(kernel.size for kernel in kernels)
-        left = sum(int(np.count_nonzero(kernel)) for kernel in kernels)
-        schedule = dc.PolynomialDecay(
-            1 - level.n_weights / size, initial_sparsity=1 - left / size, begin=0.02
-        )
+        schedule = dc.PolynomialDecay(n_weights=level.n_weights, begin=0.02)
         pruning = dc.PruningCallback(schedule, scope="global", criterion="saliency")
         return dc.shrink(self.train(model, level.epochs, pruning, teacher=teacher))
 
