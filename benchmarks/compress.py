@@ -19,7 +19,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 import deepcompress as dc
-from deepcompress.commands.mnist import load_digits
 
 
 def main() -> None:
@@ -31,7 +30,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--output", type=Path, default=Path("compressed.dcz"))
     options = parser.parse_args()
-    digits = load_digits()
+    digits = dc.models.load_digits()
     keras.utils.set_random_seed(0)
     model = dc.models.lenet5()
     model.compile(

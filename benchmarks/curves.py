@@ -23,7 +23,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 import deepcompress as dc
-from deepcompress.commands.mnist import Digits, load_digits
 
 SHARES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
 INITS = ("linear", "density", "random", "optimal")
@@ -41,7 +40,7 @@ def main() -> None:
 
     begin = time.perf_counter()
     keras.utils.set_random_seed(0)
-    digits = load_digits()
+    digits = dc.models.load_digits()
     curves = Curves(digits, 4000 if options.fast else len(digits.train[0]))
     dense = dc.models.lenet_300_100()
     for layer in dense.layers:
@@ -69,7 +68,7 @@ class Curves:
         n_images: Images to train on.
     """
 
-    def __init__(self, digits: Digits, n_images: int) -> None:
+    def __init__(self, digits: dc.models.Digits, n_images: int) -> None:
         self.train = tuple(array[:n_images] for array in digits.train)
         self.test = digits.test
 

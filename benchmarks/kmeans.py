@@ -4,9 +4,8 @@ One table in one run: for each size and number of clusters, the float32 values o
 Laplace distribution (as trained weights have) are clustered by
 
 - `kmeans1d` of deepcompress: the optimum, and Lloyd from evenly spaced centers;
-- two that only look for a better end than the first: Lloyd's iteration in float64
-  from its centers, and the dynamic program over every distinct value, which is the
-  exact optimum at any size and takes much memory;
+- one that only looks for a better end than the first: Lloyd's iteration in float64
+  from its centers;
 - `np.sort` of the same values, which no method that sorts can beat;
 - `sklearn.cluster.KMeans`, Lloyd from evenly spaced centers, its other defaults kept;
 - the PyPI packages `kmeans1d` and `ckwrap`, which find the exact optimum, if they
@@ -41,34 +40,27 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 
-from deepcompress.clustering import kmeans
-from deepcompress.clustering.kmeans import kmeans1d
+import deepcompress as dc
 
 MEMORY_LIMIT = 4 << 30
 BASELINES = ("deepcompress", "numpy")  # never left out for their time
 
 
 def ours(values: np.ndarray, n_clusters: int) -> np.ndarray:
-    return kmeans1d(values, n_clusters, n_threads=1).centers
+    return dc.kmeans1d(values, n_clusters, n_threads=1).centers
 
 
 def ours_linear(values: np.ndarray, n_clusters: int) -> np.ndarray:
-    return kmeans1d(values, n_clusters, init="linear", n_threads=1).centers
+    return dc.kmeans1d(values, n_clusters, init="linear", n_threads=1).centers
 
 
 def ours_continued(values: np.ndarray, n_clusters: int) -> np.ndarray:
     centers = ours(values, n_clusters)
     wide = values.astype(np.float64)
-    return kmeans1d(wide, n_clusters, init=centers, n_threads=1).centers
-
-
-def ours_exact(values: np.ndarray, n_clusters: int) -> np.ndarray:
-    with mock.patch.object(kmeans, "_EXACT_VALUES", values.size):
-        return ours(values, n_clusters)
+    return dc.kmeans1d(wide, n_clusters, init=centers, n_threads=1).centers
 
 
 def sort(values: np.ndarray, n_clusters: int) -> np.ndarray:
@@ -106,7 +98,6 @@ METHODS = {
     "deepcompress, optimal": Method(ours, "deepcompress"),
     "deepcompress, linear": Method(ours_linear, "deepcompress"),
     "optimal, then Lloyd": Method(ours_continued, "deepcompress"),
-    "every value by itself": Method(ours_exact, "deepcompress"),
     "np.sort": Method(sort, "numpy"),
     "scikit-learn KMeans": Method(scikit_learn, "sklearn"),
     "PyPI kmeans1d": Method(pypi_kmeans1d, "kmeans1d", 16),

@@ -21,29 +21,28 @@ from pathlib import Path
 
 import numpy as np
 
-from deepcompress.dcz.coding.huffman_tensor import TensorStats
-from deepcompress.dcz.container import read, write
+import deepcompress as dc
 
 
-def framing(stats: dict[str, TensorStats], size: int) -> int:
+def framing(report: dc.CompressionReport) -> int:
     content = 0
-    for tensor in stats.values():
+    for tensor in report.stats.values():
         content += tensor.table_bytes + -(-tensor.gap_bits // 8)
         if tensor.codebook is None:
             content += tensor.n_stored * tensor.itemsize
         else:
             content += tensor.codebook.nbytes + -(-tensor.code_bits // 8)
-    return size - content
+    return report.size - content
 
 
 def forms(arrays: dict[str, np.ndarray], path: Path) -> dict[str, int]:
     raw = b"".join(array.tobytes() for array in arrays.values())
     archive = io.BytesIO()
-    np.savez_compressed(archive, allow_pickle=False, **arrays)
+    np.savez_compressed(archive, **arrays)
     return {
         "dense": len(raw),
         "dcz": path.stat().st_size,
-        "dcz, weights alone": write(io.BytesIO(), arrays)[1],
+        "dcz, weights alone": dc.write(io.BytesIO(), arrays).size,
         "np.savez_compressed": len(archive.getvalue()),
         "gzip -9": len(gzip.compress(raw, 9)),
         "bzip2 -9": len(bz2.compress(raw, 9)),
@@ -57,7 +56,7 @@ def main() -> None:
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.dcz")
     for path in parser.parse_args().files:
-        with read(path) as container:
+        with dc.read(path) as container:
             arrays = dict(container)
         sizes = forms(arrays, path)
         print(f"\n{path.name}")
@@ -66,7 +65,8 @@ def main() -> None:
             smaller = sizes["dense"] / size
             ratio = size / sizes["dcz, weights alone"]
             print(f"{form:<22}{size:>10,}{smaller:>9.1f}x{ratio:>8.2f}")
-        print(f"framing of the weights alone: {framing(*write(io.BytesIO(), arrays))}")
+        alone = dc.write(io.BytesIO(), arrays)
+        print(f"framing of the weights alone: {framing(alone)}")
 
 
 if __name__ == "__main__":

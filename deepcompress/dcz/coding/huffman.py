@@ -15,7 +15,7 @@ from deepcompress.errors import CorruptFileError
 MAX_ALPHABET = _native.DC_MAX_ALPHABET
 
 # No small alphabet gets a longer code: the encoder takes pairs of such codes at once.
-# It costs less than 0.1 % in size in benchmarks/huffman.py.
+# It costs less than 0.1 % in size in tests/dcz/coding/huffman_speed.py.
 _PAIRED_LENGTH = 14
 _SINGLE_STREAM_BELOW = 1 << 16
 _SYMBOLS_PER_GROUP = 1 << 22

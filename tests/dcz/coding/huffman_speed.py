@@ -17,10 +17,13 @@ best of `--repeats`; all coders take turns. "ours" is how many times as fast
 deepcompress is. The size is given over the entropy of the symbols and over the best
 Huffman code without a limit plus the table in which deepcompress stores its own.
 
+It stands among the tests, as it measures the coder inside the package: `dc.write` and
+`dc.read` look for codebooks and positions too.
+
 Run it with:
 
-    python benchmarks/huffman.py
-    python benchmarks/huffman.py --size 1000000 --repeats 20
+    python tests/dcz/coding/huffman_speed.py
+    python tests/dcz/coding/huffman_speed.py --size 1000000 --repeats 20
 """
 
 from __future__ import annotations
