@@ -3,10 +3,15 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from zipfile import ZipFile
+
+import numpy as np
+
+_MAX_MEMBER_BYTES = (1 << 16) - 1
 
 
 @contextmanager
@@ -59,6 +64,53 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def write_npz(
+    path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray[Any, Any]]
+) -> None:
+    """Writes arrays as an `.npz` file, atomically, and one after the other.
+
+    `numpy.savez` takes the names as its keyword arguments, and some of them as its own:
+    `file` always, `allow_pickle` or not, as the version of NumPy has it.
+
+    Args:
+        path: The target.
+        arrays: The arrays by their names; each is asked for once.
+
+    Raises:
+        ValueError: A name cannot be that of an array in such a file.
+        OSError: The bytes could not be written.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder, "weights.npz")
+    ...     write_npz(target, {"file": np.eye(2)})
+    ...     with np.load(target) as archive:
+    ...         archive.files
+    ['file']
+    """
+    for name in arrays:
+        _check_member(name, arrays)
+    with atomic_writer(path) as file, ZipFile(file, "w") as archive:
+        for name in arrays:
+            # The size of a member is not known before it is written.
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(
+                    member, np.asarray(arrays[name]), allow_pickle=False
+                )
+
+
+def _check_member(name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    if "\0" in name or len(f"{name}.npy".encode()) > _MAX_MEMBER_BYTES:
+        raise ValueError(f"An .npz file cannot hold an array named {name[:80]!r}.")
+    if f"{name}.npy" in arrays:
+        raise ValueError(
+            f"An .npz file cannot tell an array named {name!r} from one named "
+            f"{name + '.npy'!r}."
+        )
 
 
 def _sync_folder(folder: Path) -> None:

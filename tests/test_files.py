@@ -4,9 +4,10 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from deepcompress._files import atomic_writer
+from deepcompress._files import atomic_writer, write_npz
 
 SLOW_WRITER = """
 import sys, time
@@ -123,3 +124,53 @@ def test_a_link_keeps_pointing_at_its_file(target, tmp_path):
         file.write(b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
+
+
+# Those that `numpy.savez` takes, or makes, itself; and those that a path might spoil.
+NAMES = [
+    "file",
+    "args",
+    "kwds",
+    "allow_pickle",
+    "arr_0",
+    "a/b",
+    "../c",
+    "d.npy",
+    "e f",
+    "ü",
+]
+
+
+def test_an_npz_file_holds_arrays_of_any_name(tmp_path):
+    arrays = {name: np.full((2, 3), i, "int16") for i, name in enumerate(NAMES)}
+    arrays["none"], arrays["one"] = np.zeros((0, 4)), np.array(-0.0)
+    write_npz(tmp_path / "a.npz", arrays)
+    with np.load(tmp_path / "a.npz") as archive:
+        assert archive.files == list(arrays)
+        for name, array in arrays.items():
+            assert archive[name].dtype == array.dtype
+            assert archive[name].shape == array.shape
+            assert archive[name].tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a", "b\0c"], "cannot hold an array named"),
+        (["a" * (1 << 16)], "cannot hold an array named 'aaa"),
+        (["ü" * (1 << 15)], "cannot hold an array named 'üüü"),
+        (["a", "a.npy"], "an array named 'a' from one named 'a.npy'"),
+    ],
+)
+def test_a_name_that_an_npz_file_cannot_hold_is_refused(names, message, target):
+    with pytest.raises(ValueError, match=message):
+        write_npz(target, {name: np.zeros(1) for name in names})
+    assert target.read_bytes() == b"old"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_error_in_an_array_leaves_the_old_file_alone(target):
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_npz(target, {"a": np.zeros(1), "b": np.array([None])})
+    assert target.read_bytes() == b"old"
+    assert list(target.parent.iterdir()) == [target]

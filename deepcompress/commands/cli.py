@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 from rich.console import Console
 
 from deepcompress import importers
-from deepcompress._files import atomic_writer
+from deepcompress._files import write_npz
 from deepcompress._version import __version__
 from deepcompress.dcz.container import read
 from deepcompress.dcz.report import CompressionReport
@@ -179,8 +178,7 @@ def _extract(options: argparse.Namespace) -> None:
                         f"{name!r} is {weights.dtype(name)}, which .npz cannot hold. "
                         "Extract to .keras or .weights.h5."
                     )
-            with atomic_writer(output) as file:
-                np.savez(file, allow_pickle=False, **weights)
+            write_npz(output, weights)
     elif output.endswith((".keras", ".weights.h5")):
         with read(options.file) as weights:
             if weights.architecture is None:

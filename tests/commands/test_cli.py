@@ -10,6 +10,7 @@ from helpers.nets import dense_net
 
 import deepcompress as dc
 from deepcompress.commands.cli import main
+from deepcompress.dcz.container import write
 
 
 class Own(keras.layers.Layer):
@@ -166,6 +167,28 @@ def test_bfloat16_does_not_become_npz(capsys, tmp_path):
     dc.HuffmanSerializer().save(model, path)
     message = one_line_of_error(capsys, "extract", path, tmp_path / "a.npz")
     assert "bfloat16, which .npz cannot hold" in message
+
+
+@pytest.mark.parametrize(
+    "names", [["file", "allow_pickle", "args"], ["arr_0", "a/b", "größe"]]
+)
+def test_arrays_of_any_name_become_npz(names, tmp_path):
+    arrays = {name: np.full(3, i, "float32") for i, name in enumerate(names)}
+    write(tmp_path / "a.dcz", arrays)
+    assert main(["extract", str(tmp_path / "a.dcz"), str(tmp_path / "a.npz")]) == 0
+    with np.load(tmp_path / "a.npz") as archive:
+        assert sorted(archive) == sorted(names)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(archive[name], array, strict=True)
+
+
+def test_names_that_npz_cannot_tell_apart_are_one_line(capsys, tmp_path):
+    path, out = tmp_path / "a.dcz", tmp_path / "a.npz"
+    write(path, {"a": np.zeros(1), "a.npy": np.zeros(1)})
+    assert "'a' from one named 'a.npy'" in one_line_of_error(
+        capsys, "extract", path, out
+    )
+    assert not out.exists()
 
 
 def test_a_damaged_file_leaves_the_old_output(capsys, path, tmp_path):
