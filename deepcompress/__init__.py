@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deepcompress.clustering.estimator import KMeans1D as KMeans1D
     from deepcompress.clustering.kmeans import KMeans1DResult as KMeans1DResult
     from deepcompress.clustering.kmeans import kmeans1d as kmeans1d
-    from deepcompress.dcz.coding.huffman_tensor import TensorStats as TensorStats
+    from deepcompress.dcz.coding.tensor import TensorStats as TensorStats
     from deepcompress.dcz.container import Container as Container
     from deepcompress.dcz.container import read as read
     from deepcompress.dcz.report import CompressionReport as CompressionReport
@@ -47,7 +47,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "clustering.entropy": ["entropy_kmeans1d"],
         "clustering.estimator": ["KMeans1D"],
         "clustering.kmeans": ["KMeans1DResult", "kmeans1d"],
-        "dcz.coding.huffman_tensor": ["TensorStats"],
+        "dcz.coding.tensor": ["TensorStats"],
         "dcz.container": ["Container", "read"],
         "dcz.report": ["CompressionReport", "ReportRow"],
         "errors": ["CorruptFileError"],

@@ -1,8 +1,9 @@
 """Work on every processor: the compiled kernels run without Python's lock."""
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -34,3 +35,29 @@ def map_in_threads(
         return [function(item) for item in items]
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, items))
+
+
+def each_when_ready(
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    n_threads: int | None = None,
+) -> Iterator[_Result]:
+    """Yields what a function makes of every item, each as soon as it is ready.
+
+    No more results wait than there are threads, and none is kept once it is yielded.
+
+    Args:
+        function: Called in threads, several at a time, first with the first items.
+        items: What it is called with.
+        n_threads: Threads at most. Defaults to `None`: one a processor.
+    """
+    items = iter(items)
+    n_threads = n_threads or n_processors()
+    with ThreadPoolExecutor(n_threads) as pool:
+        jobs = {pool.submit(function, item) for item in islice(items, n_threads)}
+        while jobs:
+            ready = list(wait(jobs, return_when=FIRST_COMPLETED).done)[:1]
+            jobs.difference_update(ready)
+            jobs.update(pool.submit(function, item) for item in islice(items, 1))
+            # Without a name, which would keep it while the caller works with it.
+            yield ready.pop().result()

@@ -5,39 +5,79 @@
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 import numpy as np
 
+from deepcompress._checks import one_of
 from deepcompress._files import atomic_writer
-from deepcompress._threads import n_processors
-from deepcompress.dcz.coding.bytestream import ByteReader
-from deepcompress.dcz.coding.context import ContextCoder
-from deepcompress.dcz.coding.context_tensor import ContextTensor
-from deepcompress.dcz.coding.huffman_tensor import CodedTensor, TensorStats
+from deepcompress._threads import each_when_ready
+from deepcompress.dcz import version1, version2
+from deepcompress.dcz.coding.bytestream import ByteReader, varint
+from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
-    HUFFMAN,
-    LISTINGS,
+    Directory,
+    File,
+    PackedArchitecture,
+    Part,
     Section,
-    read_directory,
-    read_listing,
+    pack_architecture,
     unpack_architecture,
 )
-from deepcompress.dcz.writer import CODERS
 from deepcompress.errors import CorruptFileError
 
+
+class Version(Protocol):
+    """What the module of a version of the format offers.
+
+    Attributes:
+        TENSOR: The coder of its arrays.
+        N_PARTS: Parts of its header.
+    """
+
+    TENSOR: type[CodedTensor]
+    N_PARTS: int
+
+    def write(
+        self, arrays: Mapping[str, np.ndarray], architecture: PackedArchitecture, /
+    ) -> File:
+        """Returns the file of some arrays."""
+        ...
+
+    def read_listing(self, parts: Sequence[Part], directory: Directory, /) -> None:
+        """Fills in what the parts of a header list."""
+        ...
+
+    def read_section(
+        self, directory: Directory, index: int, data: bytes, /
+    ) -> dict[str, CodedTensor]:
+        """Returns the arrays of a section, by their names, as they are coded."""
+        ...
+
+
+# Whatever depends on the version, or on the coder, is found here.
+VERSIONS: dict[int, Version] = {1: version1, 2: version2}
+# The version that is written with each coder.
+CODERS = {version.TENSOR.coder: number for number, version in VERSIONS.items()}
+
+MAGIC = b"\x89DCZ"
 # Arrays of more than this together are not decoded unless the caller raises the
 # bound: a file of a few bytes can declare any size.
 MAX_BYTES = 1 << 34
 
-_Tensors = dict[str, tuple[CodedTensor | ContextTensor, int]]
+_Source = str | os.PathLike[str] | bytes | bytearray | memoryview
+
+_LONGEST_SIZE = 9  # bytes of the size of a part of the header
+_OTHERS = {
+    b"PK\x03\x04": " If it is a .keras file, use keras.models.load_model.",
+    b"\x89HDF": " If it is a .weights.h5 file, use model.load_weights.",
+}
 
 
 def write(
@@ -77,27 +117,80 @@ def write(
     >>> size == len(file.getvalue())
     True
     """
-    if coder not in CODERS:
-        raise ValueError(f"`coder` must be one of {tuple(CODERS)}. Received: {coder!r}")
-    parts, stats = CODERS[coder](arrays, architecture)
+    version = CODERS[one_of("coder", coder, CODERS)]
+    written = VERSIONS[version].write(arrays, pack_architecture(architecture))
+    parts = [header(version, written.header), *written.body]
     if isinstance(file, str | os.PathLike):
         with atomic_writer(file) as target:
             target.writelines(parts)
     else:
         file.writelines(parts)
-    return stats, sum(map(len, parts))
+    return written.stats, sum(map(len, parts))
 
 
-def read(
-    file: str | os.PathLike[str] | bytes, *, max_bytes: int = MAX_BYTES
-) -> "Container":
+def header(version: int, parts: Sequence[bytes]) -> bytes:
+    """Returns the first bytes of a file, up to the checksum of them all."""
+    sizes = [varint(len(part)) for part in parts]
+    start = b"".join([MAGIC, bytes([version]), *sizes, *parts])
+    return start + zlib.crc32(start).to_bytes(4, "little")
+
+
+def read_directory(file: BinaryIO, size: int) -> Directory:
+    """Reads what stands in front of a file of so many bytes.
+
+    Raises:
+        CorruptFileError: The file is damaged, or no `.dcz` file.
+    """
+    file.seek(0)
+    start = file.read(len(MAGIC) + 1)
+    if not start:
+        raise CorruptFileError("the file is empty.")
+    if not start.startswith(MAGIC):
+        hint = next(
+            (text for magic, text in _OTHERS.items() if start.startswith(magic)), ""
+        )
+        raise CorruptFileError(
+            f"this is not a .dcz file (its first bytes differ).{hint}"
+        )
+    reader = ByteReader(start)
+    reader.take(len(MAGIC))
+    if (number := reader.byte()) not in VERSIONS:
+        raise CorruptFileError(
+            f"version {number} of the format is not known. The file is damaged, "
+            "or needs a newer deepcompress."
+        )
+    version = VERSIONS[number]
+    reader = ByteReader(file.read(_LONGEST_SIZE * version.N_PARTS))
+    sizes = [reader.varint() for _ in range(version.N_PARTS)]
+    begin = len(start) + reader.position
+    end = begin + sum(sizes)
+    if end + 4 > size:
+        raise CorruptFileError("the file ends early, inside its directory.")
+    file.seek(0)
+    content = file.read(end)
+    if zlib.crc32(content).to_bytes(4, "little") != file.read(4):
+        raise CorruptFileError("the checksum of the directory does not match.")
+    parts, offset = [], begin
+    for length in sizes:
+        parts.append(Part(offset, content[offset : offset + length]))
+        offset += length
+    directory = Directory(number, end=end + 4)
+    version.read_listing(parts, directory)
+    if directory.end != size:
+        raise CorruptFileError(
+            f"the file has {size} bytes, its directory says {directory.end}."
+        )
+    return directory
+
+
+def read(file: _Source, *, max_bytes: int = MAX_BYTES) -> "Container":
     """Opens a `.dcz` file as a mapping from names to arrays.
 
     Only the directory is read at once; an array is read, checked and decoded when
     it is asked for. Neither TensorFlow nor Keras is needed.
 
     Args:
-        file: A path, or the bytes of a file.
+        file: A path, or the bytes of a file: `bytes`, `bytearray` or `memoryview`.
         max_bytes: The most bytes that all arrays together may take in memory.
             Guards against files that declare absurd sizes. Defaults to 16 GiB.
 
@@ -126,7 +219,7 @@ class Container(Mapping[str, np.ndarray]):
     """An open `.dcz` file: a lazy mapping from names to arrays.
 
     Args:
-        file: A path, or the bytes of a file.
+        file: A path, or the bytes of a file: `bytes`, `bytearray` or `memoryview`.
         max_bytes: The most bytes that all arrays together may take in memory.
             Defaults to 16 GiB.
 
@@ -147,19 +240,17 @@ class Container(Mapping[str, np.ndarray]):
     ((3, 2), 'float32')
     """
 
-    def __init__(
-        self, file: str | os.PathLike[str] | bytes, *, max_bytes: int = MAX_BYTES
-    ) -> None:
+    def __init__(self, file: _Source, *, max_bytes: int = MAX_BYTES) -> None:
         self._file: BinaryIO
-        if isinstance(file, bytes):
+        if isinstance(file, bytes | bytearray | memoryview):
             self._label = "The data"
-            self._file = BytesIO(file)
+            self._file = BytesIO(bytes(file))
         else:
             self._label = f"{os.fspath(file)!r}"
             self._file = Path(file).open("rb")  # noqa: SIM115  (close() closes it)
         self._max_bytes = max_bytes
         self._lock = Lock()
-        self._last: tuple[int, _Tensors] | None = None
+        self._last: tuple[int, dict[str, CodedTensor]] | None = None
         try:
             self.size = self._file.seek(0, os.SEEK_END)
             self._directory = read_directory(self._file, self.size)
@@ -173,7 +264,7 @@ class Container(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         section = self._directory.entries[name].section
-        tensor, _ = self._read_section(section)[name]
+        tensor = self._read_section(section)[name]
         with self._errors_in(section):
             return tensor.to_array()
 
@@ -216,25 +307,25 @@ class Container(Mapping[str, np.ndarray]):
     def stats(self) -> dict[str, TensorStats]:
         """Returns the figures of every array by its name."""
         return {
-            name: tensor.stats(size)
+            name: tensor.stats()
             for index in range(len(self._directory.sections))
-            for name, (tensor, size) in self._read_section(index).items()
+            for name, tensor in self._read_section(index).items()
         }
 
     def decode(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields every array with its name, as soon as it is decoded.
 
         Layers are decoded on every processor, the largest first, so that the order is
-        not that of the file.
+        not that of the file. An array that has been yielded is the caller's alone, and
+        no more layers than processors are decoded ahead.
         """
         largest_first = sorted(
             range(len(self._directory.sections)),
             key=lambda index: -self._directory.sections[index].size,
         )
-        with ThreadPoolExecutor(n_processors()) as pool:
-            jobs = [pool.submit(self._decode_section, index) for index in largest_first]
-            for job in as_completed(jobs):
-                yield from job.result().items()
+        for arrays in each_when_ready(self._decode_section, largest_first):
+            for name in list(arrays):
+                yield name, arrays.pop(name)
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """Returns every array by its name, decoded on every processor."""
@@ -248,7 +339,8 @@ class Container(Mapping[str, np.ndarray]):
         if section is None:
             return None
         try:
-            return unpack_architecture(self._take(section), self._directory.plain_size)
+            packed = PackedArchitecture(self._take(section), self._directory.plain_size)
+            return unpack_architecture(packed)
         except CorruptFileError as error:
             raise CorruptFileError(f"{self._label}: {error}") from None
 
@@ -273,50 +365,23 @@ class Container(Mapping[str, np.ndarray]):
             )
         return data
 
-    def _read_section(self, index: int) -> _Tensors:
+    def _read_section(self, index: int) -> dict[str, CodedTensor]:
         # A layer's arrays are mostly asked for one after the other.
         last = self._last
         if last is None or last[0] != index:
             last = self._last = index, self._parse_section(index)
         return last[1]
 
-    def _parse_section(self, index: int) -> _Tensors:
-        """Returns the tensors of a section, and the bytes that each takes."""
+    def _parse_section(self, index: int) -> dict[str, CodedTensor]:
         data = self._take(self._directory.sections[index])
-        parse = (
-            self._parse_huffman
-            if self._directory.version == HUFFMAN
-            else self._parse_context
-        )
+        version = VERSIONS[self._directory.version]
         with self._errors_in(index):
-            return parse(index, data)
-
-    def _parse_huffman(self, index: int, data: bytes) -> _Tensors:
-        reader = ByteReader(data)
-        tensors: _Tensors = {}
-        for entry in self._directory.in_section(index):
-            begin = reader.position
-            tensor = CodedTensor.read(reader, entry.dtype, entry.shape)
-            tensors[entry.name] = tensor, reader.position - begin
-        reader.expect_end()
-        return tensors
-
-    def _parse_context(self, index: int, data: bytes) -> _Tensors:
-        coder = ContextCoder(data, b"" if index else LISTINGS)
-        if index == 0:
-            read_listing(coder)
-        tensors: _Tensors = {}
-        for entry in self._directory.in_section(index):
-            begin = coder.n_bits
-            tensor = ContextTensor.read(coder, entry.dtype, entry.shape)
-            tensors[entry.name] = tensor, coder.n_bits // 8 - begin // 8
-        coder.end()
-        return tensors
+            return version.read_section(self._directory, index, data)
 
     def _decode_section(self, index: int) -> dict[str, np.ndarray]:
         tensors = self._parse_section(index)
         with self._errors_in(index):
-            return {name: tensor.to_array() for name, (tensor, _) in tensors.items()}
+            return {name: tensor.to_array() for name, tensor in tensors.items()}
 
     @contextmanager
     def _errors_in(self, index: int) -> Iterator[None]:

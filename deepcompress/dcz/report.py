@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from deepcompress._display import as_text, new_figure
-from deepcompress.dcz.coding.huffman_tensor import TensorStats
+from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.dcz.container import read
 
 # Three lines each, so that the table fits a terminal of 80 columns.
@@ -141,7 +141,7 @@ class CompressionReport:
     @property
     def rows(self) -> list[ReportRow]:
         """One row for each tensor that was pruned or shared."""
-        coded = {name: s for name, s in self.stats.items() if _is_coded(s)}
+        coded = {name: s for name, s in self.stats.items() if s.is_coded}
         layers = [name.rpartition("/")[0] for name in coded]
         return [
             _row(layer if layer and layers.count(layer) == 1 else name, [stats])
@@ -151,7 +151,7 @@ class CompressionReport:
     @property
     def exact(self) -> ReportRow | None:
         """The tensors that are stored as they are, biases mostly."""
-        others = [stats for stats in self.stats.values() if not _is_coded(stats)]
+        others = [stats for stats in self.stats.values() if not stats.is_coded]
         return _row("exact", others) if others else None
 
     @property
@@ -273,23 +273,13 @@ class CompressionReport:
         return [*map(_cells, rows), overhead, _cells(self.total)]
 
 
-def _is_coded(stats: TensorStats) -> bool:
-    return stats.codebook is not None or stats.gap_width > 0 or _n_flags(stats) > 0
-
-
-def _n_flags(stats: TensorStats) -> int:
-    """Returns the flags, zero or not, that stand for gaps where contexts are used."""
-    has_flags = stats.is_context_coded and stats.n_stored < stats.n_weights
-    return stats.n_weights if has_flags else 0
-
-
 def _row(name: str, group: list[TensorStats]) -> ReportRow:
     """Returns the sums and averages of some tensors; each alone, or all together."""
     stored = sum(stats.n_stored for stats in group)
     positioned = sum(stats.n_stored for stats in group if stats.gap_width)
-    code_bits = sum(_code_bits(stats) for stats in group)
+    value_bits = sum(stats.value_bits for stats in group)
     gap_bits = sum(stats.gap_bits for stats in group)
-    position_bits = sum(_n_gaps(s) * s.gap_width + _n_flags(s) for s in group)
+    position_bits = sum(stats.position_bits_fixed for stats in group)
     fixed_bits = sum(stats.n_stored * _fixed_bits(stats) for stats in group)
     codebooks = sum(s.codebook.nbytes for s in group if s.codebook is not None)
     gap_widths = sum(stats.n_stored * stats.gap_width for stats in group)
@@ -298,7 +288,7 @@ def _row(name: str, group: list[TensorStats]) -> ReportRow:
         n_weights=sum(stats.n_weights for stats in group),
         n_nonzero=sum(stats.n_nonzero for stats in group),
         weight_bits=fixed_bits / stored if stored else None,
-        weight_bits_huffman=code_bits / stored if stored else None,
+        weight_bits_huffman=value_bits / stored if stored else None,
         index_bits=gap_widths / positioned if positioned else None,
         index_bits_huffman=gap_bits / positioned if positioned else None,
         n_bytes_fixed=(fixed_bits + position_bits) / 8 + codebooks,
@@ -307,22 +297,11 @@ def _row(name: str, group: list[TensorStats]) -> ReportRow:
     )
 
 
-def _n_gaps(stats: TensorStats) -> int:
-    return 0 if stats.gap_counts is None else int(stats.gap_counts.sum())
-
-
 def _fixed_bits(stats: TensorStats) -> int:
     """Returns the bits of a stored weight without Huffman coding."""
     if stats.codebook is None:
         return 8 * stats.itemsize
     return max(1, (len(stats.codebook) - 1).bit_length())
-
-
-def _code_bits(stats: TensorStats) -> int:
-    """Returns the bits of all stored weights as they are in the file."""
-    if stats.codebook is None and not stats.is_context_coded:
-        return stats.n_stored * 8 * stats.itemsize
-    return stats.code_bits
 
 
 def _cells(row: ReportRow) -> tuple[str, ...]:

@@ -12,9 +12,8 @@ import keras
 import numpy as np
 
 from deepcompress.dcz import container
-from deepcompress.dcz.container import Container
+from deepcompress.dcz.container import CODERS, Container
 from deepcompress.dcz.report import CompressionReport
-from deepcompress.dcz.writer import CODERS
 from deepcompress.network.variables import NamedVariable, finalize, named_variables
 from deepcompress.shrinking.shrink import places
 

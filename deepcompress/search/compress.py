@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from deepcompress._progress import Stages
-from deepcompress.dcz.writer import CODERS
+from deepcompress.dcz.container import CODERS
 from deepcompress.network.variables import choose, named_variables
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay

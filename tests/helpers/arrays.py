@@ -1,8 +1,13 @@
 """Arrays as compression makes them."""
 
+import io
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from deepcompress.dcz import container
+from deepcompress.dcz.directory import DTYPES
 
 dtypes = st.sampled_from(
     ["bool", "i1", "u1", "<i2", "<u4", "<i8", "<f2", "<f4", "<f8", "<c8", "<c16"]
@@ -27,3 +32,51 @@ def sparse(shape, density, n_values, rng):
     values = rng.standard_normal(n_values).astype("float32")
     array = values[rng.integers(0, n_values, shape)]
     return np.where(rng.random(shape) < density, array, 0).astype("float32")
+
+
+def lenet5_like(rng):
+    """Arrays of LeNet-5's shapes as compression leaves them."""
+    arrays = {}
+    for layer, shape, density in (
+        ("conv1", (5, 5, 1, 20), 0.5),
+        ("conv2", (5, 5, 20, 50), 0.1),
+        ("ip1", (800, 500), 0.03),
+        ("ip2", (500, 10), 0.2),
+    ):
+        values = rng.standard_normal(15).astype("float32")
+        kernel = values[rng.integers(0, 15, shape)]
+        kernel[rng.random(shape) >= density] = 0
+        arrays[f"{layer}/kernel"] = kernel
+        arrays[f"{layer}/bias"] = rng.standard_normal(shape[-1]).astype("float32")
+    return arrays
+
+
+def assorted():
+    """One array of each dtype and encoding; what the golden file holds."""
+    rng = np.random.default_rng(7)
+    arrays = {
+        f"plain/{name}": np.arange(6).reshape(2, 3).astype(name) for name in DTYPES[:14]
+    }
+    arrays["scalar"] = np.array(1.5, "float64")
+    arrays["empty/kernel"] = np.zeros((3, 0, 2), "float32")
+    arrays["zero/kernel"] = np.zeros((40, 50), "float32")
+    arrays["nan/kernel"] = np.array([0x7FC00001, 0x80000000, 0], "uint32").view("f4")
+    dense = np.array([-0.5, 0.25, 0.5], "float32")[rng.integers(0, 3, (30, 20))]
+    arrays["block/a/kernel"] = dense
+    few = np.where(rng.random((60, 50)) < 0.1, dense[0, 0], 0).astype("float16")
+    arrays["block/a/bias"] = few
+    arrays["block/b/kernel"] = rng.standard_normal((30, 70)).astype("float32")
+    arrays["block/b/kernel"][rng.random((30, 70)) < 0.95] = 0
+    wide = np.zeros((500, 300), "float32")
+    wide[:, ::60] = np.arange(1, 5, dtype="float32")[rng.integers(0, 4, (500, 5))]
+    arrays["block/c/kernel"] = wide
+    arrays["block/c/Größe"] = np.arange(300, dtype="uint16").repeat(2)
+    arrays["ranks/kernel"] = np.ones((1, 2, 1, 1, 2, 1, 1, 1, 2), "int8")
+    return arrays
+
+
+def dumps(arrays, **kwargs):
+    """The bytes of a file."""
+    file = io.BytesIO()
+    container.write(file, arrays, **kwargs)
+    return file.getvalue()

@@ -23,6 +23,21 @@ def string(text: str) -> bytes:
     return varint(len(encoded)) + encoded
 
 
+class ByteWriter:
+    """Collects bytes, piece by piece."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Adds bytes."""
+        self._pieces.append(data)
+
+    def end(self) -> bytes:
+        """Returns all bytes."""
+        return b"".join(self._pieces)
+
+
 class ByteReader:
     """Reads from bytes that are not trusted.
 
@@ -79,7 +94,7 @@ class ByteReader:
         except UnicodeDecodeError:
             raise CorruptFileError("A name is not valid UTF-8.") from None
 
-    def expect_end(self) -> None:
+    def end(self) -> None:
         """Raises `CorruptFileError` where something has not been read."""
         if self.rest:
             raise CorruptFileError(f"{len(self.rest)} bytes too many.")

@@ -40,8 +40,8 @@ def shared_values(items: np.ndarray, limit: int) -> SharedValues | None:
     True
     """
     distinct, counts = np.empty(limit, np.uint64), np.empty(limit, np.uint64)
-    places = np.empty(len(items), np.uint16)
-    n_distinct = _native.codebook(items, distinct, counts, places)
+    numbers = np.empty(len(items), np.uint16)  # in the order of first occurrence
+    n_distinct = _native.codebook(items, distinct, counts, numbers)
     if n_distinct < 0:
         return None
     order = np.argsort(distinct[:n_distinct])
@@ -50,5 +50,5 @@ def shared_values(items: np.ndarray, limit: int) -> SharedValues | None:
     return SharedValues(
         codebook=distinct[order].astype(items.dtype),
         counts=counts[order].astype(np.int64),
-        codes=codes[places],
+        codes=codes[numbers],
     )

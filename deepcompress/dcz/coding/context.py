@@ -43,14 +43,18 @@ class ContextCoder:
     Args:
         data: The bytes to read. Defaults to `None`: this coder writes.
         text: What the texts to come are like; the same for writing and reading.
+        room: Bytes of memory that a writer begins with; it takes more as it needs it.
     """
 
     def __init__(
-        self, data: bytes | memoryview | None = None, text: bytes = b""
+        self,
+        data: bytes | memoryview | None = None,
+        text: bytes = b"",
+        room: int = _SMALL,
     ) -> None:
         self.is_reader = data is not None
         self._data: np.ndarray | bytes | memoryview
-        self._data = np.zeros(_SMALL, np.uint8) if data is None else data
+        self._data = np.zeros(room, np.uint8) if data is None else data
         self._state = np.zeros(-(-_native.DC_CONTEXT_SIZE // 8), np.uint64)
         # Non-zeros in each column of the matrix before.
         self.side = np.zeros(0, np.uint32)
@@ -68,6 +72,10 @@ class ContextCoder:
         other._state = self._state.copy()
         other.side = self.side
         return other
+
+    def go_on_from(self, other: "ContextCoder") -> None:
+        """Takes over what a copy has done since."""
+        self._data, self._state, self.side = other._data, other._state, other.side
 
     @property
     def n_bits(self) -> int:
@@ -120,7 +128,7 @@ class ContextCoder:
             )
             if done >= 0:
                 break
-            self._state, self._data = before._state, before._data
+            self.go_on_from(before)
             self._make_room(2 * len(self._data))
         if matrix.n_columns > 1:
             self.side = counts

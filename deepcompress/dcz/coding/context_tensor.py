@@ -5,13 +5,14 @@ shared, a matrix of zeros and ones, and the values; or what Huffman coding makes
 Values are bit patterns throughout, and lose the zeros that all of them end with.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isqrt, prod
+from typing import ClassVar
 
 import numpy as np
 
 from deepcompress import _native
-from deepcompress.dcz.coding.bytestream import ByteReader
+from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter
 from deepcompress.dcz.coding.codebook import shared_values
 from deepcompress.dcz.coding.context import (
     GEOMETRY,
@@ -23,11 +24,8 @@ from deepcompress.dcz.coding.context import (
     ContextCoder,
     Matrix,
 )
-from deepcompress.dcz.coding.huffman_tensor import (
-    CodedTensor,
-    TensorStats,
-    pattern_dtype,
-)
+from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor, pattern_dtype
+from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.errors import CorruptFileError
 
 _CODES, _VALUES, _ZEROS, _HUFFMAN = range(4)
@@ -41,19 +39,25 @@ _TOP_BITS = {"float16": 6, "float32": 9, "bfloat16": 9, "float64": 12}
 
 @dataclass
 class ContextTensor:
-    """A tensor taken apart into what a context-coded section holds of it.
+    """A `CodedTensor` of codes that are told by their neighbours.
 
     Attributes:
         dtype: The tensor's dtype, little-endian.
         shape: The tensor's shape.
         method: The form of the tensor.
-        codes: uint16 array: for each element 0, or the place of its pattern in the
+        codes: uint16 array: for each element 0, or the number of its pattern in the
             codebook, from 1; or 1 where there is no codebook.
         codebook: Bit patterns of the shared values, ascending, or `None`.
         values: Bit patterns of what is not zero, where there is no codebook.
         huffman: The tensor as Huffman coding takes it apart, or `None`.
+        huffman_bytes: What Huffman coding makes of it.
         n_bits: Bits of the tensor in its section, rounded up or down.
+        n_bytes: Bytes of the tensor in its section, rounded so that they add up.
     """
+
+    coder: ClassVar[str] = "context"
+    Writer: ClassVar[type[ContextCoder]] = ContextCoder
+    Reader: ClassVar[type[ContextCoder]] = ContextCoder
 
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -61,35 +65,30 @@ class ContextTensor:
     codes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint16))
     codebook: np.ndarray | None = None
     values: np.ndarray | None = None
-    huffman: CodedTensor | None = None
+    huffman: HuffmanTensor | None = None
+    huffman_bytes: bytes = b""
     n_bits: int = 0
+    n_bytes: int = 0
 
     @classmethod
-    def write(
-        cls, coder: ContextCoder, array: np.ndarray
-    ) -> tuple["ContextTensor", ContextCoder]:
-        """Codes a tensor in the way that needs the fewest bits.
-
-        Args:
-            coder: What was coded before; left as it is.
-            array: Any shape; a little-endian dtype of fixed size.
-
-        Returns:
-            The tensor taken apart, and the coder to go on with.
-        """
+    def encode(cls, array: np.ndarray, writer: ContextCoder) -> "ContextTensor":
+        """Writes a tensor in the way that needs the fewest bits, as `CodedTensor`."""
+        begin = writer.n_bits
         best = None
         for form in cls._forms(array):
             geometries = [0]
             if form.method in {_CODES, _VALUES}:
-                geometries = _geometries(array.shape, coder.side.size)
+                geometries = _geometries(array.shape, writer.side.size)
             for geometry in geometries:
-                trial = coder.copy()
+                trial = writer.copy()
                 form._code(trial, geometry)
                 if best is None or trial.n_bits < best[1].n_bits:
                     best = form, trial
         assert best is not None
-        best[0].n_bits = best[1].n_bits - coder.n_bits
-        return best
+        tensor, trial = best
+        writer.go_on_from(trial)
+        tensor._measure(begin, writer.n_bits)
+        return tensor
 
     @classmethod
     def _forms(cls, array: np.ndarray) -> list["ContextTensor"]:
@@ -99,7 +98,9 @@ class ContextTensor:
         if array.size == 0:
             return [form]
         huffman = cls(array.dtype, array.shape, _HUFFMAN)
-        huffman.huffman = CodedTensor.from_array(array)
+        stream = ByteWriter()
+        huffman.huffman = HuffmanTensor.encode(array, stream)
+        huffman.huffman_bytes = stream.end()
         if items.kind == "V":
             return [huffman]
         patterns = np.require(array, requirements=("C", "A")).view(items).reshape(-1)
@@ -123,24 +124,19 @@ class ContextTensor:
         return [*forms, huffman]
 
     @classmethod
-    def read(
-        cls, coder: ContextCoder, dtype: np.dtype, shape: tuple[int, ...]
+    def decode(
+        cls, reader: ContextCoder, dtype: np.dtype, shape: tuple[int, ...]
     ) -> "ContextTensor":
-        """Takes apart the tensor that comes next.
-
-        Args:
-            coder: Stands at the tensor's first bit.
-            dtype: The tensor's dtype, little-endian.
-            shape: The tensor's shape; the caller has bounded its size.
-
-        Raises:
-            CorruptFileError: The bits are not those of such a tensor.
-        """
-        before = coder.n_bits
+        """Takes apart the tensor that comes next, as `CodedTensor`."""
+        begin = reader.n_bits
         tensor = cls(dtype, shape)
-        tensor._code(coder, 0)
-        tensor.n_bits = coder.n_bits - before
+        tensor._code(reader, 0)
+        tensor._measure(begin, reader.n_bits)
         return tensor
+
+    def _measure(self, begin: int, end: int) -> None:
+        """Notes the room between two bits of the section."""
+        self.n_bits, self.n_bytes = end - begin, end // 8 - begin // 8
 
     def _code(self, coder: ContextCoder, geometry: int) -> None:
         """Writes the tensor, or reads it if that is what the coder does."""
@@ -181,7 +177,7 @@ class ContextTensor:
             self.values, _ = _code_patterns(coder, values, self.dtype, False)
 
     def _code_huffman(self, coder: ContextCoder) -> None:
-        data = b"" if self.huffman is None else self.huffman.to_bytes()
+        data = self.huffman_bytes
         size = coder.number(len(data), SIZE)
         dense_size = prod(self.shape) * self.dtype.itemsize
         if size > dense_size + 1:
@@ -193,8 +189,8 @@ class ContextTensor:
         if coder.is_reader:
             data = patterns.astype("<u4").tobytes()
             reader = ByteReader(data[:size])
-            self.huffman = CodedTensor.read(reader, self.dtype, self.shape)
-            reader.expect_end()
+            self.huffman = HuffmanTensor.decode(reader, self.dtype, self.shape)
+            reader.end()
 
     def to_array(self) -> np.ndarray:
         """Returns the tensor, writeable and in C order."""
@@ -211,28 +207,28 @@ class ContextTensor:
         array: np.ndarray = patterns.view(self.dtype).reshape(self.shape)
         return array
 
-    def stats(self, n_bytes: int) -> TensorStats:
-        """Returns the figures of the tensor, which takes so many bytes."""
+    def stats(self) -> TensorStats:
+        """Returns the figures of the tensor."""
         if self.huffman is not None:
-            return self.huffman.stats(n_bytes)
-        n_nonzero = int(np.count_nonzero(self.codes))
+            return replace(self.huffman.stats(), n_bytes=self.n_bytes)
+        n_weights, n_nonzero = prod(self.shape), int(np.count_nonzero(self.codes))
         codebook = counts = None
         if self.codebook is not None:
             codebook = self.codebook.view(self.dtype)
             counts = np.bincount(self.codes, minlength=len(codebook) + 1)[1:]
+        has_zeros = n_nonzero < n_weights
         return TensorStats(
-            n_weights=prod(self.shape),
+            n_weights=n_weights,
             itemsize=self.dtype.itemsize,
             n_nonzero=n_nonzero,
             n_stored=n_nonzero,
-            n_bytes=n_bytes,
+            n_bytes=self.n_bytes,
+            is_coded=codebook is not None or has_zeros,
+            value_bits=self.n_bits,
+            position_bits_fixed=n_weights if has_zeros else 0,
             codebook=codebook,
             code_counts=counts,
             code_bits=self.n_bits,
-            gap_width=0,
-            gap_counts=None,
-            gap_bits=0,
-            table_bytes=0,
             is_context_coded=True,
         )
 

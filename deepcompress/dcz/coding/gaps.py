@@ -63,8 +63,8 @@ def scatter(
             Defaults to `False`.
 
     Raises:
-        CorruptFileError: The symbols do not lead to exactly so many places inside the
-            tensor.
+        CorruptFileError: The symbols do not lead to exactly so many positions inside
+            the tensor.
 
     Example:
 

@@ -8,14 +8,16 @@ as they were; a zero is the pattern without a set bit.
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
 from deepcompress.dcz.coding import gaps
-from deepcompress.dcz.coding.bytestream import ByteReader, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, varint
 from deepcompress.dcz.coding.codebook import SharedValues, shared_values
 from deepcompress.dcz.coding.huffman import MAX_ALPHABET, HuffmanCode, count_symbols
 from deepcompress.dcz.coding.positions import nonzeros, reverse
+from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.errors import CorruptFileError
 
 _HAS_GAPS = 1
@@ -25,43 +27,6 @@ _WIDTH_SHIFT = 4
 
 # A scan in reverse order is taken where it saves more than this part of a tensor.
 _REVERSED_GAIN = 1024
-
-
-@dataclass(frozen=True)
-class TensorStats:
-    """What became of a tensor: the figures behind one row of a report.
-
-    Attributes:
-        n_weights: Elements of the tensor.
-        itemsize: Bytes of an element in memory.
-        n_nonzero: Elements whose bits are not all zero.
-        n_stored: Elements stored: the non-zeros of a tensor with gaps, else all.
-        n_bytes: Bytes in the file.
-        codebook: Array of the shared values, or `None` for a tensor stored raw.
-        code_counts: How often each shared value is stored, or `None`.
-        code_bits: Bits of the coded codes; of context-coded ones with what goes with
-            them, their positions above all.
-        gap_width: Bits of a gap symbol; 0 without gaps.
-        gap_counts: How often each gap symbol is stored, or `None`.
-        gap_bits: Bits of the Huffman-coded gap symbols.
-        table_bytes: Bytes of the code tables.
-        is_context_coded: Whether the contexts of codes and positions tell their
-            probability, in one stream of bits.
-    """
-
-    n_weights: int
-    itemsize: int
-    n_nonzero: int
-    n_stored: int
-    n_bytes: int
-    codebook: np.ndarray | None
-    code_counts: np.ndarray | None
-    code_bits: int
-    gap_width: int
-    gap_counts: np.ndarray | None
-    gap_bits: int
-    table_bytes: int
-    is_context_coded: bool = False
 
 
 @dataclass
@@ -85,8 +50,8 @@ class _Symbols:
 
 
 @dataclass
-class CodedTensor:
-    """A tensor taken apart into what the file holds of it.
+class HuffmanTensor:
+    """A `CodedTensor` of Huffman-coded codes and gaps.
 
     Attributes:
         dtype: The tensor's dtype, little-endian.
@@ -98,7 +63,12 @@ class CodedTensor:
         codebook: Bit patterns of the shared values, ascending, or `None`.
         codes: Indices into the codebook, or `None`.
         raw: Bit patterns of the values, or `None` where there is a codebook.
+        n_bytes: Bytes of the tensor in its section.
     """
+
+    coder: ClassVar[str] = "huffman"
+    Writer: ClassVar[type[ByteWriter]] = ByteWriter
+    Reader: ClassVar[type[ByteReader]] = ByteReader
 
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -109,14 +79,20 @@ class CodedTensor:
     codebook: np.ndarray | None = None
     codes: _Symbols | None = None
     raw: np.ndarray | None = None
+    n_bytes: int = 0
 
     @classmethod
-    def from_array(cls, array: np.ndarray) -> "CodedTensor":
-        """Takes a tensor apart in the way that needs the fewest bytes.
+    def encode(cls, array: np.ndarray, writer: ByteWriter) -> "HuffmanTensor":
+        """Writes a tensor in the way that needs the fewest bytes, as `CodedTensor`."""
+        tensor = cls._smallest(array)
+        data = tensor._to_bytes()
+        tensor.n_bytes = len(data)
+        writer.write(data)
+        return tensor
 
-        Args:
-            array: Any shape; a little-endian dtype of fixed size.
-        """
+    @classmethod
+    def _smallest(cls, array: np.ndarray) -> "HuffmanTensor":
+        """Takes a tensor apart in the way that needs the fewest bytes."""
         patterns = np.require(array, requirements=("C", "A")).view(
             pattern_dtype(array.dtype)
         )
@@ -158,7 +134,7 @@ class CodedTensor:
         values: np.ndarray,
         shared: SharedValues | None,
         best_size: int,
-    ) -> "CodedTensor | None":
+    ) -> "HuffmanTensor | None":
         """Returns the tensor with gaps, `None` where that takes `best_size` or more."""
         n_stored = len(values)
         if n_stored == 0:
@@ -198,8 +174,8 @@ class CodedTensor:
             tensor.codes = _Symbols(code, codes)
         return tensor
 
-    def to_bytes(self) -> bytes:
-        """Returns the bytes that `read` takes apart again."""
+    def _to_bytes(self) -> bytes:
+        """Returns the bytes that `decode` takes apart again."""
         flags = (
             self.gap_width << _WIDTH_SHIFT
             | (_HAS_GAPS if self.gap_width else 0)
@@ -222,19 +198,11 @@ class CodedTensor:
         return b"".join(parts)
 
     @classmethod
-    def read(
+    def decode(
         cls, reader: ByteReader, dtype: np.dtype, shape: tuple[int, ...]
-    ) -> "CodedTensor":
-        """Takes apart the bytes that come next.
-
-        Args:
-            reader: Stands at the tensor's first byte.
-            dtype: The tensor's dtype, little-endian.
-            shape: The tensor's shape; the caller has bounded its size.
-
-        Raises:
-            CorruptFileError: The bytes are not those of such a tensor.
-        """
+    ) -> "HuffmanTensor":
+        """Takes apart the tensor that comes next, as `CodedTensor`."""
+        begin = reader.position
         flags = reader.byte()
         width = flags >> _WIDTH_SHIFT
         has_gaps = bool(flags & _HAS_GAPS)
@@ -272,6 +240,7 @@ class CodedTensor:
             tensor.raw = np.frombuffer(values, pattern)
             if has_gaps and not tensor.raw.all():
                 raise CorruptFileError("There is a zero among the non-zeros.")
+        tensor.n_bytes = reader.position - begin
         return tensor
 
     def to_array(self) -> np.ndarray:
@@ -300,29 +269,34 @@ class CodedTensor:
         )
         return patterns.view(self.dtype)
 
-    def stats(self, n_bytes: int) -> TensorStats:
-        """Returns the figures of the tensor, which takes so many bytes."""
+    def stats(self) -> TensorStats:
+        """Returns the figures of the tensor."""
         codebook, code_counts, code_bits, table_bytes = None, None, 0, 0
         if self.codebook is not None and self.codes is not None:
             codebook = self.codebook.view(self.dtype)
             code_counts = self.codes.counts
-            code_bits = self.codes.code.n_bits(code_counts)
+            value_bits = code_bits = self.codes.code.n_bits(code_counts)
             table_bytes = len(self.codes.code.table)
             n_zeros = int(code_counts[0]) if self.codebook[0] == 0 else 0
         else:
             assert self.raw is not None
+            value_bits = 8 * self.raw.nbytes
             n_zeros = self.n_stored - int(np.count_nonzero(self.raw))
-        gap_counts, gap_bits = None, 0
+        gap_counts, gap_bits, position_bits = None, 0, 0
         if self.gaps is not None:
             gap_counts = self.gaps.counts
             gap_bits = self.gaps.code.n_bits(gap_counts)
+            position_bits = len(self.gaps.symbols) * self.gap_width
             table_bytes += len(self.gaps.code.table)
         return TensorStats(
             n_weights=prod(self.shape),
             itemsize=self.dtype.itemsize,
             n_nonzero=self.n_stored - n_zeros,
             n_stored=self.n_stored,
-            n_bytes=n_bytes,
+            n_bytes=self.n_bytes,
+            is_coded=codebook is not None or self.gap_width > 0,
+            value_bits=value_bits,
+            position_bits_fixed=position_bits,
             codebook=codebook,
             code_counts=code_counts,
             code_bits=code_bits,

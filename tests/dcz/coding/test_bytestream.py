@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, string, varint
 from deepcompress.errors import CorruptFileError
 
 
@@ -10,7 +10,7 @@ from deepcompress.errors import CorruptFileError
 def test_a_varint_comes_back(value):
     reader = ByteReader(varint(value))
     assert reader.varint() == value
-    reader.expect_end()
+    reader.end()
 
 
 def test_varints_take_seven_bits_a_byte():
@@ -31,6 +31,13 @@ def test_a_string_comes_back(text):
     assert ByteReader(string(text)).string() == text
 
 
+def test_what_is_written_piece_by_piece_is_one():
+    writer = ByteWriter()
+    for piece in (b"ab", b"", b"c"):
+        writer.write(piece)
+    assert writer.end() == b"abc"
+
+
 @pytest.mark.parametrize(
     ("data", "read"),
     [
@@ -41,7 +48,7 @@ def test_a_string_comes_back(text):
         (b"\xff" * 9, ByteReader.varint),
         (b"\x05abc", ByteReader.string),
         (b"\x02\xff\xff", ByteReader.string),
-        (b"x", ByteReader.expect_end),
+        (b"x", ByteReader.end),
     ],
 )
 def test_damaged_bytes_are_an_error(data, read):

@@ -49,14 +49,14 @@ def test_values_that_fall_on_the_same_slot_are_told_apart():
 
 
 def test_the_binding_refuses_arrays_that_do_not_fit():
-    items, places = np.zeros(3, np.uint32), np.zeros(3, np.uint16)
+    items, numbers = np.zeros(3, np.uint32), np.zeros(3, np.uint16)
     good, wrong = np.zeros(4, np.uint64), np.zeros(5, np.uint64)
     with pytest.raises(ValueError, match="outside the allowed range"):
-        _native.codebook(items, good, wrong, places)
+        _native.codebook(items, good, wrong, numbers)
     with pytest.raises(ValueError, match="outside the allowed range"):
-        _native.codebook(items, good, good.copy(), places[:2])
+        _native.codebook(items, good, good.copy(), numbers[:2])
     large = np.zeros(65_537, np.uint64)
     with pytest.raises(ValueError, match="outside the allowed range"):
-        _native.codebook(items, large, large.copy(), places)
+        _native.codebook(items, large, large.copy(), numbers)
     with pytest.raises(TypeError, match="Expected items of 8 bytes"):
-        _native.codebook(items, good.astype(np.uint32), good, places)
+        _native.codebook(items, good.astype(np.uint32), good, numbers)

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
-from helpers import second_decoder, twins
+from helpers import twins
+from helpers.second_decoder import coder as second_coder
+from helpers.second_decoder import matrix as second_matrix
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcompress import _native
 from deepcompress.dcz.coding.context import ContextCoder, Matrix
-from deepcompress.dcz.directory import LISTINGS
+from deepcompress.dcz.version2 import LISTINGS
 from deepcompress.errors import CorruptFileError
 
 MAX_NUMBER = (1 << 63) - 2
@@ -143,8 +145,9 @@ def test_the_second_decoder_reads_the_same_codes(arguments):
     writer = ContextCoder()
     writer.codes(codes.copy(), matrix, n_codes, n_low, rarity)
     data = writer.end()
-    decoder = second_decoder.Coder(data)
-    assert decoder.codes(*matrix, n_codes, n_low, rarity) == codes.tolist()
+    decoder = second_coder.Coder(data)
+    found = second_matrix.codes(decoder, *matrix, n_codes, n_low, rarity)
+    assert found == codes.tolist()
     # What it decoded, encoded with numbers of any length, makes the same bytes.
     assert twins.range_code(decoder.events) == data
 
@@ -158,7 +161,7 @@ def test_a_carry_runs_back_over_what_is_written():
     for value in (1, 0, 1, 0):
         writer.number(value, 0)
     data = writer.end()
-    decoder = second_decoder.Coder(data)
+    decoder = second_coder.Coder(data)
     assert [decoder.pattern(32, 1) for _ in values] == values.tolist()
     assert [decoder.number(0) for _ in range(4)] == [1, 0, 1, 0]
     assert twins.range_code(decoder.events) == data
@@ -168,8 +171,8 @@ def test_nearness_pays(rng):
     """Non-zeros that stand together cost less than the same number of them apart."""
     blobs = np.zeros((28, 28, 60), np.uint16)
     for column in range(60):
-        row, place = rng.integers(0, 22, 2)
-        blobs[row : row + 6, place : place + 6, column] = rng.random((6, 6)) < 0.9
+        row, pixel = rng.integers(0, 22, 2)
+        blobs[row : row + 6, pixel : pixel + 6, column] = rng.random((6, 6)) < 0.9
     apart = np.where(rng.random((784, 60)) < blobs.mean(), 1, 0).astype(np.uint16)
     sizes = []
     for codes, stride in ((apart, 28), (blobs, 0), (blobs, 28)):
@@ -272,8 +275,7 @@ def test_what_is_no_state_is_refused():
 def test_growing_room_changes_no_byte(seed):
     n_numbers = np.random.default_rng(seed).integers(0, 40)
     codes = np.random.default_rng(seed + 10**6).integers(1, 60_000, 4096)
-    grown, roomy = ContextCoder(), ContextCoder()
-    roomy._data = np.zeros(1 << 16, np.uint8)
+    grown, roomy = ContextCoder(), ContextCoder(room=1 << 16)
     for coder in (grown, roomy):
         for i in range(n_numbers):
             coder.number(7 * i, 1)

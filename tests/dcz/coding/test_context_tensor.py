@@ -1,67 +1,31 @@
 import numpy as np
 import pytest
-from helpers.arrays import dtypes, sparse, tensors
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from helpers.arrays import sparse
 
 from deepcompress.dcz.coding import context
+from deepcompress.dcz.coding.bytestream import ByteWriter
 from deepcompress.dcz.coding.context import ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
-from deepcompress.dcz.coding.huffman_tensor import CodedTensor
+from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.errors import CorruptFileError
 
 
 def write(*arrays):
     """The bytes of some tensors, and how they were taken apart."""
     coder = ContextCoder()
-    forms = []
-    for array in arrays:
-        form, coder = ContextTensor.write(coder, array)
-        forms.append(form)
+    forms = [ContextTensor.encode(array, coder) for array in arrays]
     return coder.end(), forms
 
 
 def read(data, *arrays):
     coder = ContextCoder(data)
-    forms = [ContextTensor.read(coder, a.dtype, a.shape) for a in arrays]
+    forms = [ContextTensor.decode(coder, a.dtype, a.shape) for a in arrays]
     coder.end()
     return forms
 
 
-@given(st.lists(tensors(), min_size=1, max_size=3))
-def test_every_bit_comes_back(arrays):
-    data, written = write(*arrays)
-    for array, form, other in zip(arrays, read(data, *arrays), written, strict=True):
-        decoded = form.to_array()
-        assert decoded.dtype == array.dtype
-        assert decoded.shape == array.shape
-        assert decoded.tobytes() == array.tobytes()
-        assert decoded.flags.writeable
-        for name, value in vars(other.stats(7)).items():
-            if name != "code_bits":  # a reader is ahead by part of a byte
-                np.testing.assert_array_equal(vars(form.stats(7))[name], value)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_every_nan_infinity_and_negative_zero_comes_back(dtype):
-    size = np.dtype(dtype).itemsize
-    sign = 1 << 8 * size - 1
-    patterns = [0, 1, sign, sign - 1, 2 * sign - 1, 2 * sign - 2]
-    array = np.tile(np.array(patterns, f"u{size}"), 50).view(dtype)
-    (form,) = read(write(array)[0], array)
-    assert form.to_array().tobytes() == array.tobytes()
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
-def test_every_pattern_of_the_small_floats_comes_back(dtype):
-    ml_dtypes = pytest.importorskip("ml_dtypes")
-    dtype = np.dtype(getattr(ml_dtypes, dtype))
-    patterns = np.arange(1 << 8 * dtype.itemsize, dtype=f"u{dtype.itemsize}")
-    array = np.repeat(patterns, 3).view(dtype)
-    (form,) = read(write(array)[0], array)
-    assert form.to_array().dtype == dtype
-    assert form.to_array().tobytes() == array.tobytes()
+def huffman_size(array):
+    return HuffmanTensor.encode(array, ByteWriter()).n_bytes
 
 
 def test_a_form_for_each_kind_of_tensor(rng):
@@ -85,7 +49,7 @@ def test_smaller_than_huffman_coding(rng):
     array = sparse((784, 100), 0.01, 15, rng)
     array[:, rng.random(100) < 0.6] = 0
     array[rng.random(784) < 0.4] = 0
-    huffman = len(CodedTensor.from_array(array).to_bytes())
+    huffman = huffman_size(array)
     assert len(write(array)[0]) < 0.9 * huffman
 
 
@@ -95,7 +59,7 @@ def test_never_much_larger_than_huffman_coding(rng):
         rng.permutation(1 << 16).astype(np.uint16)[:3000],
         np.repeat(rng.standard_normal(3000), 2),
     ):
-        huffman = len(CodedTensor.from_array(array).to_bytes())
+        huffman = huffman_size(array)
         assert len(write(array)[0]) <= 1.001 * huffman + 4
 
 
@@ -143,16 +107,6 @@ def test_units_that_nothing_enters_are_expected_to_lead_nowhere(rng):
     assert len(write(first, bias, second)[0]) < alone - 8
 
 
-@given(st.binary(max_size=80), dtypes, hnp.array_shapes(min_dims=0, max_side=12))
-def test_any_bytes_are_decoded_or_refused(data, dtype, shape):
-    try:
-        array = ContextTensor.read(ContextCoder(data), dtype, shape).to_array()
-    except CorruptFileError:
-        return
-    assert array.shape == shape
-    assert array.dtype == dtype
-
-
 def hostile(*numbers):
     """A section that begins with numbers, each in a context."""
     coder = ContextCoder()
@@ -183,19 +137,19 @@ def hostile(*numbers):
 def test_what_cannot_be_is_refused(numbers, shape, message):
     coder = ContextCoder(hostile(*numbers))
     with pytest.raises(CorruptFileError, match=message):
-        ContextTensor.read(coder, np.dtype("<f4"), shape)
+        ContextTensor.decode(coder, np.dtype("<f4"), shape)
 
 
 def test_a_rarity_that_is_too_great_is_refused():
     coder = ContextCoder(hostile((1, context.METHOD), (17, context.RARITY)))
     with pytest.raises(CorruptFileError, match="rarity"):
-        ContextTensor.read(coder, np.dtype("<f4"), (3,))
+        ContextTensor.decode(coder, np.dtype("<f4"), (3,))
 
 
 def test_an_element_of_16_bytes_has_no_codes():
     coder = ContextCoder(hostile((0, context.METHOD)))
     with pytest.raises(CorruptFileError, match="form 0"):
-        ContextTensor.read(coder, np.dtype("<c16"), (3,))
+        ContextTensor.decode(coder, np.dtype("<c16"), (3,))
 
 
 def test_a_zero_among_the_values_is_refused():
@@ -206,4 +160,4 @@ def test_a_zero_among_the_values_is_refused():
     coder.number(0, context.SHIFT)
     coder.patterns(np.array([5, 0], np.uint64), 32, 9)
     with pytest.raises(CorruptFileError, match="zero among"):
-        ContextTensor.read(ContextCoder(coder.end()), np.dtype("<f4"), (2,))
+        ContextTensor.decode(ContextCoder(coder.end()), np.dtype("<f4"), (2,))

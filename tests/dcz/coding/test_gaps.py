@@ -106,9 +106,11 @@ def test_gaps_are_counted_as_the_twin_has_them(mask):
 def test_gaps_too_long_for_the_counter_are_counted_too(shape):
     positions = np.array([1, 40_000, 150_000])
     assert gaps.count(positions).gaps.tolist() == [1, 39_998, 109_999]
-    places = sorted(twins.reversed_position(int(each), shape) for each in positions)
+    reversed_positions = sorted(
+        twins.reversed_position(int(each), shape) for each in positions
+    )
     assert gaps.count_reversed(positions, shape).gaps.tolist() == sorted(
-        set(twins.gaps_of(places))
+        set(twins.gaps_of(reversed_positions))
     )
 
 

@@ -51,7 +51,7 @@ def test_the_table_is_written_as_specified_and_read_back(counts):
     assert (
         HuffmanCode.read(reader, len(counts)).lengths.tolist() == code.lengths.tolist()
     )
-    reader.expect_end()
+    reader.end()
 
 
 @given(st.data(), st.integers(1, 400))
@@ -67,7 +67,7 @@ def test_a_stream_is_the_canonical_codes_one_after_the_other(data, n_symbols):
         assert encoded.endswith(stream)
     reader = ByteReader(encoded)
     decoded = HuffmanCode.read(reader, n_symbols).decode(reader, len(symbols))
-    reader.expect_end()
+    reader.end()
     assert decoded.dtype == symbols.dtype
     assert decoded.tolist() == symbols.tolist()
     size = code.encoded_size(np.bincount(symbols, minlength=n_symbols))
@@ -82,7 +82,7 @@ def test_long_arrays_come_back(n, n_symbols, rng):
     code = HuffmanCode.from_counts(np.bincount(symbols, minlength=n_symbols))
     reader = ByteReader(code.encode(symbols))
     decoded = HuffmanCode.read(reader, n_symbols).decode(reader, n)
-    reader.expect_end()
+    reader.end()
     np.testing.assert_array_equal(decoded, symbols)
 
 
@@ -123,7 +123,7 @@ def test_every_way_of_coding_gives_the_same_streams(n, n_symbols, rng):
     assert code.encode(symbols) == expected
     reader = ByteReader(expected)
     decoded = HuffmanCode.read(reader, n_symbols).decode(reader, n)
-    reader.expect_end()
+    reader.end()
     np.testing.assert_array_equal(decoded, symbols)
 
 
@@ -180,9 +180,9 @@ def test_the_encoder_writes_the_streams_and_nothing_else(n, n_symbols, longest, 
 def test_the_encoder_refuses_a_symbol_without_a_code(n, n_symbols, wrong, rng):
     lengths = staircase(9, n_symbols)
     symbols = n_symbols - 1 - rng.integers(0, 10, n).astype(symbol_dtype(n_symbols))
-    for place in (0, n // 2, n - 1):
+    for index in (0, n // 2, n - 1):
         changed = symbols.copy()
-        changed[place] = wrong
+        changed[index] = wrong
         with pytest.raises(ValueError, match="outside the allowed range"):
             native_encode(changed, lengths, 1)
 
@@ -199,9 +199,9 @@ def test_symbols_are_counted(n, n_symbols, rng):
 @pytest.mark.parametrize("n", [17, 2**16 + 1])
 @pytest.mark.parametrize("wrong", [5, 63, 64, 128, 255])
 def test_a_symbol_outside_the_alphabet_is_not_counted(dtype, n, wrong):
-    for place in (0, 9, n - 1):
+    for index in (0, 9, n - 1):
         symbols = np.zeros(n, dtype)
-        symbols[place] = wrong
+        symbols[index] = wrong
         with pytest.raises(ValueError, match="outside the allowed range"):
             count_symbols(symbols, 5)
 
@@ -238,7 +238,7 @@ def test_a_changed_stream_never_decodes_to_the_same_symbols(data):
     reader = ByteReader(bytes(encoded))
     try:
         decoded = HuffmanCode.read(reader, 10).decode(reader, len(symbols))
-        reader.expect_end()
+        reader.end()
     except CorruptFileError:
         return
     assert decoded.tolist() != symbols.tolist()
@@ -316,13 +316,13 @@ def test_a_damaged_file_of_many_symbols_never_decodes_to_the_same(data):
     code = HuffmanCode.from_counts(count_symbols(symbols, 21))
     encoded = bytearray(code.encode(symbols))
     for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(0, len(encoded) - 1))
-        encoded[place] ^= data.draw(st.integers(1, 255))
+        index = data.draw(st.integers(0, len(encoded) - 1))
+        encoded[index] ^= data.draw(st.integers(1, 255))
     is_changed = bytes(encoded) != code.encode(symbols)
     reader = ByteReader(bytes(encoded))
     try:
         decoded = HuffmanCode.read(reader, 21).decode(reader, len(symbols))
-        reader.expect_end()
+        reader.end()
     except CorruptFileError:
         assert is_changed
         return

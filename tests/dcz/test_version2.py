@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 from helpers import second_decoder
 
-from deepcompress.dcz import container, directory, writer
+from deepcompress.dcz import container, version2
+from deepcompress.dcz.coding.bytestream import ByteReader
+from deepcompress.dcz.directory import (
+    DICTIONARY,
+    encode_entry,
+    pack_architecture,
+    read_entry,
+)
 
 
 @pytest.fixture
-def layers(rng, monkeypatch):
+def layers(rng):
     """Layers of which only the small ones fit a section together."""
-    monkeypatch.setattr(writer, "_MAX_ELEMENTS", 1000)
-    monkeypatch.setattr(writer, "_MAX_NONZEROS", 300)
     arrays = {}
     for name, shape, density in (
         ("a", (10, 20), 0.1),
@@ -29,14 +34,15 @@ def layers(rng, monkeypatch):
 
 
 def dumps(arrays):
-    file = io.BytesIO()
-    container.write(file, arrays, coder="context", architecture="{}")
-    return file.getvalue()
+    written = version2.write(
+        arrays, pack_architecture("{}"), max_elements=1000, max_nonzeros=300
+    )
+    return b"".join([container.header(2, written.header), *written.body])
 
 
 def sections(data):
     """The layers of each section."""
-    found = directory.read_directory(io.BytesIO(data), len(data))
+    found = container.read_directory(io.BytesIO(data), len(data))
     return [
         sorted({entry.name[0] for entry in found.in_section(index)})
         for index in range(len(found.sections))
@@ -71,17 +77,29 @@ def test_one_section_does_not_touch_another(layers):
 
 def test_the_second_decoder_reads_several_sections(layers):
     data = dumps(layers)
-    architecture, arrays = second_decoder.read(
-        data, directory.DICTIONARY, directory.LISTINGS
-    )
+    architecture, arrays = second_decoder.read(data, DICTIONARY, version2.LISTINGS)
     assert architecture == b"{}"
     assert {name: content for name, (_, _, content) in arrays.items()} == {
         name: array.tobytes() for name, array in layers.items()
     }
 
 
-def test_files_without_arrays():
-    for coder in writer.CODERS:
-        file = io.BytesIO()
-        assert container.write(file, {}, coder=coder)[0] == {}
-        assert dict(container.read(file.getvalue())) == {}
+@pytest.mark.parametrize("before", [(), (3, 20), (0,)])
+@pytest.mark.parametrize(
+    "shape", [(), (0,), (5,), (20,), (5, 20), (20, 5), (1,) * 7, (2,) * 9]
+)
+def test_a_shape_comes_back(shape, before):
+    dtype = np.dtype("float16")
+    entry = encode_entry("kernel", dtype, version2.lengths_of(shape, before))
+    reader = ByteReader(entry)
+    name, read_dtype, lengths = read_entry(reader, "layer")
+    reader.end()
+    assert (name, read_dtype) == ("layer/kernel", dtype)
+    assert version2.shape_of(lengths, before) == shape
+
+
+def test_what_follows_from_the_array_before_takes_one_byte_an_axis():
+    dtype = np.dtype("float32")
+    assert len(encode_entry("bias", dtype, (500,))) == 4
+    lengths = version2.lengths_of((500,), before=(800, 500))
+    assert encode_entry("bias", dtype, lengths) == bytes([2, 10 << 3 | 1, 0])
