@@ -1,11 +1,56 @@
-"""How tables become text and plots begin, alike for all that is shown."""
+"""How tables become text and HTML, and plots begin: alike for all that is shown."""
 
+import html
 import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from io import StringIO
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+
+
+class Shown(ABC):
+    """What shows itself as a table: in a terminal, in a notebook, as text."""
+
+    @abstractmethod
+    def to_table(self) -> Table:
+        """Returns the table for a `rich` console."""
+
+    def __str__(self) -> str:
+        return as_text(self.to_table())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.to_table().title}>"
+
+    def _repr_html_(self) -> str:
+        return as_html(self.to_table())
+
+
+def new_table(
+    title: str, headings: Iterable[str], *, n_names: int = 1, **options: Any
+) -> Table:
+    """Returns a table without rows.
+
+    Args:
+        title: What stands above it.
+        headings: The heading of each column.
+        n_names: How many columns, from the left, are names and no numbers. Defaults
+            to 1.
+        **options: Those of `rich.table.Table`.
+    """
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, **options)
+    for index, heading in enumerate(headings):
+        is_name = index < n_names
+        table.add_column(
+            heading,
+            justify="left" if is_name else "right",
+            overflow="fold" if is_name else "ellipsis",
+            no_wrap=not is_name,
+        )
+    return table
 
 
 def as_text(table: Table) -> str:
@@ -33,6 +78,35 @@ def settings(instance: object) -> str:
     given = [(p, getattr(instance, p.name)) for p in parameters]
     shown = [f"{p.name}={value!r}" for p, value in given if value != p.default]
     return f"{type(instance).__name__}({', '.join(shown)})"
+
+
+def as_html(table: Table) -> str:
+    """Returns a table of texts as HTML.
+
+    Example:
+
+    >>> table = new_table("Sizes", ["Layer", "Bytes"])
+    >>> table.add_row("ip1", "8,412")
+    >>> as_html(table).partition("<tbody>")[0][-52:]
+    "<th style='text-align:right'>Bytes</th></tr></thead>"
+    """
+
+    def row(tag: str, cells: Iterable[Any]) -> str:
+        line = "".join(
+            f"<{tag} style='text-align:{column.justify}'>"
+            f"{html.escape(str(cell))}</{tag}>"
+            for column, cell in zip(table.columns, cells, strict=True)
+        )
+        return f"<tr>{line}</tr>"
+
+    # The lines of a heading are for terminals.
+    headings = [str(column.header).replace("\n", " ") for column in table.columns]
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    return (
+        f"<table><caption>{html.escape(str(table.title))}</caption>"
+        f"<thead>{row('th', headings)}</thead>"
+        f"<tbody>{''.join(row('td', cells) for cells in rows)}</tbody></table>"
+    )
 
 
 def new_figure(figsize: tuple[float, float]) -> Any:

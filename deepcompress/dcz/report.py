@@ -1,31 +1,29 @@
 """What compression made of a model: the paper's per-layer table, and its plots."""
 
-import html
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from rich import box
 from rich.table import Table
 
-from deepcompress._display import as_text, new_figure
+from deepcompress._display import Shown, new_figure, new_table
 from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.dcz.container import read
 
 # Three lines each, so that the table fits a terminal of 80 columns.
 _HEADINGS = (
-    ("Layer", "", ""),
-    ("Weights", "", ""),
-    ("Kept", "%", "P"),
-    ("Weight", "bits", "P+Q"),
-    ("Weight", "bits", "P+Q+H"),
-    ("Index", "bits", "P+Q"),
-    ("Index", "bits", "P+Q+H"),
-    ("Rate", "%", "P+Q"),
-    ("Rate", "%", "P+Q+H"),
-    ("Bytes", "", ""),
+    "Layer",
+    "Weights",
+    "Kept\n%\nP",
+    "Weight\nbits\nP+Q",
+    "Weight\nbits\nP+Q+H",
+    "Index\nbits\nP+Q",
+    "Index\nbits\nP+Q+H",
+    "Rate\n%\nP+Q",
+    "Rate\n%\nP+Q+H",
+    "Bytes",
 )
 
 
@@ -45,6 +43,15 @@ class ReportRow:
         n_bytes_fixed: Bytes with codes and gaps of fixed width, codebook included.
         n_bytes: Bytes in the file.
         n_bytes_dense: Bytes of the dense tensor in memory.
+
+    Example:
+
+    >>> import io
+    >>> import deepcompress as dc
+    >>> kernel = np.array([[0.5, 0, 0, 0.5], [0, 0.25, 0, 0]] * 20, "float32")
+    >>> (row,) = dc.write(io.BytesIO(), {"dense/kernel": kernel}).rows
+    >>> row.name, row.kept, row.weight_bits
+    ('dense', 0.375, 1.0)
     """
 
     name: str
@@ -74,7 +81,7 @@ class ReportRow:
         return self.n_bytes / max(self.n_bytes_dense, 1)
 
 
-class CompressionReport:
+class CompressionReport(Shown):
     """The columns of the paper's Tables 2 to 5 for a `.dcz` file.
 
     P, Q and H stand for pruning, quantization (weight sharing) and Huffman coding.
@@ -97,11 +104,11 @@ class CompressionReport:
 
     Example:
 
-    >>> import io, numpy as np
-    >>> from deepcompress.dcz.container import write
+    >>> import io
+    >>> import deepcompress as dc
     >>> kernel = np.zeros((100, 10), "float32")
     >>> kernel[::7] = 0.5
-    >>> report = CompressionReport(*write(io.BytesIO(), {"dense/kernel": kernel}))
+    >>> report = dc.write(io.BytesIO(), {"dense/kernel": kernel})
     >>> report.n_weights, round(report.rows[0].kept, 2)
     (1000, 0.15)
     """
@@ -191,24 +198,17 @@ class CompressionReport:
 
     def to_table(self) -> Table:
         """Returns the table for a `rich` console."""
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            title=self._title(),
-            title_justify="left",
-            pad_edge=False,
-            collapse_padding=True,
+        title = (
+            f"{self.n_weights:,} weights, {self.dense_size:,} bytes -> "
+            f"{self.size:,} bytes ({self.ratio:.1f}x smaller)"
         )
-        for heading in _HEADINGS:
-            is_name = heading[0] == "Layer"
-            table.add_column(
-                "\n".join(heading).strip(),
-                justify="left" if is_name else "right",
-                overflow="fold",
-                no_wrap=not is_name,
-                vertical="bottom",
-            )
-        for cells in self._cells():
-            table.add_row(*cells)
+        table = new_table(title, _HEADINGS, pad_edge=False, collapse_padding=True)
+        for column in table.columns:
+            column.vertical = "bottom"
+        for row in [*self.rows, *([self.exact] if self.exact else [])]:
+            table.add_row(*_cells(row))
+        table.add_row("overhead", *["-"] * 8, f"{self.overhead:,}")
+        table.add_row(*_cells(self.total))
         table.rows[-2].end_section = True
         return table
 
@@ -239,38 +239,6 @@ class CompressionReport:
             _plot_codes(left, name, stats)
             _plot_gaps(right, name, stats)
         return figure
-
-    def __str__(self) -> str:
-        return as_text(self.to_table())
-
-    def __repr__(self) -> str:
-        return f"<CompressionReport: {self._title()}>"
-
-    def _repr_html_(self) -> str:
-        def line(tag: str, cells: tuple[str, ...]) -> str:
-            return "".join(
-                f"<{tag} style='text-align:{'right' if i else 'left'}'>"
-                f"{html.escape(cell)}</{tag}>"
-                for i, cell in enumerate(cells)
-            )
-
-        head = line("th", tuple(" ".join(heading).strip() for heading in _HEADINGS))
-        body = "".join(f"<tr>{line('td', cells)}</tr>" for cells in self._cells())
-        return (
-            f"<table><caption>{html.escape(self._title())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
-
-    def _title(self) -> str:
-        return (
-            f"{self.n_weights:,} weights, {self.dense_size:,} bytes -> "
-            f"{self.size:,} bytes ({self.ratio:.1f}x smaller)"
-        )
-
-    def _cells(self) -> list[tuple[str, ...]]:
-        rows = [*self.rows, *([self.exact] if self.exact else [])]
-        overhead = ("overhead", *["-"] * 8, f"{self.overhead:,}")
-        return [*map(_cells, rows), overhead, _cells(self.total)]
 
 
 def _row(name: str, group: list[TensorStats]) -> ReportRow:

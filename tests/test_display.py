@@ -1,0 +1,52 @@
+import pytest
+
+from deepcompress._display import Shown, as_html, as_text, new_figure, new_table
+
+
+class Sizes(Shown):
+    def to_table(self):
+        table = new_table("Sizes <all>", ["Layer", "Kept\n%", "Bytes"])
+        table.add_row("<b>", "7.5", "8,412")
+        table.add_row("ip2", "100.0", "12", style="bold")
+        return table
+
+
+def test_what_is_shown_is_its_table():
+    sizes = Sizes()
+    assert str(sizes) == as_text(sizes.to_table())
+    assert repr(sizes) == "<Sizes: Sizes <all>>"
+    assert sizes._repr_html_() == as_html(sizes.to_table())
+
+
+def test_a_table_as_text():
+    assert str(Sizes()).splitlines() == [
+        "Sizes <all>",
+        "",
+        "           Kept",
+        "  Layer       %   Bytes",
+        " ───────────────────────",
+        "  <b>       7.5   8,412",
+        "  ip2     100.0      12",
+    ]
+
+
+def test_a_table_as_html():
+    left, right = "style='text-align:left'", "style='text-align:right'"
+    assert as_html(Sizes().to_table()) == (
+        "<table><caption>Sizes &lt;all&gt;</caption><thead><tr>"
+        f"<th {left}>Layer</th><th {right}>Kept %</th><th {right}>Bytes</th>"
+        "</tr></thead><tbody><tr>"
+        f"<td {left}>&lt;b&gt;</td><td {right}>7.5</td><td {right}>8,412</td></tr><tr>"
+        f"<td {left}>ip2</td><td {right}>100.0</td><td {right}>12</td>"
+        "</tr></tbody></table>"
+    )
+
+
+def test_columns_of_names_are_on_the_left():
+    columns = new_table("", ["a", "b", "c"], n_names=2).columns
+    assert [column.justify for column in columns] == ["left", "left", "right"]
+
+
+def test_a_figure_has_the_size_asked_for():
+    pytest.importorskip("matplotlib")
+    assert new_figure((3, 2)).get_size_inches().tolist() == [3, 2]
