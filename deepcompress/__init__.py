@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deepcompress.dcz.container import read as read
     from deepcompress.dcz.report import CompressionReport as CompressionReport
     from deepcompress.dcz.report import ReportRow as ReportRow
+    from deepcompress.dcz.writing import write as write
     from deepcompress.errors import CorruptFileError as CorruptFileError
     from deepcompress.network.variables import count_weights as count_weights
     from deepcompress.pruning.callback import PruningCallback as PruningCallback
@@ -50,6 +51,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "dcz.coding.tensor": ["TensorStats"],
         "dcz.container": ["Container", "read"],
         "dcz.report": ["CompressionReport", "ReportRow"],
+        "dcz.writing": ["write"],
         "errors": ["CorruptFileError"],
         "network.variables": ["count_weights"],
         "pruning.callback": ["PruningCallback", "prune"],

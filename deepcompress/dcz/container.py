@@ -87,27 +87,12 @@ def write(
     architecture: str | None = None,
     coder: str = "huffman",
 ) -> tuple[dict[str, TensorStats], int]:
-    """Writes named arrays, losslessly, as a `.dcz` file.
+    """Writes a file, and returns the figures that a report is made of.
 
-    Arrays whose names share everything before the last slash and follow each other
-    are stored together and read together.
-
-    Args:
-        file: A path, written atomically, or a file open for writing.
-        arrays: Arrays of any shape by their names, such as `"conv1/kernel"`. Each is
-            asked for once, several at a time.
-        architecture: The model's architecture as JSON, stored beside the arrays.
-            Defaults to `None`.
-        coder: The entropy coder: `"huffman"`, or `"context"` for smaller files that
-            take longer to write and to read. Defaults to `"huffman"`.
+    `deepcompress.write` is this with the report; it documents the arguments.
 
     Returns:
         The figures of every array by its name, and the size of the file in bytes.
-
-    Raises:
-        TypeError: An array has a dtype that cannot be stored.
-        ValueError: A name is empty, or begins or ends with a slash, or `coder` is not
-            known.
 
     Example:
 

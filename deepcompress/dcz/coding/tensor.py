@@ -33,6 +33,15 @@ class TensorStats:
         table_bytes: Bytes of the code tables.
         is_context_coded: Whether the contexts of codes and positions tell their
             probability, in one stream of bits.
+
+    Example:
+
+    >>> import io
+    >>> import deepcompress as dc
+    >>> kernel = np.array([[0.5, 0, 0, 0.5], [0, 0.25, 0, 0]] * 20, "float32")
+    >>> stats = dc.write(io.BytesIO(), {"dense/kernel": kernel}).stats["dense/kernel"]
+    >>> stats.n_weights, stats.n_nonzero, stats.codebook, stats.code_counts
+    (160, 60, array([0.25, 0.5 ], dtype=float32), array([20, 40]))
     """
 
     n_weights: int
