@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
 
@@ -33,6 +32,8 @@ def map_in_threads(
     n_threads = min(n_threads or n_processors(), len(items))
     if n_threads <= 1:
         return [function(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (slow to import)
+
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, items))
 
@@ -51,13 +52,16 @@ def each_when_ready(
         items: What it is called with.
         n_threads: Threads at most. Defaults to `None`: one a processor.
     """
+    from concurrent import futures  # noqa: PLC0415  (slow to import)
+
     items = iter(items)
     n_threads = n_threads or n_processors()
-    with ThreadPoolExecutor(n_threads) as pool:
+    with futures.ThreadPoolExecutor(n_threads) as pool:
         jobs = {pool.submit(function, item) for item in islice(items, n_threads)}
         while jobs:
-            ready = list(wait(jobs, return_when=FIRST_COMPLETED).done)[:1]
-            jobs.difference_update(ready)
+            ready = futures.wait(jobs, return_when=futures.FIRST_COMPLETED).done
+            first = [ready.pop()]
+            jobs.difference_update(first)
             jobs.update(pool.submit(function, item) for item in islice(items, 1))
             # Without a name, which would keep it while the caller works with it.
-            yield ready.pop().result()
+            yield first.pop().result()
