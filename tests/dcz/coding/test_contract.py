@@ -115,10 +115,11 @@ def test_zeros_and_shared_values_are_cheap(coder, rng):
     dense = rng.standard_normal((300, 200)).astype("float32")
     data, forms = write(coder, [zeros, shared, dense])
     stats = [form.stats() for form in forms]
-    assert [each.is_coded for each in stats] == [True, True, False]
-    assert stats[0].n_bytes <= 2
+    assert stats[0].is_coded
+    assert stats[1].is_coded
+    assert stats[0].n_bytes < zeros.nbytes / 500
     assert stats[1].n_bytes < shared.nbytes / 20
-    assert stats[2].n_bytes <= dense.nbytes + 4
+    assert stats[2].n_bytes < dense.nbytes * 1.001
     assert len(data) - sum(each.n_bytes for each in stats) < 4
 
 
