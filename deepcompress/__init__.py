@@ -4,11 +4,10 @@ The names below are imported when they are first used, so that `import deepcompr
 costs no import of TensorFlow or Keras.
 """
 
-from typing import TYPE_CHECKING
-
 from deepcompress import _lazy
 from deepcompress._version import __version__ as __version__
 
+TYPE_CHECKING = False  # `typing` would take most of the time of this import
 if TYPE_CHECKING:
     from deepcompress import importers as importers
     from deepcompress import models as models

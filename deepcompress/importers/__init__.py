@@ -5,10 +5,9 @@ go into a model, or into a `.dcz` file. The names are imported when they are fir
 used: `compress_h5` needs no Keras.
 """
 
-from typing import TYPE_CHECKING
-
 from deepcompress import _lazy
 
+TYPE_CHECKING = False  # `typing` would take most of the time of this import
 if TYPE_CHECKING:
     from deepcompress.importers.caffemodel import load_caffemodel as load_caffemodel
     from deepcompress.importers.han import load_han as load_han
