@@ -1,7 +1,7 @@
 """Context coding: arrays, numbers and text as one stream of predicted bits.
 
 A range coder spends on a bit what its probability says; the probability is learnt from
-the bits before. `docs/format.md` specifies the model, `_native/context_*.c` is it.
+the bits before. `docs/format.md` specifies the model, `_native/context/` is it.
 """
 
 from typing import NamedTuple

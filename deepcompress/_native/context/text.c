@@ -1,4 +1,4 @@
-#include "context.h"
+#include "coder.h"
 
 /* A byte, the highest bit first, after the bytes before it, the last of them lowest. */
 static inline uint8_t text_byte(dc_context *c, const int decoding, uint8_t byte,

@@ -1,4 +1,4 @@
-#include "context.h"
+#include "coder.h"
 
 /* 2^24 / (1 + exp(-x / 2)) for x = -24 to 0; the rest by symmetry. */
 static const int32_t KNOTS[25] = {

@@ -1,4 +1,4 @@
-#include "context.h"
+#include "coder.h"
 
 /* A number of n bits, the highest first, by a tree of slots. */
 static inline uint64_t code_tree(dc_context *c, const int decoding, uint64_t value, int n,

@@ -1,4 +1,4 @@
-#include "context.h"
+#include "coder.h"
 
 /* The neighbours of an element in its column, as lines and places back from its row. The
  * first N_NEAREST also count by themselves. */
