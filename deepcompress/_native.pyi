@@ -1,4 +1,4 @@
-"""Type stubs of the compiled kernels; native.h documents them."""
+"""Type stubs of the compiled kernels; their headers document them."""
 
 from typing import Any
 

@@ -1,58 +1,59 @@
-/* Bit streams, lowest bit first, as in deflate. */
+/* Words and their bits: the one place that knows the compiler and the byte order. */
 #ifndef DEEPCOMPRESS_BITS_H
 #define DEEPCOMPRESS_BITS_H
 
-#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-typedef struct {
-    uint8_t *out;
-    size_t capacity;
-    size_t size;
-    uint64_t held;
-    unsigned n_held;
-    int full;
-} dc_bit_writer;
-
-/* Appends the `count` (at most 32) low bits of `bits`, the rest of which is 0. */
-static inline void dc_put_bits(dc_bit_writer *writer, uint32_t bits, unsigned count)
+/* The zeros above the highest 1, or below the lowest, of a word that is not 0. */
+static inline unsigned dc_clz64(uint64_t word)
 {
-    writer->held |= (uint64_t)bits << writer->n_held;
-    writer->n_held += count;
-    while (writer->n_held >= 8) {
-        if (writer->size == writer->capacity) {
-            writer->full = 1;
-            return;
-        }
-        writer->out[writer->size++] = (uint8_t)writer->held;
-        writer->held >>= 8;
-        writer->n_held -= 8;
-    }
+    return (unsigned)__builtin_clzll(word);
 }
 
-/* Fills the last byte up with zeros. */
-static inline void dc_put_end(dc_bit_writer *writer)
+static inline unsigned dc_ctz64(uint64_t word)
 {
-    if (writer->n_held && !writer->full)
-        dc_put_bits(writer, 0, 8 - writer->n_held);
+    return (unsigned)__builtin_ctzll(word);
 }
 
-typedef struct {
-    const uint8_t *data;
-    size_t n_bits;
-    size_t position;
-} dc_bit_reader;
-
-/* The next `count` (at most 24) bits, or -1 past the end. */
-static inline int32_t dc_get_bits(dc_bit_reader *reader, unsigned count)
+/* How many bits are 1. */
+static inline unsigned dc_popcount64(uint64_t word)
 {
-    if (reader->n_bits - reader->position < count)
-        return -1;
-    uint32_t bits = 0;
-    for (unsigned i = 0; i < count; i++, reader->position++)
-        bits |= (uint32_t)((reader->data[reader->position >> 3] >> (reader->position & 7)) & 1)
-                << i;
-    return (int32_t)bits;
+    return (unsigned)__builtin_popcountll(word);
+}
+
+/* The bits of a number without leading zeros; none for 0. */
+static inline unsigned dc_bit_length(uint64_t number)
+{
+    return number ? 64 - dc_clz64(number) : 0;
+}
+
+/* The lowest `length` bits, the first one last. */
+static inline uint32_t dc_reverse_bits(uint32_t bits, int length)
+{
+    uint32_t result = 0;
+    for (int i = 0; i < length; i++, bits >>= 1)
+        result = result << 1 | (bits & 1);
+    return result;
+}
+
+/* Eight bytes as a number, the lowest first, whatever the machine's own order. */
+static inline uint64_t dc_load64(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+static inline void dc_store64(uint8_t *bytes, uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(bytes, &word, sizeof word);
 }
 
 #endif

@@ -4,7 +4,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "native.h"
+#include "context/context.h"
+#include "huffman/huffman.h"
+#include "kmeans/kmeans.h"
+#include "positions/positions.h"
 
 typedef struct {
     PyObject *corrupt_error;
@@ -903,7 +906,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "deepcompress._native",
-    .m_doc = "The compiled kernels of deepcompress; native.h documents them.",
+    .m_doc = "The compiled kernels of deepcompress; their headers document them.",
     .m_size = sizeof(module_state),
     .m_methods = methods,
     .m_slots = slots,

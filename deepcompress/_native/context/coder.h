@@ -1,12 +1,23 @@
-/* The context coder: a range coder that is told, before each bit, how likely it is.
+/* What the files of this folder share: a range coder that is told, before each bit, how
+ * likely it is, and the adaptive bits on top of it.
  *
- * One state codes one section of a file, from dc_context_begin to dc_context_end. The
- * same functions write and read, so that both follow the same model: `decoding` says
- * which. docs/format.md specifies all of this; nothing here is free to change. */
-#ifndef DEEPCOMPRESS_CONTEXT_H
-#define DEEPCOMPRESS_CONTEXT_H
+ * Each function is given `decoding` as a constant, and compiled twice: what a writer
+ * does and what a reader does cannot drift apart. docs/format.md specifies all of this;
+ * nothing here is free to change.
+ *
+ * - `range` is at least 2^24 whenever something is coded, and `code` below it (or the
+ *   section is refused from the start). So no bound is 0, none is the whole range, and
+ *   range div n is not 0 for n <= 65536.
+ * - A reader takes zeros for what lies behind the section, up to four bytes, and a
+ *   writer writes nothing behind its room; both note the error and go on, so that the
+ *   loops above need to look only now and then.
+ * - A carry runs back over bytes that were written before, down to the first.
+ * - Whatever was coded, p of a slot is below 2^22, its count at most DC_COUNT_LIMIT and
+ *   a sum of log-odds held to the table: no bit that is read leads out of a table. */
+#ifndef DEEPCOMPRESS_CODER_H
+#define DEEPCOMPRESS_CODER_H
 
-#include "native.h"
+#include "context/context.h"
 
 enum {
     DC_LOGIT_END = 3072,       /* log-odds are integers within +-3071: 256 a nat */
@@ -15,17 +26,41 @@ enum {
     DC_MAX_INPUTS = 9
 };
 
+/* The slots of a matrix, by what they are for and what the bit depends on: the inputs of
+ * docs/format.md, in its order and by its names. A column's own slot, the second input of
+ * "is it a zero", lies with the column. */
+enum {
+    DC_ZERO_MATRIX,
+    DC_ZERO_SINCE_NEAREST,
+    DC_ZERO_PAIR_AROUND_OWN,
+    DC_ZERO_AROUND_NEAR,
+    DC_ZERO_COLUMNS_OWN,
+    DC_ZERO_SIDE_NEAR_FOUND,
+    DC_ZERO_BITS_OF_J_R,
+    DC_ZERO_COLUMNS_NEAR_NEAREST,
+    DC_SIGN_LEAN,
+    DC_SIGN_LEFT_UP,
+    DC_SIGN_BALANCE_LEAN,
+    DC_SIGN_BEFORE_LAST_LEFT,
+    DC_RANK_NODE_SIGN,
+    DC_RANK_TOP_LAST,
+    DC_RANK_TOP_NEAREST_SIGN,
+    DC_RANK_TOP_ROW,
+    DC_RANK_TOP_COLUMN_ROW,
+    DC_CODE_SHARES = DC_RANK_TOP_COLUMN_ROW + 4 /* the last kind has four shares */
+};
+
 /* Where the slots of each kind begin. */
 enum {
     DC_NUMBER_SLOTS = 128, /* of a number: its length, then trees of up to 5 levels */
     DC_TOP_SLOTS = 4096,   /* the highest bits of patterns: a tree of up to 12 levels */
     DC_TEXT_SLOTS = 8192,  /* of each order */
-    DC_CODE_SLOTS = 4096,  /* of each context of codes */
+    DC_CODE_SLOTS = 4096,  /* of each share of a matrix */
     DC_SLOTS_NUMBERS = 0,
     DC_SLOTS_TOP = DC_SLOTS_NUMBERS + DC_NUMBER_CONTEXTS * DC_NUMBER_SLOTS,
     DC_SLOTS_TEXT = DC_SLOTS_TOP + DC_TOP_SLOTS,
     DC_SLOTS_CODES = DC_SLOTS_TEXT + 4 * DC_TEXT_SLOTS,
-    DC_SLOTS = DC_SLOTS_CODES + 20 * DC_CODE_SLOTS /* the last kind has four shares */
+    DC_SLOTS = DC_SLOTS_CODES + DC_CODE_SHARES * DC_CODE_SLOTS
 };
 
 /* Which bits each mixer is for. */
@@ -42,7 +77,7 @@ typedef struct {
 
 struct dc_context {
     int decoding;
-    int64_t error; /* 0, or one of the codes of native.h */
+    int64_t error; /* 0, or one of those of common.h */
     uint32_t low, range, code;
     uint32_t before; /* the last bytes of the text, the last of them lowest */
     size_t position;
@@ -135,7 +170,9 @@ static inline int32_t dc_logit(const dc_context *c, uint32_t p)
 {
     if (p < 2048)
         return c->logit_low[p];
-    return p >= 65536 - 2048 ? c->logit_high[p - (65536 - 2048)] : c->logit_middle[p >> 5];
+    if (p >= 65536 - 2048)
+        return c->logit_high[p - (65536 - 2048)];
+    return c->logit_middle[p >> 5];
 }
 
 static inline void dc_update(const dc_context *c, dc_slot *slot, int bit)

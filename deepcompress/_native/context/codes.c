@@ -1,4 +1,25 @@
-#include "coder.h"
+/* Matrices of codes.
+ *
+ * A code is coded in up to three steps: whether it is a zero, its sign, its rank among
+ * the codes of its sign. Each step is a few mixed bits whose inputs look at the matrix
+ * from several sides: the codes around, the column so far, the row so far, and where in
+ * the matrix this is. A code that is not there, beyond an edge, is one of a row of
+ * zeros, so that nothing but the choice of rows asks for edges.
+ *
+ * - A row before is looked at only if its distance is positive and not above the row's
+ *   own index: pointers stay within `codes`. Sums of rows are kept for as many rows as
+ *   the farthest whose sum is asked for lies back (dc_context_rows), by their index
+ *   modulo that.
+ * - A kind of slots has DC_CODE_SLOTS, the last one four times as many. The contexts
+ *   below are numbers with mixed bases, whose digits are held to them by class_of and
+ *   least; the largest is 2047 * 2 + 1, and (255 * 8 + 7) * 8 + 7 of the last kind. A
+ *   scaled rank is below 64, so a mean class is at most 7. j + 1 has at most 62 bits:
+ *   that many codes fill the memory.
+ * - A writer may be given codes above n_codes: they are coded as the highest there is. */
+#include "bits.h"
+#include "context/coder.h"
+
+#include <string.h>
 
 /* The neighbours of an element in its column, as lines and places back from its row. The
  * first N_NEAREST also count by themselves. */
@@ -26,13 +47,8 @@ typedef struct {
 static inline uint32_t class_of(uint64_t count, uint32_t last)
 {
     uint32_t result =
-        count < 3 ? (uint32_t)count : (uint32_t)(65 - __builtin_clzll(count - 1));
+        count < 3 ? (uint32_t)count : 1 + (uint32_t)dc_bit_length(count - 1);
     return result < last ? result : last;
-}
-
-static inline uint32_t length_of(uint64_t number)
-{
-    return (uint32_t)(64 - __builtin_clzll(number));
 }
 
 static inline uint32_t least(uint32_t a, uint32_t b)
@@ -64,7 +80,8 @@ static inline uint32_t mean_class(dc_row row)
     return row.count ? 1 + (uint32_t)(row.ranks * 7 / (64 * (uint64_t)row.count)) : 0;
 }
 
-static inline int code_nonzero(dc_walk *w, const int decoding, int64_t j, uint32_t nearest)
+static inline int code_nonzero(dc_walk *w, const int decoding, int64_t j,
+                               uint32_t nearest)
 {
     enum { N = 9 };
     dc_context *c = w->c;
@@ -81,19 +98,23 @@ static inline int code_nonzero(dc_walk *w, const int decoding, int64_t j, uint32
     const uint32_t since =
         here->found.count ? class_of((uint64_t)(w->index - here->last_row), 11) : 12;
     dc_slot *slots[N] = {
-        slot(c, 0, 0),
+        slot(c, DC_ZERO_MATRIX, 0),
         &here->slot,
-        slot(c, 1, since * 3 + least(nearest, 2)),
-        slot(c, 2, (class_of(w->pairs[j], 7) * 8 + least(around, 7)) * 10 + count),
-        slot(c, 3, least(around, 11) * 10 + w->near),
-        slot(c, 4, columns * 10 + count),
-        slot(c, 5, (w->side * 10 + w->near) * 8 + class_of(w->found.count, 6)),
-        slot(c, 6, length_of((uint64_t)j + 1) * 64 + w->height),
-        slot(c, 7, (columns * 10 + w->near) * 4 + least(nearest, 3)),
+        slot(c, DC_ZERO_SINCE_NEAREST, since * 3 + least(nearest, 2)),
+        slot(c, DC_ZERO_PAIR_AROUND_OWN,
+             (class_of(w->pairs[j], 7) * 8 + least(around, 7)) * 10 + count),
+        slot(c, DC_ZERO_AROUND_NEAR, least(around, 11) * 10 + w->near),
+        slot(c, DC_ZERO_COLUMNS_OWN, columns * 10 + count),
+        slot(c, DC_ZERO_SIDE_NEAR_FOUND,
+             (w->side * 10 + w->near) * 8 + class_of(w->found.count, 6)),
+        slot(c, DC_ZERO_BITS_OF_J_R, dc_bit_length((uint64_t)j + 1) * 64 + w->height),
+        slot(c, DC_ZERO_COLUMNS_NEAR_NEAREST,
+             (columns * 10 + w->near) * 4 + least(nearest, 3)),
     };
     for (int i = 1; i < N; i++)
         dc_inherit(slots[i], *slots[0]);
-    return dc_code_mixed(c, decoding, w->codes[j] > 0, slots, N, &c->mixers[DC_MIXER_ZERO]);
+    return dc_code_mixed(c, decoding, w->codes[j] > 0, slots, N,
+                         &c->mixers[DC_MIXER_ZERO]);
 }
 
 static inline int code_sign(dc_walk *w, const int decoding, int64_t j, int is_high)
@@ -113,10 +134,11 @@ static inline int code_sign(dc_walk *w, const int decoding, int64_t j, int is_hi
     const uint32_t column = (uint32_t)(lean < -2 ? 0 : lean > 2 ? 4 : lean + 2);
     const uint32_t corner = j > 0 ? sign_of(m, w->around[LEFT][j - 1]) : 0;
     dc_slot *slots[N] = {
-        slot(c, 8, column),
-        slot(c, 9, code),
-        slot(c, 10, sum * 5 + column),
-        slot(c, 11, sign_of(m, w->before[j]) * 9 + sign_of(m, w->last_code) * 3 + corner),
+        slot(c, DC_SIGN_LEAN, column),
+        slot(c, DC_SIGN_LEFT_UP, code),
+        slot(c, DC_SIGN_BALANCE_LEAN, sum * 5 + column),
+        slot(c, DC_SIGN_BEFORE_LAST_LEFT,
+             sign_of(m, w->before[j]) * 9 + sign_of(m, w->last_code) * 3 + corner),
     };
     for (int i = 0; i < N; i++)
         dc_inherit(slots[i], DC_HALF);
@@ -138,11 +160,11 @@ static inline uint32_t code_rank(dc_walk *w, const int decoding, int64_t j, uint
         const uint32_t middle = first + (end - first) / 2;
         const uint32_t top = least(node, 255);
         dc_slot *slots[N] = {
-            slot(c, 12, least(node, 2047) * 2 + high),
-            slot(c, 13, top * 8 + last),
-            slot(c, 14, (top * 4 + least(nearest, 3)) * 2 + high),
-            slot(c, 15, top * 8 + row),
-            slot(c, 16, (top * 8 + column) * 8 + row),
+            slot(c, DC_RANK_NODE_SIGN, least(node, 2047) * 2 + high),
+            slot(c, DC_RANK_TOP_LAST, top * 8 + last),
+            slot(c, DC_RANK_TOP_NEAREST_SIGN, (top * 4 + least(nearest, 3)) * 2 + high),
+            slot(c, DC_RANK_TOP_ROW, top * 8 + row),
+            slot(c, DC_RANK_TOP_COLUMN_ROW, (top * 8 + column) * 8 + row),
         };
         for (int i = 0; i < N; i++)
             dc_inherit(slots[i], DC_HALF);
@@ -216,7 +238,7 @@ static inline int64_t code_matrix(dc_context *c, const int decoding, const dc_ma
         w.near = class_of(
             2 * w.beside.count + sums[UP_LEFT] + sums[UP_RIGHT] + sums[LEFT_2], 9);
         w.side = m->n_side ? 1 + class_of(m->side[w.index % m->n_side], 6) : 0;
-        w.height = length_of((uint64_t)w.index + 1);
+        w.height = dc_bit_length((uint64_t)w.index + 1);
         w.pairs = m->pairs + w.index % m->step * m->n_columns;
         w.found = (dc_row){0, 0};
         for (int64_t j = 0; j < m->n_columns; j++)
@@ -230,11 +252,11 @@ int64_t dc_context_codes(dc_context *c, dc_matrix matrix)
 {
     const dc_matrix *m = &matrix;
     if (m->n_rows < 1 || m->n_columns < 1 || m->step < 1 || m->step > m->n_rows ||
-        m->stride < 0 || m->stride > m->n_rows || m->n_codes < 1 || m->n_low > m->n_codes ||
-        m->rarity < 0 || m->rarity > DC_MAX_RARITY ||
+        m->stride < 0 || m->stride > m->n_rows || m->n_codes < 1 ||
+        m->n_low > m->n_codes || m->rarity < 0 || m->rarity > DC_MAX_RARITY ||
         m->n_kept < dc_context_rows(m->n_rows, m->step, m->stride))
         return DC_ERROR_ARGUMENT;
     memset(&c->slots[DC_SLOTS_CODES], 0, (DC_SLOTS - DC_SLOTS_CODES) * sizeof(dc_slot));
-    *slot(c, 0, 0) = DC_HALF >> (m->rarity ? m->rarity - 1 : 0) | 4;
+    *slot(c, DC_ZERO_MATRIX, 0) = DC_HALF >> (m->rarity ? m->rarity - 1 : 0) | 4;
     return c->decoding ? code_matrix(c, 1, m) : code_matrix(c, 0, m);
 }

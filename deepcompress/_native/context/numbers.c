@@ -1,4 +1,17 @@
-#include "coder.h"
+/* Numbers, codebooks and patterns of bits.
+ *
+ * What is likely to repeat itself is coded by adaptive bits: the length of a number,
+ * the rest of a short one, sign and exponent of a value. All else is flat, as likely
+ * one way as the other.
+ *
+ * - A tree of n bits has 2^n slots, the node being an index: those of a number end with
+ *   64 + 2^5 + 2^5 - 1, the tree of the highest bits has 2^12.
+ * - A length is at most 63, so nothing is shifted by the width of a word.
+ * - A codebook is halved until nothing lies between two places; between the ends there
+ *   is room for those that are left, or the codebook is refused. What is read is added
+ *   to the least value that is possible and held to the greatest, so that patterns
+ *   ascend. */
+#include "context/coder.h"
 
 /* A number of n bits, the highest first, by a tree of slots. */
 static inline uint64_t code_tree(dc_context *c, const int decoding, uint64_t value, int n,
@@ -7,7 +20,8 @@ static inline uint64_t code_tree(dc_context *c, const int decoding, uint64_t val
     uint64_t node = 1;
     for (int i = n - 1; i >= 0; i--)
         node = node << 1 |
-               (uint64_t)dc_code_adaptive(c, decoding, (int)(value >> i & 1), &slots[node]);
+               (uint64_t)dc_code_adaptive(c, decoding, (int)(value >> i & 1),
+                                          &slots[node]);
     return node - (UINT64_C(1) << n);
 }
 
@@ -75,7 +89,7 @@ static inline uint64_t code_pattern(dc_context *c, const int decoding, uint64_t 
     return top << n_flat | code_flat(c, decoding, flat, n_flat);
 }
 
-static int valid(int n_bits, int n_top)
+static int fits(int n_bits, int n_top)
 {
     return n_bits >= 1 && n_bits <= 64 && n_top >= 1 && n_top <= 12 && n_top <= n_bits;
 }
@@ -89,13 +103,14 @@ static void between(dc_context *c, const int decoding, uint64_t *values, size_t 
     size_t middle = first + (last - first) / 2;
     uint64_t least = values[first] + (middle - first);
     uint64_t most = values[last] - (last - middle);
-    values[middle] = least + code_up_to(c, decoding, values[middle] - least, most - least);
+    values[middle] =
+        least + code_up_to(c, decoding, values[middle] - least, most - least);
     between(c, decoding, values, first, middle);
     between(c, decoding, values, middle, last);
 }
 
-static inline void ascending(dc_context *c, const int decoding, uint64_t *values, size_t n,
-                             int n_bits, int n_top)
+static inline void ascending(dc_context *c, const int decoding, uint64_t *values,
+                             size_t n, int n_bits, int n_top)
 {
     if (n == 0)
         return;
@@ -113,7 +128,7 @@ static inline void ascending(dc_context *c, const int decoding, uint64_t *values
 int64_t dc_context_codebook(dc_context *c, uint64_t *values, size_t n, int n_bits,
                             int n_top)
 {
-    if (n < 1 || n > DC_MAX_ALPHABET || !valid(n_bits, n_top))
+    if (n < 1 || n > DC_MAX_ALPHABET || !fits(n_bits, n_top))
         return DC_ERROR_ARGUMENT;
     const uint64_t sign = UINT64_C(1) << (n_bits - 1);
     size_t n_low = 0;
@@ -147,7 +162,7 @@ static inline int64_t patterns(dc_context *c, const int decoding, uint64_t *valu
 int64_t dc_context_patterns(dc_context *c, uint64_t *values, size_t n, int n_bits,
                             int n_top)
 {
-    if (!valid(n_bits, n_top))
+    if (!fits(n_bits, n_top))
         return DC_ERROR_ARGUMENT;
     return c->decoding ? patterns(c, 1, values, n, n_bits, n_top)
                        : patterns(c, 0, values, n, n_bits, n_top);

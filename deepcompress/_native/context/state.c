@@ -1,4 +1,17 @@
-#include "coder.h"
+/* The state of a coder: its tables, where it begins, and where it ends.
+ *
+ * The tables are made from 25 knots of a logistic function by integer arithmetic, so
+ * that every machine has the same. Nothing is kept anywhere else: a state that is
+ * copied, byte by byte, goes on by itself. Its pointers are those of the call that runs;
+ * before it, each call sets them anew.
+ *
+ * Learning writes to an array of its own, with room for two bytes a bit: whatever its
+ * probability, a bit leaves a range of 2^8 or more, which two bytes bring back to
+ * 2^24. */
+#include "bits.h"
+#include "context/coder.h"
+
+#include <string.h>
 
 /* 2^24 / (1 + exp(-x / 2)) for x = -24 to 0; the rest by symmetry. */
 static const int32_t KNOTS[25] = {
@@ -49,7 +62,9 @@ static void start(dc_context *c, int decoding)
     c->error = 0;
     c->low = c->code = 0;
     c->range = UINT32_MAX;
-    c->position = 0;
+    c->position = c->size = 0;
+    c->out = NULL;
+    c->data = NULL;
 }
 
 size_t dc_context_size(void)
@@ -62,8 +77,10 @@ int dc_context_decodes(const dc_context *c)
     return c->decoding;
 }
 
-void dc_context_data(dc_context *c, uint8_t *out, const uint8_t *data, size_t size)
+int64_t dc_context_data(dc_context *c, uint8_t *out, const uint8_t *data, size_t size)
 {
+    if (!c->decoding && c->position > size)
+        return DC_ERROR_STATE;
     c->out = out;
     c->data = data;
     c->size = size;
@@ -72,6 +89,7 @@ void dc_context_data(dc_context *c, uint8_t *out, const uint8_t *data, size_t si
         if (c->code == UINT32_MAX)
             c->error = DC_ERROR_CORRUPT;
     }
+    return 0;
 }
 
 void dc_context_begin(dc_context *c, int decoding)
@@ -84,7 +102,7 @@ void dc_context_begin(dc_context *c, int decoding)
     start(c, decoding);
 }
 
-int64_t dc_context_learn(dc_context *c, uint8_t *text, size_t n)
+int64_t dc_context_learn(dc_context *c, const uint8_t *text, size_t n)
 {
     /* No bit takes more than two bytes. */
     uint8_t scratch[16 * DC_MAX_TEXT];
@@ -93,7 +111,7 @@ int64_t dc_context_learn(dc_context *c, uint8_t *text, size_t n)
         return DC_ERROR_ARGUMENT;
     start(c, 0);
     dc_context_data(c, scratch, NULL, sizeof scratch);
-    dc_context_text(c, text, n);
+    dc_context_text(c, (uint8_t *)text, n); /* a writer leaves it as it is */
     start(c, decoding);
     return (int64_t)n;
 }
@@ -123,5 +141,5 @@ int64_t dc_context_end(dc_context *c)
 int64_t dc_context_bits(const dc_context *c)
 {
     const size_t ahead = c->decoding && c->position ? 4 : 0;
-    return 8 * (int64_t)(c->position - ahead) + __builtin_clz(c->range);
+    return 8 * (int64_t)(c->position - ahead) + (int64_t)dc_clz64(c->range) - 32;
 }

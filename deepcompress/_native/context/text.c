@@ -1,4 +1,12 @@
-#include "coder.h"
+/* Text, a byte at a time, predicted from the three bytes before.
+ *
+ * Four slots give each bit: that of the bits of the byte so far, and those that know
+ * one, two or three bytes before too. An order that has not been here yet starts from
+ * what the shorter one knows.
+ *
+ * A node has at most 8 bits while a slot is sought, and a hash is cut to 13: both are
+ * below the DC_TEXT_SLOTS slots of their order. */
+#include "context/coder.h"
 
 /* A byte, the highest bit first, after the bytes before it, the last of them lowest. */
 static inline uint8_t text_byte(dc_context *c, const int decoding, uint8_t byte,
@@ -27,8 +35,10 @@ static inline uint8_t text_byte(dc_context *c, const int decoding, uint8_t byte,
 int64_t dc_context_text(dc_context *c, uint8_t *text, size_t n)
 {
     for (size_t i = 0; i < n && !c->error; i++) {
-        text[i] = c->decoding ? text_byte(c, 1, 0, c->before)
-                              : text_byte(c, 0, text[i], c->before);
+        if (c->decoding)
+            text[i] = text_byte(c, 1, 0, c->before);
+        else
+            text_byte(c, 0, text[i], c->before);
         c->before = c->before << 8 | text[i];
     }
     return c->error ? c->error : (int64_t)n;

@@ -1,6 +1,19 @@
-#include <stdlib.h>
+/* From counts to an optimal code, and from the lengths of a code to its codes.
+ *
+ * Lengths come from package-merge, which is optimal for any limit on the lengths where
+ * Huffman's own algorithm knows of none. It is level by level a merge of two sorted
+ * lists and needs no tree; what it writes is bounded by the caller's workspace, since
+ * no level holds more than all leaves and a pair for every two items of the level
+ * before, less than 2 * n_symbols together.
+ *
+ * Codes are canonical: the lengths alone say them, shorter ones first and, of one
+ * length, in the order of the symbols. dc_huffman_canonical is where lengths that
+ * nobody vouches for are checked: none is above DC_MAX_CODE_LENGTH, and the code is
+ * complete, so that whatever bits there are begin with a code. The encoder and the
+ * decoder index their tables on that ground. */
+#include "huffman/huffman.h"
 
-#include "native.h"
+#include <stdlib.h>
 
 static int by_count(const void *left, const void *right)
 {
@@ -70,39 +83,44 @@ int64_t dc_huffman_lengths(const uint64_t *counts, size_t n_symbols, int max_len
     return (int64_t)used;
 }
 
-static uint32_t reversed(uint32_t code, int length)
+int64_t dc_huffman_canonical(const uint8_t *lengths, size_t n_symbols,
+                             dc_canonical *code)
 {
-    uint32_t result = 0;
-    for (int i = 0; i < length; i++, code >>= 1)
-        result = result << 1 | (code & 1);
-    return result;
+    if (n_symbols < 1 || n_symbols > DC_MAX_ALPHABET)
+        return DC_ERROR_ARGUMENT;
+    *code = (dc_canonical){0};
+    for (size_t s = 0; s < n_symbols; s++) {
+        if (lengths[s] > DC_MAX_CODE_LENGTH)
+            return DC_ERROR_CORRUPT;
+        code->count[lengths[s]]++;
+    }
+    code->count[0] = 0;
+    uint64_t next = 0;
+    uint32_t used = 0;
+    for (int length = 1; length <= DC_MAX_CODE_LENGTH; length++) {
+        next = (next + code->count[length - 1]) << 1;
+        code->first[length] = (uint32_t)next;
+        code->before[length] = used;
+        used += code->count[length];
+        if (code->count[length])
+            code->longest = length;
+    }
+    /* The last code of the longest length is all ones where the code is complete. */
+    const int is_complete = next + code->count[DC_MAX_CODE_LENGTH] ==
+                            (uint64_t)1 << DC_MAX_CODE_LENGTH;
+    const int is_lone = used == 1 && code->longest == 1;
+    return is_complete || is_lone ? (int64_t)used : DC_ERROR_CORRUPT;
 }
 
 int64_t dc_huffman_codes(const uint8_t *lengths, size_t n_symbols, uint32_t *codes)
 {
-    if (n_symbols < 1 || n_symbols > DC_MAX_ALPHABET)
-        return DC_ERROR_ARGUMENT;
-    uint32_t population[DC_MAX_CODE_LENGTH + 1] = {0};
+    dc_canonical code;
+    const int64_t used = dc_huffman_canonical(lengths, n_symbols, &code);
+    if (used < 0)
+        return used;
     for (size_t s = 0; s < n_symbols; s++) {
-        if (lengths[s] > DC_MAX_CODE_LENGTH)
-            return DC_ERROR_CORRUPT;
-        population[lengths[s]]++;
+        const int length = lengths[s];
+        codes[s] = length ? dc_reverse_bits(code.first[length]++, length) : 0;
     }
-    size_t used = n_symbols - population[0];
-
-    uint32_t next[DC_MAX_CODE_LENGTH + 1];
-    uint64_t code = 0;
-    population[0] = 0;
-    for (int length = 1; length <= DC_MAX_CODE_LENGTH; length++) {
-        code = (code + population[length - 1]) << 1;
-        next[length] = (uint32_t)code;
-    }
-    /* The last code of the longest length is all ones where the code is complete. */
-    int lone = used == 1 && population[1] == 1;
-    if (!lone && code + population[DC_MAX_CODE_LENGTH] != (uint64_t)1 << DC_MAX_CODE_LENGTH)
-        return DC_ERROR_CORRUPT;
-
-    for (size_t s = 0; s < n_symbols; s++)
-        codes[s] = lengths[s] ? reversed(next[lengths[s]]++, lengths[s]) : 0;
-    return (int64_t)used;
+    return used;
 }

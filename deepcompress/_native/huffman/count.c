@@ -1,6 +1,14 @@
-#include <string.h>
-
-#include "native.h"
+/* How often each symbol occurs.
+ *
+ * A loop that adds one to a counter waits for the last addition wherever two neighbours
+ * are equal, which in a compressed network they mostly are. So bytes go by turns into
+ * four tables, and the symbols of a small alphabet two at a time into a table of pairs:
+ * half as many additions, which meet half as often.
+ *
+ * Tables of bytes have all 256 entries, and a pair is below DC_PAIRS whatever its bytes
+ * are, so no symbol leads out of a table; one that is not of the alphabet shows once
+ * the tables are added up. Symbols are loaded eight at a time while eight are left. */
+#include "huffman/huffman.h"
 
 enum {
     TABLES = 4,         /* so that equal neighbours do not wait for one another */

@@ -1,6 +1,66 @@
-#include <string.h>
-
-#include "native.h"
+/* Streams of bits to symbols.
+ *
+ * The idea
+ *
+ * One look-up tells what the next TABLE_BITS bits of a stream say: not one symbol but
+ * as many as lie wholly within those bits and fit in 4 bytes. In a compressed network
+ * codes are short, so that is mostly two to four. A look-up waits for the one before,
+ * which says where its bits begin; so four streams, which know nothing of each other,
+ * are decoded side by side, each in a lane of its own. Codes longer than the table's
+ * bits are rare by nature, and found by comparing them with the first code of each
+ * length.
+ *
+ * A lane is led in two ways. The fast one checks nothing while it runs: decode_lanes
+ * first computes for how many rounds no lane can leave its stream or its room, runs
+ * those rounds, and asks again, until there are none. `finish` decodes what is left,
+ * one symbol after the other, checks each of them, and checks how the stream ends.
+ * Streams that are not four are decoded by `finish` alone.
+ *
+ * The fast way
+ *
+ * `held` is 64 bits: what is left of the bits loaded, the next one lowest, with a 1,
+ * the mark, above them. A load puts the mark at bit 63 and shifts out the bits used of
+ * the first byte, at most 7; each look-up shifts out those it has used. So
+ *
+ * - the zeros above the mark are the bits used since `next`, and nothing else has to be
+ *   counted;
+ * - after a load, 63 less at most 7, that is USABLE bits or more, lie below the mark;
+ * - a round uses no more of them: LOOK_UPS look-ups of up to TABLE_BITS, or, where
+ *   there are long codes, one of up to DC_MAX_CODE_LENGTH and LOOK_UPS_AFTER_LONG
+ *   look-ups. The mark is never shifted out, and no look-up takes the mark for a bit of
+ *   the stream.
+ *
+ * A look-up that meets a long code where none is looked for finds an entry that has no
+ * bits and no symbols: it stays where it is until the next round begins, with the
+ * search for a long code.
+ *
+ * Why it cannot over-read
+ *
+ * - A load reads the 8 bytes from `next` on. A round uses at most 63 bits, those
+ *   shifted out by the load included, so that `next` goes on by at most 7 bytes. With
+ *   `loads` = (bytes left - 8) / 7 rounds, the last load still ends within the stream.
+ *   A lane of fewer than 8 bytes is not led this way, nor are the three beside it.
+ * - `finish` loads 8 bytes while there are 8, and then byte by byte. Behind the end
+ *   there are zeros, which may look like a code: one that is longer than the bits that
+ *   are left is refused.
+ * - Sizes are held against the bytes that are left before a stream begins.
+ * - A look-up is masked to the size of the table. The code is complete
+ *   (dc_huffman_canonical has checked it), so `build` fills every entry, and whatever
+ *   bits there are begin with a code of at most `longest` bits: decode_long ends there,
+ *   with a rank below the number of used symbols.
+ *
+ * Why it cannot over-write
+ *
+ * - Each lane has a room of its own, that of its run of symbols. A look-up writes 4
+ *   bytes, however many of them are symbols, and goes on by at most 4; so a round stays
+ *   within LOOK_UPS * ENTRY_BYTES bytes, and rounds are run only while there is room
+ *   for so many.
+ * - `finish` writes symbol by symbol and stops where the room ends. The room is a whole
+ *   number of symbols, and so is all that was written to it.
+ *
+ * What it promises besides: a stream that has been decoded holds exactly its symbols,
+ * less than 8 more bits, and these are 0. */
+#include "huffman/huffman.h"
 
 enum {
     TABLE_BITS = 11, /* the bits that one look-up sees */
@@ -25,10 +85,8 @@ typedef struct {
 typedef struct {
     entry table[TABLE_SIZE];
     int table_bits;
-    int longest;
-    uint32_t first[DC_MAX_CODE_LENGTH + 2];  /* first canonical code of a length */
-    uint32_t offset[DC_MAX_CODE_LENGTH + 2]; /* its place among the ranked symbols */
-    const uint16_t *ranked;
+    dc_canonical code;
+    const uint16_t *ranked; /* the used symbols in the order of their codes */
 } decoder;
 
 /* The rest of a stream and of the room for its symbols. */
@@ -40,22 +98,6 @@ typedef struct {
     uint8_t *out;
     uint8_t *out_end;
 } lane;
-
-/* The zeros above the highest 1 of a word, which is not 0. */
-static inline unsigned leading_zeros(uint64_t word)
-{
-#if defined(__GNUC__)
-    return (unsigned)__builtin_clzll(word);
-#else
-    unsigned zeros = 0;
-    for (unsigned step = 32; step; step /= 2)
-        if (word >> (64 - step) == 0) {
-            word <<= step;
-            zeros += step;
-        }
-    return zeros;
-#endif
-}
 
 static inline uint32_t get(const uint8_t *from, const int itemsize)
 {
@@ -73,14 +115,6 @@ static inline void put(uint8_t *to, const int itemsize, uint32_t symbol)
         *to = (uint8_t)symbol;
     else
         memcpy(to, &wide, sizeof wide);
-}
-
-static uint32_t reversed(uint32_t code, int length)
-{
-    uint32_t result = 0;
-    for (int i = 0; i < length; i++, code >>= 1)
-        result = result << 1 | (code & 1);
-    return result;
 }
 
 /* Adds to every entry the symbols whose codes its other bits hold. */
@@ -104,52 +138,35 @@ static void fill_up(decoder *d, const int itemsize)
 static int build(decoder *d, const uint8_t *lengths, size_t n_symbols, uint16_t *ranked,
                  const int itemsize, int for_lanes)
 {
-    uint32_t population[DC_MAX_CODE_LENGTH + 2] = {0};
-    for (size_t s = 0; s < n_symbols; s++) {
-        if (lengths[s] > DC_MAX_CODE_LENGTH)
-            return DC_ERROR_CORRUPT;
-        population[lengths[s]]++;
-    }
-    population[0] = 0;
-    d->longest = 0;
-    uint64_t code = 0;
-    uint32_t place = 0;
-    for (int length = 1; length <= DC_MAX_CODE_LENGTH; length++) {
-        code = (code + population[length - 1]) << 1;
-        d->first[length] = (uint32_t)code;
-        d->offset[length] = place;
-        place += population[length];
-        if (population[length])
-            d->longest = length;
-    }
-    if (code + population[DC_MAX_CODE_LENGTH] != (uint64_t)1 << DC_MAX_CODE_LENGTH)
-        return DC_ERROR_CORRUPT;
-    d->offset[DC_MAX_CODE_LENGTH + 1] = place;
+    const dc_canonical *code = &d->code;
+    const int64_t used = dc_huffman_canonical(lengths, n_symbols, &d->code);
+    if (used < 2) /* a lone symbol has no streams */
+        return used < 0 ? (int)used : DC_ERROR_CORRUPT;
 
-    uint32_t next[DC_MAX_CODE_LENGTH + 2];
-    memcpy(next, d->offset, sizeof next);
+    uint32_t next[DC_MAX_CODE_LENGTH + 1];
+    memcpy(next, code->before, sizeof next);
     for (size_t s = 0; s < n_symbols; s++)
         if (lengths[s])
             ranked[next[lengths[s]]++] = (uint16_t)s;
     d->ranked = ranked;
 
-    d->table_bits = for_lanes || d->longest > TABLE_BITS ? TABLE_BITS : d->longest;
+    d->table_bits = for_lanes || code->longest > TABLE_BITS ? TABLE_BITS : code->longest;
     uint32_t size = (uint32_t)1 << d->table_bits;
     for (int length = 1; length <= d->table_bits; length++)
-        for (uint32_t i = 0; i < population[length]; i++) {
+        for (uint32_t i = 0; i < code->count[length]; i++) {
             entry e = {.n_bits = (uint16_t)length,
                        .n_bytes = (uint8_t)itemsize,
                        .length = (uint8_t)length};
-            put(e.symbols, itemsize, ranked[d->offset[length] + i]);
-            for (uint32_t at = reversed(d->first[length] + i, length); at < size;
-                 at += (uint32_t)1 << length)
+            put(e.symbols, itemsize, ranked[code->before[length] + i]);
+            uint32_t at = dc_reverse_bits(code->first[length] + i, length);
+            for (; at < size; at += (uint32_t)1 << length)
                 d->table[at] = e;
         }
     /* The code is complete, so the beginnings of longer codes are all that is left. */
-    for (uint32_t start = d->first[d->table_bits + 1] >> 1; start < size; start++) {
+    for (uint32_t start = code->first[d->table_bits + 1] >> 1; start < size; start++) {
         entry e = {.length = 0};
         put(e.symbols, 2, start);
-        d->table[reversed(start, d->table_bits)] = e;
+        d->table[dc_reverse_bits(start, d->table_bits)] = e;
     }
     if (for_lanes)
         fill_up(d, itemsize);
@@ -180,9 +197,9 @@ static inline unsigned decode_long(const decoder *d, const entry *e, uint64_t he
     do {
         code = code << 1 | (uint32_t)(held >> length & 1);
         length++;
-        rank = code - d->first[length];
-    } while (rank >= d->offset[length + 1] - d->offset[length]);
-    *symbol = d->ranked[d->offset[length] + rank];
+        rank = code - d->code.first[length];
+    } while (rank >= d->code.count[length]);
+    *symbol = d->ranked[d->code.before[length] + rank];
     return (unsigned)length;
 }
 
@@ -208,8 +225,7 @@ static inline int finish(const decoder *d, lane *l, const int itemsize)
     return l->next == l->end && l->n_held < 8 && kept == 0 ? 0 : DC_ERROR_CORRUPT;
 }
 
-/* A lane on the fast way: `held` is bits of the stream below a 1, and the zeros above
- * this 1 are as many as the bits used since the last load. */
+/* A lane on the fast way: bits of the stream below the mark. */
 typedef struct {
     const uint8_t *next;
     uint64_t held;
@@ -218,7 +234,7 @@ typedef struct {
 
 static inline void load(runner *r)
 {
-    unsigned used = leading_zeros(r->held);
+    unsigned used = dc_clz64(r->held);
     r->next += used >> 3;
     r->held = (dc_load64(r->next) | (uint64_t)1 << 63) >> (used & 7);
 }
@@ -232,7 +248,7 @@ static inline runner leave(const lane *l)
 
 static inline void join(lane *l, const runner *r)
 {
-    unsigned used = leading_zeros(r->held);
+    unsigned used = dc_clz64(r->held);
     l->next = r->next + (used >> 3);
     l->out = r->out;
     refill(l);
@@ -240,9 +256,7 @@ static inline void join(lane *l, const runner *r)
     l->n_held -= used & 7;
 }
 
-/* The rounds for which a lane cannot be led out of its stream or its room: a round uses
- * less than 64 bits, those skipped by the load included, and 8 bytes must be there to
- * load after it. */
+/* The rounds for which a lane cannot be led out of its stream or its room. */
 static inline ptrdiff_t safe_rounds(const lane *l, const runner *r)
 {
     ptrdiff_t loads = (l->end - r->next - 8) / 7;
@@ -318,18 +332,19 @@ static inline int64_t decode_streams(const decoder *d, const uint8_t *data, size
     for (size_t s = 0; s < n_streams;) {
         int width = n_streams - s >= LANES ? LANES : 1;
         for (int k = 0; k < width; k++, s++) {
-            if (sizes[s] > size)
+            const uint64_t stream_size = sizes[s];
+            if (stream_size > size)
                 return DC_ERROR_CORRUPT;
             size_t begin = dc_stream_start(n, n_streams, s) * (size_t)itemsize;
             size_t end = dc_stream_start(n, n_streams, s + 1) * (size_t)itemsize;
             lanes[k] = (lane){.next = data,
-                              .end = data + sizes[s],
+                              .end = data + stream_size,
                               .out = symbols + begin,
                               .out_end = symbols + end};
-            data += sizes[s];
-            size -= (size_t)sizes[s];
+            data += stream_size;
+            size -= (size_t)stream_size;
         }
-        if (width == LANES && d->longest <= TABLE_BITS)
+        if (width == LANES && d->code.longest <= TABLE_BITS)
             decode_lanes(d, lanes, itemsize, 0);
         else if (width == LANES)
             decode_lanes(d, lanes, itemsize, 1);
@@ -357,11 +372,11 @@ int64_t dc_huffman_decode(const uint8_t *data, size_t size, const uint64_t *size
                           size_t n_streams, const uint8_t *lengths, size_t n_symbols,
                           uint16_t *ranked, void *symbols, int itemsize, size_t n)
 {
-    if (n_streams < 1 || n_symbols < 1 || n_symbols > DC_MAX_ALPHABET ||
-        (itemsize == 1 && n_symbols > 256))
+    if (n_streams < 1 || (itemsize == 1 && n_symbols > 256))
         return DC_ERROR_ARGUMENT;
     if (itemsize == 1)
-        return decode(data, size, sizes, n_streams, lengths, n_symbols, ranked, symbols, 1,
-                      n);
-    return decode(data, size, sizes, n_streams, lengths, n_symbols, ranked, symbols, 2, n);
+        return decode(data, size, sizes, n_streams, lengths, n_symbols, ranked, symbols,
+                      1, n);
+    return decode(data, size, sizes, n_streams, lengths, n_symbols, ranked, symbols, 2,
+                  n);
 }

@@ -1,14 +1,29 @@
-#include "native.h"
+/* Symbols to streams of bits.
+ *
+ * One look-up gives a chunk: the code of a symbol, or, in small alphabets, the codes of
+ * two behind each other, with their length. Chunks are shifted into a word of 64 bits;
+ * as many as surely fit are appended before the word is written, 8 bytes at once, of
+ * which the full ones stay.
+ *
+ * - Fewer than 8 bits are held after a flush, so 56 may be appended: four codes of up
+ *   to SHORT_LENGTH bits, eight of up to TINY_LENGTH, two of any.
+ * - A flush writes 8 bytes and goes on by at most 7. Whole blocks of symbols are coded
+ *   only while there is room for 8 bytes a flush; what is left goes byte by byte, and
+ *   ends with DC_ERROR_SPACE where the room does.
+ * - Symbols are not checked one by one. One without a code has a chunk of no bits and
+ *   with a mark; the marks of all chunks are gathered by a bitwise or, and looked at
+ *   when the stream is done. No symbol leads out of a table: there is a chunk for each
+ *   byte and each pair, and chunk_of asks the size of the alphabet. */
+#include "huffman/huffman.h"
 
 enum {
     SHORT_LENGTH = 14,   /* up to such codes, four symbols are appended at a time */
     TINY_LENGTH = 7,     /* up to such codes, eight */
     WORTH_PAIRS = 16384, /* the symbols that make up for the table of pairs */
-    INVALID = 1 << 7     /* the mark of a unit without a code */
+    INVALID = 1 << 7     /* the mark of a chunk without a code */
 };
 
-/* A unit is what one look-up gives: the code of a symbol, or the codes of two behind
- * each other, from bit 8 on, and its length below. */
+/* The code of a chunk begins at bit 8; its length is below, and the mark. */
 typedef struct {
     const uint8_t *lengths;
     const uint32_t *codes;
@@ -23,17 +38,12 @@ typedef struct {
 typedef struct {
     uint64_t held;
     unsigned n_held;
-    uint64_t seen; /* the bits of all units, for the mark */
+    uint64_t seen; /* the bits of all chunks, for the mark */
     uint8_t *out;
     uint8_t *end;
 } writer;
 
-static inline size_t symbol_at(const void *symbols, const int itemsize, size_t i)
-{
-    return itemsize == 1 ? ((const uint8_t *)symbols)[i] : ((const uint16_t *)symbols)[i];
-}
-
-static inline uint32_t unit_of(const encoder *e, size_t symbol)
+static inline uint32_t chunk_of(const encoder *e, size_t symbol)
 {
     int is_valid = symbol < e->n_symbols && e->lengths[symbol];
     return is_valid ? e->codes[symbol] << 8 | e->lengths[symbol] : (uint32_t)INVALID;
@@ -48,7 +58,7 @@ static void build(encoder *e, int itemsize, size_t n)
                    e->longest <= SHORT_LENGTH && n >= WORTH_PAIRS;
     if (itemsize == 1)
         for (size_t s = 0; s < 256; s++)
-            e->singles[s] = unit_of(e, s);
+            e->singles[s] = chunk_of(e, s);
     if (e->has_pairs)
         for (size_t i = 0; i < DC_PAIRS; i++) {
             uint64_t first = e->singles[i % DC_PAIR_SYMBOLS];
@@ -59,11 +69,11 @@ static void build(encoder *e, int itemsize, size_t n)
         }
 }
 
-static inline void append(writer *w, uint64_t unit)
+static inline void append(writer *w, uint64_t chunk)
 {
-    w->seen |= unit;
-    w->held |= unit >> 8 << w->n_held;
-    w->n_held += (unsigned)(unit % INVALID);
+    w->seen |= chunk;
+    w->held |= chunk >> 8 << w->n_held;
+    w->n_held += (unsigned)(chunk % INVALID);
 }
 
 /* Writes 8 bytes, of which the full ones stay; fewer than 8 bits are held then. */
@@ -76,7 +86,7 @@ static inline void flush(writer *w)
 }
 
 /* Both of these code whole blocks of symbols as long as there is room for 8 bytes a
- * flush, and return where they stopped. 57 bits may be appended between two flushes. */
+ * flush, and return where they stopped. */
 
 static inline size_t encode_pairs(const encoder *e, writer *to, const uint8_t *symbols,
                                   size_t i, size_t end, const int is_tiny)
@@ -119,8 +129,8 @@ static inline size_t encode_singles(const encoder *e, writer *to, const void *sy
             break;
         for (; blocks; blocks--) {
             for (size_t stop = i + block; i < stop; i++) {
-                size_t symbol = symbol_at(symbols, itemsize, i);
-                append(&w, itemsize == 1 ? e->singles[symbol] : unit_of(e, symbol));
+                size_t symbol = dc_symbol_at(symbols, itemsize, i);
+                append(&w, itemsize == 1 ? e->singles[symbol] : chunk_of(e, symbol));
             }
             flush(&w);
         }
@@ -129,8 +139,8 @@ static inline size_t encode_singles(const encoder *e, writer *to, const void *sy
     return i;
 }
 
-static int64_t encode_stream(const encoder *e, const void *symbols, int itemsize, size_t i,
-                             size_t end, uint8_t *out, size_t capacity)
+static int64_t encode_stream(const encoder *e, const void *symbols, int itemsize,
+                             size_t i, size_t end, uint8_t *out, size_t capacity)
 {
     writer w = {.out = out, .end = out + capacity};
     if (e->has_pairs)
@@ -144,7 +154,7 @@ static int64_t encode_stream(const encoder *e, const void *symbols, int itemsize
                                        : encode_singles(e, &w, symbols, 2, i, end, 2);
     for (; i < end || w.n_held; i++) {
         if (i < end)
-            append(&w, unit_of(e, symbol_at(symbols, itemsize, i)));
+            append(&w, chunk_of(e, dc_symbol_at(symbols, itemsize, i)));
         else
             w.n_held = 8; /* the last byte, filled up with zeros */
         for (; w.n_held >= 8; w.n_held -= 8, w.held >>= 8) {

@@ -1,4 +1,6 @@
-/* Code lengths, one symbol after the other, against the last length that was not 0:
+/* Code tables: the lengths of a code in the file's compact form.
+ *
+ * Code lengths, one symbol after the other, against the last length that was not 0:
  *
  *   0      the same length          1110  unused symbols: their number follows as
  *   10     one bit longer                 Elias gamma (as many zeros as bits after
@@ -7,16 +9,51 @@
  *
  * The length before the first is the number of bits of the highest symbol. There is
  * one way to write a table: the reader refuses a longer token where a shorter one
- * would do, a run behind a run, and padding that is not 0. */
-#include "bits.h"
-#include "native.h"
+ * would do, a run behind a run, and padding that is not 0.
+ *
+ * Tables are short, so bits are read one by one, and each read asks first whether there
+ * are so many. A run is held against the symbols that are left before it is filled in.
+ * The reader does not ask whether the lengths make a code: whoever uses them does. */
+#include "huffman/huffman.h"
 
-static int bit_length(size_t value)
+/* Bits go into bytes as in deflate, the lowest first. */
+typedef struct {
+    uint8_t *out;
+    size_t capacity;
+    size_t size;
+    uint64_t held;
+    unsigned n_held;
+    int is_full; /* something did not fit; what comes is dropped */
+} writer;
+
+/* Appends the `count` (at most 32) low bits of `bits`, the rest of which is 0. */
+static void put(writer *w, uint32_t bits, unsigned count)
 {
-    int bits = 0;
-    for (; value; value >>= 1)
-        bits++;
-    return bits;
+    w->held |= (uint64_t)bits << w->n_held;
+    w->n_held += count;
+    for (; w->n_held >= 8; w->held >>= 8, w->n_held -= 8) {
+        if (w->size == w->capacity)
+            w->is_full = 1;
+        else
+            w->out[w->size++] = (uint8_t)w->held;
+    }
+}
+
+typedef struct {
+    const uint8_t *data;
+    size_t n_bits;
+    size_t position;
+} reader;
+
+/* The next `count` (at most 24) bits, or -1 past the end. */
+static int32_t get(reader *r, unsigned count)
+{
+    if (r->n_bits - r->position < count)
+        return -1;
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < count; i++, r->position++)
+        bits |= (uint32_t)((r->data[r->position >> 3] >> (r->position & 7)) & 1) << i;
+    return (int32_t)bits;
 }
 
 int64_t dc_table_write(const uint8_t *lengths, size_t n_symbols, uint8_t *out,
@@ -24,8 +61,8 @@ int64_t dc_table_write(const uint8_t *lengths, size_t n_symbols, uint8_t *out,
 {
     if (n_symbols < 1 || n_symbols > DC_MAX_ALPHABET)
         return DC_ERROR_ARGUMENT;
-    dc_bit_writer writer = {.out = out, .capacity = capacity};
-    int last = bit_length(n_symbols - 1);
+    writer w = {.out = out, .capacity = capacity};
+    int last = (int)dc_bit_length(n_symbols - 1);
     for (size_t s = 0; n_symbols > 1 && s < n_symbols;) {
         int length = lengths[s];
         if (length > DC_MAX_CODE_LENGTH)
@@ -34,27 +71,27 @@ int64_t dc_table_write(const uint8_t *lengths, size_t n_symbols, uint8_t *out,
             size_t run = 1;
             while (s + run < n_symbols && lengths[s + run] == 0)
                 run++;
-            unsigned tail = (unsigned)bit_length(run) - 1;
-            dc_put_bits(&writer, 7, 4);
-            dc_put_bits(&writer, 0, tail);
-            dc_put_bits(&writer, 1, 1);
-            dc_put_bits(&writer, (uint32_t)(run & (((size_t)1 << tail) - 1)), tail);
+            unsigned tail = dc_bit_length(run) - 1;
+            put(&w, 7, 4);
+            put(&w, 0, tail);
+            put(&w, 1, 1);
+            put(&w, (uint32_t)(run & (((size_t)1 << tail) - 1)), tail);
             s += run;
             continue;
         }
         if (length == last)
-            dc_put_bits(&writer, 0, 1);
+            put(&w, 0, 1);
         else if (length == last + 1)
-            dc_put_bits(&writer, 1, 2);
+            put(&w, 1, 2);
         else if (length == last - 1)
-            dc_put_bits(&writer, 3, 3);
+            put(&w, 3, 3);
         else
-            dc_put_bits(&writer, 15u | (uint32_t)(length - 1) << 4, 9);
+            put(&w, 15u | (uint32_t)(length - 1) << 4, 9);
         last = length;
         s++;
     }
-    dc_put_end(&writer);
-    return writer.full ? DC_ERROR_SPACE : (int64_t)writer.size;
+    put(&w, 0, -w.n_held & 7); /* the last byte, filled up with zeros */
+    return w.is_full ? DC_ERROR_SPACE : (int64_t)w.size;
 }
 
 int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
@@ -66,22 +103,22 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
         lengths[0] = 1;
         return 0;
     }
-    dc_bit_reader reader = {.data = data, .n_bits = size * 8};
-    int last = bit_length(n_symbols - 1);
+    reader r = {.data = data, .n_bits = size * 8};
+    int last = (int)dc_bit_length(n_symbols - 1);
     int after_run = 0;
     for (size_t s = 0; s < n_symbols;) {
         int ones = 0;
         int32_t bit = 0;
-        while (ones < 4 && (bit = dc_get_bits(&reader, 1)) == 1)
+        while (ones < 4 && (bit = get(&r, 1)) == 1)
             ones++;
         if (bit < 0)
             return DC_ERROR_CORRUPT;
         if (ones == 3) {
             unsigned tail = 0;
-            while ((bit = dc_get_bits(&reader, 1)) == 0)
+            while ((bit = get(&r, 1)) == 0)
                 if (++tail > 16)
                     return DC_ERROR_CORRUPT;
-            int32_t low = bit < 0 ? -1 : dc_get_bits(&reader, tail);
+            int32_t low = bit < 0 ? -1 : get(&r, tail);
             if (low < 0)
                 return DC_ERROR_CORRUPT;
             size_t run = ((size_t)1 << tail) + (size_t)low;
@@ -94,7 +131,7 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
         }
         after_run = 0;
         if (ones == 4) {
-            int32_t length = dc_get_bits(&reader, 5);
+            int32_t length = get(&r, 5);
             if (length < 0 || (last - 1 <= length + 1 && length + 1 <= last + 1))
                 return DC_ERROR_CORRUPT;
             last = length + 1;
@@ -105,7 +142,6 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
             return DC_ERROR_CORRUPT;
         lengths[s++] = (uint8_t)last;
     }
-    unsigned padding = (unsigned)(-reader.position & 7);
-    return dc_get_bits(&reader, padding) == 0 ? (int64_t)(reader.position / 8)
-                                              : DC_ERROR_CORRUPT;
+    unsigned padding = (unsigned)(-r.position & 7);
+    return get(&r, padding) == 0 ? (int64_t)(r.position / 8) : DC_ERROR_CORRUPT;
 }

@@ -1,11 +1,17 @@
+/* The nearest center of each value, as the number of thresholds below it.
+ *
+ * An even grid over the range of the thresholds says how many lie below its cell for
+ * certain; what lies inside the cell is searched by halving, without a branch. The map
+ * to cells is monotone whatever its rounding, so it never puts a value on the wrong
+ * side.
+ *
+ * A cell is held to the grid, NaN included, which goes to the first. `reach` is the
+ * largest power of two that is not above the most thresholds of any cell: a search
+ * looks less than 2 * reach places ahead, and the thresholds are padded with so many
+ * infinities, which no value is above. So no label is above the number of thresholds. */
+#include "kmeans/kmeans.h"
+
 #include <math.h>
-
-#include "native.h"
-
-/* A label is the number of thresholds below the value. An even grid over the range
- * of the thresholds says how many lie below its cell for certain; what lies inside
- * the cell is searched in `steps` halvings without a branch. The map to cells is
- * monotone whatever its rounding, so it never puts a value on the wrong side. */
 
 #define DEFINE_CELL(TYPE)                                                                \
     static size_t cell_##TYPE(TYPE value, TYPE low, TYPE scale)                          \
@@ -47,8 +53,8 @@ DEFINE_LABELS(double, uint8_t)
 DEFINE_LABELS(double, uint16_t)
 DEFINE_LABELS(double, uint32_t)
 
-/* Fills the grid and copies the thresholds with copies of the last behind them, up
- * to where a search may look. Stores the widest step of the search. */
+/* Fills the grid and copies the thresholds with infinities behind them, up to where a
+ * search may look. Stores the widest step of the search. */
 #define DEFINE_PREPARE(TYPE)                                                             \
     static void prepare_##TYPE(const TYPE *thresholds, size_t count, uint32_t *below,    \
                                TYPE *padded, size_t *reach)                              \
@@ -67,38 +73,48 @@ DEFINE_LABELS(double, uint32_t)
             half *= 2;                                                                   \
         *reach = half;                                                                   \
         for (size_t i = 0; i < count + 2 * half; i++)                                    \
-            padded[i] = i < count ? thresholds[i] : (TYPE)INFINITY;                   \
+            padded[i] = i < count ? thresholds[i] : (TYPE)INFINITY;                      \
     }
 
 DEFINE_PREPARE(float)
 DEFINE_PREPARE(double)
 
-#define RUN(TYPE)                                                                        \
-    do {                                                                                 \
-        const TYPE *t = thresholds;                                                      \
-        TYPE low = n_thresholds ? t[0] : 0, scale = scale_##TYPE(t, n_thresholds);       \
-        prepare_##TYPE(t, n_thresholds, below, padded, &reach);                          \
+#define DEFINE_RUN(TYPE)                                                                 \
+    static void run_##TYPE(const TYPE *values, size_t n, const TYPE *thresholds,         \
+                           size_t count, uint32_t *below, TYPE *padded, void *labels,    \
+                           int label_size)                                               \
+    {                                                                                    \
+        TYPE low = count ? thresholds[0] : 0, scale = scale_##TYPE(thresholds, count);   \
+        size_t reach = 0;                                                                \
+        prepare_##TYPE(thresholds, count, below, padded, &reach);                        \
         if (label_size == 1)                                                             \
-            labels_##TYPE##_uint8_t(values, n, low, scale, padded, reach, below, labels);    \
+            labels_##TYPE##_uint8_t(values, n, low, scale, padded, reach, below,         \
+                                    labels);                                             \
         else if (label_size == 2)                                                        \
-            labels_##TYPE##_uint16_t(values, n, low, scale, padded, reach, below, labels);   \
+            labels_##TYPE##_uint16_t(values, n, low, scale, padded, reach, below,        \
+                                     labels);                                            \
         else                                                                             \
-            labels_##TYPE##_uint32_t(values, n, low, scale, padded, reach, below, labels);   \
-    } while (0)
+            labels_##TYPE##_uint32_t(values, n, low, scale, padded, reach, below,        \
+                                     labels);                                            \
+    }
 
-int64_t dc_kmeans_labels(const void *values, int itemsize, size_t n, const void *thresholds,
-                         size_t n_thresholds, uint32_t *below, void *padded, void *labels,
-                         int label_size)
+DEFINE_RUN(float)
+DEFINE_RUN(double)
+
+int64_t dc_kmeans_labels(const void *values, int itemsize, size_t n,
+                         const void *thresholds, size_t n_thresholds, uint32_t *below,
+                         void *padded, void *labels, int label_size)
 {
     if ((itemsize != 4 && itemsize != 8) ||
         (label_size != 1 && label_size != 2 && label_size != 4) ||
         n_thresholds >= UINT32_MAX ||
         (label_size < 4 && n_thresholds >= (size_t)1 << 8 * label_size))
         return DC_ERROR_ARGUMENT;
-    size_t reach = 0;
     if (itemsize == 4)
-        RUN(float);
+        run_float(values, n, thresholds, n_thresholds, below, padded, labels,
+                  label_size);
     else
-        RUN(double);
+        run_double(values, n, thresholds, n_thresholds, below, padded, labels,
+                   label_size);
     return (int64_t)n;
 }

@@ -1,6 +1,19 @@
-#include <stdlib.h>
+/* Lloyd's iteration on sorted values.
+ *
+ * Clusters of sorted values are intervals between cuts: a center moves by a difference
+ * of two sums, and a cut is found by halving. An iteration takes n_clusters * log n
+ * steps and, for the sums, a walk through part of an element for each cut; it does not
+ * go through the values.
+ *
+ * - Cuts never descend: the search for a cut begins at the one before and ends at n. So
+ *   each is a position in the values, or n.
+ * - A mean is taken only once no cluster is empty, and held within its cluster's
+ *   values: centers stay ascending.
+ * - The elements are checked first: their starts ascend from 0 to n, so that each
+ *   position lies in one of them. */
+#include "kmeans/kmeans.h"
 
-#include "native.h"
+#include <stdlib.h>
 
 typedef struct {
     const void *values;
@@ -15,7 +28,8 @@ typedef struct {
 
 /* Weight and sum of all values before `position`: those of the element it lies in,
  * and the few values from there on. */
-static void sums_before(const sorted_data *data, size_t position, double *weight, double *sum)
+static void sums_before(const sorted_data *data, size_t position, double *weight,
+                        double *sum)
 {
     size_t low = 0, high = data->n_elements;
     while (low < high) {
@@ -93,7 +107,8 @@ static int fill_empty(const sorted_data *data, double *centers, size_t n_cluster
             double first = dc_value(data->values, data->itemsize, (size_t)cuts[j]);
             double last = dc_value(data->values, data->itemsize, (size_t)cuts[j + 1] - 1);
             double below = centers[j] - first, above = last - centers[j];
-            dc_kmeans_far end = {above > below ? above : below, above > below ? last : first};
+            dc_kmeans_far end = {above > below ? above : below,
+                                 above > below ? last : first};
             if (end.distance > 0)
                 far[n_far++] = end;
         }
@@ -110,6 +125,17 @@ static int fill_empty(const sorted_data *data, double *centers, size_t n_cluster
     }
 }
 
+/* Whether these are the starts of elements of n values. */
+static int are_starts(const int64_t *starts, size_t n_elements, size_t n)
+{
+    if (n_elements < 1 || starts[0] != 0 || starts[n_elements] != (int64_t)n)
+        return 0;
+    for (size_t e = 0; e < n_elements; e++)
+        if (starts[e] >= starts[e + 1])
+            return 0;
+    return 1;
+}
+
 int64_t dc_kmeans_lloyd(const void *values, int itemsize, const double *weights, size_t n,
                         const dc_kmeans_node *nodes, const int64_t *starts,
                         size_t n_elements, double shift, double *centers,
@@ -117,7 +143,7 @@ int64_t dc_kmeans_lloyd(const void *values, int itemsize, const double *weights,
                         int64_t *cuts)
 {
     if ((itemsize != 4 && itemsize != 8) || n_clusters < 1 || n_clusters > n ||
-        n_elements < 1 || max_iter < 1)
+        max_iter < 1 || !are_starts(starts, n_elements, n))
         return DC_ERROR_ARGUMENT;
     sorted_data data = {values, itemsize, weights, n, nodes, starts, n_elements, shift};
     for (size_t j = 0; j < n_clusters; j++)
@@ -146,61 +172,4 @@ int64_t dc_kmeans_lloyd(const void *values, int itemsize, const double *weights,
         }
     }
     return iteration;
-}
-
-/* Weight, sum and squares of the distances from `origin`. Four sums side by side:
- * one would make the additions wait for each other. */
-static dc_kmeans_node moments(const void *values, int itemsize, const double *weights,
-                              size_t first, size_t last, double origin)
-{
-    double weight[4] = {0}, sum[4] = {0}, square[4] = {0};
-    size_t i = first;
-    for (; i + 4 <= last; i += 4)
-        for (size_t lane = 0; lane < 4; lane++) {
-            double w = weights ? weights[i + lane] : 1;
-            double distance = dc_value(values, itemsize, i + lane) - origin;
-            weight[lane] += w;
-            sum[lane] += w * distance;
-            square[lane] += w * distance * distance;
-        }
-    for (; i < last; i++) {
-        double w = weights ? weights[i] : 1;
-        double distance = dc_value(values, itemsize, i) - origin;
-        weight[0] += w;
-        sum[0] += w * distance;
-        square[0] += w * distance * distance;
-    }
-    return (dc_kmeans_node){(weight[0] + weight[1]) + (weight[2] + weight[3]),
-                            (sum[0] + sum[1]) + (sum[2] + sum[3]),
-                            (square[0] + square[1]) + (square[2] + square[3]), 0};
-}
-
-int64_t dc_kmeans_summary(const void *values, int itemsize, const double *weights, size_t n,
-                          const int64_t *cuts, size_t n_clusters, double *centers,
-                          double *inertia)
-{
-    if (itemsize != 4 && itemsize != 8)
-        return DC_ERROR_ARGUMENT;
-    double total = 0;
-    for (size_t j = 0; j < n_clusters; j++) {
-        if (cuts[j] < 0 || cuts[j] >= cuts[j + 1] || (uint64_t)cuts[j + 1] > n)
-            return DC_ERROR_ARGUMENT;
-        size_t first = (size_t)cuts[j], last = (size_t)cuts[j + 1];
-        double low = dc_value(values, itemsize, first);
-        double high = dc_value(values, itemsize, last - 1);
-        double origin = dc_value(values, itemsize, first + (last - first) / 2);
-        dc_kmeans_node m = moments(values, itemsize, weights, first, last, origin);
-        /* The median is within one deviation of the mean, so little cancels; with
-         * weights it need not be, and a second look from the mean makes up for it. */
-        if (weights) {
-            origin += m.sum / m.weight;
-            m = moments(values, itemsize, weights, first, last, origin);
-        }
-        double squares = m.square - m.sum / m.weight * m.sum;
-        double mean = origin + m.sum / m.weight;
-        centers[j] = mean > low ? (mean < high ? mean : high) : low;
-        total += low < high && squares > 0 ? squares : 0;
-    }
-    *inertia = total;
-    return (int64_t)n_clusters;
 }

@@ -1,4 +1,15 @@
-#include "native.h"
+/* Neighbouring values as elements, and the sums over elements from which costs come.
+ *
+ * With the weights, sums and squares of all values before an element, those of any run
+ * of elements are a difference of two nodes, and so is the cost of making it a cluster.
+ * Such a difference is worth no more digits than its terms: so the caller gives a shift
+ * from the middle of the values to count from, sums run from the middle outwards, and
+ * what each addition rounds off is carried along.
+ *
+ * Each turn of the loop takes at least one value, and none behind the last. There is
+ * room for capacity + 1 nodes, the last of which closes the last element; an element
+ * that would need more is refused before it is written. */
+#include "kmeans/kmeans.h"
 
 int64_t dc_kmeans_distinct(const void *values, int itemsize, size_t n, size_t limit)
 {

@@ -1,6 +1,24 @@
-#include <string.h>
+/* The exact optimum: a dynamic program, once for each penalty that is tried.
+ *
+ * Sorted values make optimal clusters intervals, and the costs of intervals are Monge:
+ * where a later beginning of the last cluster is better than an earlier one, it stays
+ * better for all ends to come. If a cluster costs a penalty instead of being counted,
+ * one pass with a queue of beginnings finds the best clustering, in linear space; a
+ * larger penalty gives fewer clusters. A search brackets the penalty until the number
+ * is the one asked for, or until nothing lies between the ends of the bracket: then the
+ * two clusterings at its ends cost the same at that penalty, and are spliced into one
+ * of the right number.
+ *
+ * - A beginning enters the queue once at most, so the queue has room for all of them;
+ *   `parents` leads from each end to an earlier one, so every walk back ends at 0.
+ * - Cuts ascend from 0 to n whatever the costs are. In splice `few` ends with n, above
+ *   which no cut of `many` lies: its search ends within both.
+ * - Every fourth penalty is that of the chord: it ends the search, or takes a
+ *   clustering from between the ends, of which there are finitely many. So the search
+ *   ends even where costs are no numbers. */
+#include "kmeans/kmeans.h"
 
-#include "native.h"
+#include <string.h>
 
 /* The squared distances of the elements first .. last - 1 from their mean. */
 static double cost(const dc_kmeans_node *first, const dc_kmeans_node *last)
@@ -20,8 +38,8 @@ static double reach(const dc_kmeans_node *nodes, size_t begin, size_t end)
 
 /* The first end above `known` (where it is not) from which on a last cluster that
  * begins at `later` beats one that begins at `earlier`; n + 1 where there is none. */
-static size_t crossing(const dc_kmeans_node *nodes, size_t n, size_t earlier, size_t later,
-                       size_t known)
+static size_t crossing(const dc_kmeans_node *nodes, size_t n, size_t earlier,
+                       size_t later, size_t known)
 {
     size_t low = known, high = known, step = 1;
     for (;; step *= 2) {
@@ -42,9 +60,8 @@ static size_t crossing(const dc_kmeans_node *nodes, size_t n, size_t earlier, si
 }
 
 /* The best clustering where each cluster costs `penalty` besides its squares. The
- * cost is Monge, so a later beginning that wins once wins ever after: a queue holds
- * the beginnings that still can win, each with the first end where it does. Returns
- * the number of clusters; `parents` leads back through their beginnings. */
+ * queue holds the beginnings that still can win, each with the first end where it does.
+ * Returns the number of clusters; `parents` leads back through their beginnings. */
 static size_t penalised(dc_kmeans_node *nodes, size_t n, double penalty,
                         dc_kmeans_workspace w)
 {
@@ -90,7 +107,8 @@ static void trace(const uint32_t *parents, size_t n, size_t n_clusters, uint32_t
     cuts[0] = 0;
 }
 
-static double total_cost(const dc_kmeans_node *nodes, const uint32_t *cuts, size_t n_clusters)
+static double total_cost(const dc_kmeans_node *nodes, const uint32_t *cuts,
+                         size_t n_clusters)
 {
     double total = 0;
     for (size_t j = 0; j < n_clusters; j++)
@@ -147,7 +165,8 @@ static double halfway(double low, double high)
 static double next_penalty(const bracket_end *few, const bracket_end *many,
                            size_t n_clusters, int64_t step, int *is_chord)
 {
-    double chord = (few->cost - many->cost) / (double)(many->n_clusters - few->n_clusters);
+    double chord =
+        (few->cost - many->cost) / (double)(many->n_clusters - few->n_clusters);
     double guess = chord;
     if (many->n_clusters - few->n_clusters > 2 && step % 4 < 2) {
         double below = (double)few->n_clusters / (double)n_clusters;
@@ -162,8 +181,9 @@ static double next_penalty(const bracket_end *few, const bracket_end *many,
     return *is_chord ? chord : guess;
 }
 
-int64_t dc_kmeans_optimal(dc_kmeans_node *nodes, size_t n, size_t n_clusters, double guess,
-                          dc_kmeans_workspace w, int64_t *cuts, double *best_cost)
+int64_t dc_kmeans_optimal(dc_kmeans_node *nodes, size_t n, size_t n_clusters,
+                          double guess, dc_kmeans_workspace w, int64_t *cuts,
+                          double *best_cost)
 {
     if (n_clusters < 1 || n_clusters > n || n >= UINT32_MAX)
         return DC_ERROR_ARGUMENT;

@@ -1,8 +1,15 @@
-#include "native.h"
+/* float32 values in ascending order, by their digits.
+ *
+ * A float's bits become a number of the same order: negative ones are inverted, the
+ * others come above them, without a branch that no processor could foresee. The highest
+ * digit of such a key sorts all the values into buckets, the two lower ones sort each
+ * bucket, which fits in a cache; a bucket of few is sorted by insertion.
+ *
+ * Counts of digits come first, and say where each digit's keys begin; as many keys come
+ * as were counted, so none leaves its bucket. The counts of the highest digit are held
+ * against the room in `spare` before anything is written to it. */
+#include "kmeans/kmeans.h"
 
-/* A float's bits become a number of the same order: negative ones are inverted, the
- * others come above them, without a branch that no processor could foresee. The highest digit of such a key sorts all the values into
- * buckets, the two lower ones sort each bucket, which fits in a cache. */
 enum { HIGH_BITS = 11, MIDDLE_BITS = 10, LOW_BITS = 11, FEW = 64 };
 
 static inline uint32_t key_of(uint32_t bits)

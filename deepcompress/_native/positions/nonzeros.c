@@ -1,7 +1,15 @@
-#include "native.h"
+/* Which elements of a tensor are not zero.
+ *
+ * Sixty-four items become a word of bits, which a compiler does with vectors; the
+ * positions are then those of its bits. So zeros cost next to nothing, however few or
+ * many there are.
+ *
+ * The items behind the end of the array are not read: the last word has zeros for them.
+ * Before the bits of a word are written out, they are counted and held against the room
+ * that is left. */
+#include "bits.h"
+#include "positions/positions.h"
 
-/* Sixty-four items become a word of bits, which a compiler does with vectors; the
- * positions are then those of its bits. */
 #define DEFINE_NONZEROS(TYPE)                                                            \
     static int64_t nonzeros_##TYPE(const TYPE *items, size_t n, int64_t *positions,      \
                                    TYPE *values, size_t capacity)                        \
@@ -17,10 +25,10 @@
                 bits |= (dc_load64(is_set + i) * UINT64_C(0x0102040810204080) >> 56)     \
                         << i;                                                            \
             if (capacity - found < 64 &&                                                 \
-                capacity - found < (size_t)__builtin_popcountll(bits))                   \
+                capacity - found < dc_popcount64(bits))                                  \
                 return DC_ERROR_SPACE;                                                   \
             for (; bits; bits &= bits - 1) {                                             \
-                size_t i = start + (size_t)__builtin_ctzll(bits);                        \
+                size_t i = start + dc_ctz64(bits);                                       \
                 positions[found] = (int64_t)i;                                           \
                 values[found++] = items[i];                                              \
             }                                                                            \
@@ -48,60 +56,4 @@ int64_t dc_nonzeros(const void *items, int itemsize, size_t n, int64_t *position
     default:
         return DC_ERROR_ARGUMENT;
     }
-}
-
-/* One stable pass of a radix sort by `bits` bits of reversed / divisor. */
-static void sort_by_digit(const int64_t *reversed, const int64_t *order, size_t n,
-                          int64_t divisor, int shift, int bits, int64_t *sorted,
-                          int64_t *sorted_order)
-{
-    const int64_t mask = ((int64_t)1 << bits) - 1;
-    size_t starts[257] = {0};
-    for (size_t i = 0; i < n; i++)
-        starts[(reversed[i] / divisor >> shift & mask) + 1]++;
-    for (int64_t digit = 0; digit < mask; digit++)
-        starts[digit + 1] += starts[digit];
-    for (size_t i = 0; i < n; i++) {
-        size_t place = starts[reversed[i] / divisor >> shift & mask]++;
-        sorted[place] = reversed[i];
-        sorted_order[place] = order[i];
-    }
-}
-
-int64_t dc_reverse(const int64_t *positions, size_t n, dc_scan scan, int64_t *spare,
-                   int64_t *spare_order, int64_t *reversed, int64_t *order)
-{
-    /* They are sorted by the first axis, the lowest in the reversed tensor. What is
-     * left is a stable sort by all the others at once, in digits of up to 8 bits. */
-    const int64_t divisor = scan.lengths[0];
-    int width = 0;
-    while ((scan.n_elements - 1) / divisor >> width)
-        width++;
-    const int n_passes = (width + 7) / 8;
-    int64_t *from = n_passes % 2 ? spare : reversed, *to = n_passes % 2 ? reversed : spare;
-    int64_t *from_order = n_passes % 2 ? spare_order : order;
-    int64_t *to_order = n_passes % 2 ? order : spare_order;
-
-    dc_cursor cursor = {0};
-    int64_t expected = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (positions[i] < expected || positions[i] >= scan.n_elements)
-            return DC_ERROR_ARGUMENT;
-        cursor.index += positions[i] - expected;
-        from[i] = dc_address(&scan, &cursor);
-        from_order[i] = (int64_t)i;
-        cursor.index++;
-        expected = positions[i] + 1;
-    }
-    for (int pass = 0, shift = 0; pass < n_passes; pass++) {
-        int bits = (width - shift + n_passes - pass - 1) / (n_passes - pass);
-        sort_by_digit(from, from_order, n, divisor, shift, bits, to, to_order);
-        shift += bits;
-        int64_t *swap = from, *swap_order = from_order;
-        from = to;
-        from_order = to_order;
-        to = swap;
-        to_order = swap_order;
-    }
-    return (int64_t)n;
 }
