@@ -75,7 +75,7 @@ def scatter(
     """
     out = np.zeros(shape, values.dtype)
     lengths, strides = np.array([out.size]), np.array([1])
-    if is_reversed:
+    if is_reversed and shape:
         lengths = np.array(shape[::-1])
         strides = np.array(out.strides[::-1]) // out.itemsize
     values = np.require(values, requirements="A")  # as bytes in a file are not

@@ -146,6 +146,14 @@ def test_any_symbols_fill_a_reversed_tensor_or_are_refused(symbols, width, shape
     assert np.count_nonzero(scattered) == n
 
 
+def test_a_tensor_without_axes_is_the_same_in_either_order():
+    symbols, values = np.array([0], np.uint8), np.array([5], np.uint32)
+    for is_reversed in (False, True):
+        scattered = gaps.scatter(symbols, 3, values, (), is_reversed=is_reversed)
+        assert scattered.shape == ()
+        assert scattered == 5
+
+
 def test_the_binding_refuses_a_scan_that_leaves_the_tensor():
     symbols, values, out = np.zeros(1, np.uint8), np.ones(1, "u4"), np.zeros(6, "u4")
     for lengths, strides in (
