@@ -1,9 +1,17 @@
 """Type stubs of the compiled kernels; their headers document them."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+_Room: TypeAlias = bytearray | memoryview | NDArray[np.uint8]
+_Symbols: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+_Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
+_Counts: TypeAlias = NDArray[np.uint64] | NDArray[np.int64]
+_Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+_Patterns: TypeAlias = NDArray[Any]  # of 1, 2, 4 or 8 bytes
 
 DC_MAX_CODE_LENGTH: int
 DC_MAX_ALPHABET: int
@@ -12,44 +20,49 @@ DC_MAX_RARITY: int
 DC_CONTEXT_SIZE: int
 
 def huffman_lengths(
-    counts: NDArray[Any], max_length: int, lengths: NDArray[Any], /
+    counts: NDArray[np.uint64], max_length: int, lengths: NDArray[np.uint8], /
 ) -> int: ...
-def table_write(lengths: NDArray[Any], out: NDArray[Any], /) -> int: ...
-def table_read(data: bytes | memoryview, lengths: NDArray[Any], /) -> int: ...
-def huffman_count(symbols: NDArray[Any], counts: NDArray[Any], /) -> int: ...
+def table_write(lengths: NDArray[np.uint8], out: _Room, /) -> int: ...
+def table_read(data: _Bytes, lengths: NDArray[np.uint8], /) -> int: ...
+def huffman_count(symbols: _Symbols, counts: _Counts, /) -> int: ...
 def huffman_encode(
-    symbols: NDArray[Any], lengths: NDArray[Any], sizes: NDArray[Any], out: NDArray[Any]
+    symbols: _Symbols,
+    lengths: NDArray[np.uint8],
+    sizes: NDArray[np.uint64],
+    out: _Room,
+    /,
 ) -> int: ...
 def huffman_decode(
-    data: bytes | memoryview,
-    sizes: NDArray[Any],
-    lengths: NDArray[Any],
-    symbols: NDArray[Any],
+    data: _Bytes,
+    sizes: NDArray[np.uint64],
+    lengths: NDArray[np.uint8],
+    symbols: _Symbols,
+    /,
 ) -> int: ...
 def gaps_encode(
-    positions: NDArray[Any], width: int, symbols: NDArray[Any], /
+    positions: NDArray[np.int64], width: int, symbols: _Symbols, /
 ) -> int: ...
-def gaps_count(positions: NDArray[Any], counts: NDArray[Any], /) -> int: ...
+def gaps_count(positions: NDArray[np.int64], counts: _Counts, /) -> int: ...
 def gaps_count_reversed(
     positions: NDArray[np.int64],
     n_rows: int,
     lengths: NDArray[np.int64],
     strides: NDArray[np.int64],
     n_columns: int,
-    counts: NDArray[Any],
+    counts: _Counts,
     /,
 ) -> int: ...
 def gaps_scatter(
-    symbols: NDArray[Any],
+    symbols: _Symbols,
     width: int,
     lengths: NDArray[np.int64],
     strides: NDArray[np.int64],
-    values: NDArray[Any],
-    out: NDArray[Any],
+    values: _Patterns,
+    out: _Patterns,
     /,
 ) -> int: ...
 def nonzeros(
-    items: NDArray[Any], positions: NDArray[np.int64], values: NDArray[Any], /
+    items: _Patterns, positions: NDArray[np.int64], values: _Patterns, /
 ) -> int: ...
 def reverse(
     positions: NDArray[np.int64],
@@ -63,9 +76,9 @@ def reverse(
     /,
 ) -> int: ...
 def codebook(
-    items: NDArray[Any],
+    items: _Patterns,
     distinct: NDArray[np.uint64],
-    counts: NDArray[np.uint64],
+    counts: _Counts,
     places: NDArray[np.uint16],
     /,
 ) -> int: ...
@@ -75,9 +88,9 @@ def sort(
     spare: NDArray[np.uint32],
     /,
 ) -> int: ...
-def kmeans_distinct(values: NDArray[Any], limit: int, /) -> int: ...
+def kmeans_distinct(values: _Floats, limit: int, /) -> int: ...
 def kmeans_nodes(
-    values: NDArray[Any],
+    values: _Floats,
     weights: NDArray[np.float64] | None,
     shift: float,
     max_count: int,
@@ -90,7 +103,7 @@ def kmeans_optimal(
     nodes: NDArray[np.float64], guess: float, cuts: NDArray[np.int64], /
 ) -> tuple[float, int]: ...
 def kmeans_lloyd(
-    values: NDArray[Any],
+    values: _Floats,
     weights: NDArray[np.float64] | None,
     nodes: NDArray[np.float64],
     starts: NDArray[np.int64],
@@ -101,23 +114,23 @@ def kmeans_lloyd(
     /,
 ) -> int: ...
 def kmeans_summary(
-    values: NDArray[Any],
+    values: _Floats,
     weights: NDArray[np.float64] | None,
     cuts: NDArray[np.int64],
     centers: NDArray[np.float64],
     /,
 ) -> float: ...
-def kmeans_labels(
-    values: NDArray[Any], thresholds: NDArray[Any], labels: NDArray[Any], /
-) -> int: ...
+def kmeans_labels(values: _Floats, thresholds: _Floats, labels: _Labels, /) -> int: ...
 def context_begin(state: NDArray[np.uint64], decoding: bool, /) -> None: ...
-def context_learn(state: NDArray[np.uint64], section: Any, text: bytes, /) -> int: ...
+def context_learn(
+    state: NDArray[np.uint64], section: _Bytes, text: _Bytes, /
+) -> int: ...
 def context_number(
-    state: NDArray[np.uint64], section: Any, value: int, context: int, /
+    state: NDArray[np.uint64], section: _Bytes, value: int, context: int, /
 ) -> int: ...
 def context_codebook(
     state: NDArray[np.uint64],
-    section: Any,
+    section: _Bytes,
     values: NDArray[np.uint64],
     n_bits: int,
     n_top: int,
@@ -125,18 +138,16 @@ def context_codebook(
 ) -> int: ...
 def context_patterns(
     state: NDArray[np.uint64],
-    section: Any,
+    section: _Bytes,
     values: NDArray[np.uint64],
     n_bits: int,
     n_top: int,
     /,
 ) -> int: ...
-def context_text(
-    state: NDArray[np.uint64], section: Any, text: bytearray, /
-) -> int: ...
+def context_text(state: NDArray[np.uint64], section: _Bytes, text: _Room, /) -> int: ...
 def context_codes(
     state: NDArray[np.uint64],
-    section: Any,
+    section: _Bytes,
     codes: NDArray[np.uint16],
     n_rows: int,
     n_columns: int,
@@ -150,4 +161,4 @@ def context_codes(
     /,
 ) -> int: ...
 def context_bits(state: NDArray[np.uint64], /) -> int: ...
-def context_end(state: NDArray[np.uint64], section: Any, /) -> int: ...
+def context_end(state: NDArray[np.uint64], section: _Bytes, /) -> int: ...

@@ -898,7 +898,7 @@ def test_the_kernels_refuse_what_does_not_fit():
     _native.kmeans_nodes(values, None, 0.0, 1, np.inf, nodes, starts)
     small = np.arange(4, dtype=np.int16)
     for call, error in [
-        (lambda: _native.kmeans_distinct(small, 4), ValueError),
+        (lambda: _native.kmeans_distinct(small, 4), TypeError),
         (lambda: _native.kmeans_distinct(values, -1), ValueError),
         (
             lambda: _native.kmeans_nodes(
