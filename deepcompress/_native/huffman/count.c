@@ -7,7 +7,9 @@
  *
  * Tables of bytes have all 256 entries, and a pair is below DC_PAIRS whatever its bytes
  * are, so no symbol leads out of a table; one that is not of the alphabet shows once
- * the tables are added up. Symbols are loaded eight at a time while eight are left. */
+ * the tables are added up. Symbols of two bytes are counted in place, and held against
+ * the alphabet first. Symbols are loaded eight, or four, at a time while so many are
+ * left. */
 #include "huffman/huffman.h"
 
 enum {
@@ -74,6 +76,30 @@ static int64_t count_pairs(const uint8_t *symbols, size_t n, uint64_t *counts,
     return (int64_t)n;
 }
 
+/* Large alphabets: equal neighbours are rare. */
+static int64_t count_words(const uint16_t *symbols, size_t n, uint64_t *counts,
+                           size_t n_symbols)
+{
+    size_t i = 0;
+    memset(counts, 0, n_symbols * sizeof *counts);
+    for (; n - i >= 4; i += 4) {
+        const size_t s0 = symbols[i], s1 = symbols[i + 1];
+        const size_t s2 = symbols[i + 2], s3 = symbols[i + 3];
+        if (s0 >= n_symbols || s1 >= n_symbols || s2 >= n_symbols || s3 >= n_symbols)
+            return DC_ERROR_ARGUMENT;
+        counts[s0]++;
+        counts[s1]++;
+        counts[s2]++;
+        counts[s3]++;
+    }
+    for (; i < n; i++) {
+        if (symbols[i] >= n_symbols)
+            return DC_ERROR_ARGUMENT;
+        counts[symbols[i]]++;
+    }
+    return (int64_t)n;
+}
+
 int64_t dc_huffman_count(const void *symbols, int itemsize, size_t n, uint64_t *counts,
                          size_t n_symbols)
 {
@@ -81,12 +107,5 @@ int64_t dc_huffman_count(const void *symbols, int itemsize, size_t n, uint64_t *
         return count_pairs(symbols, n, counts, n_symbols);
     if (itemsize == 1)
         return count_bytes(symbols, n, counts, n_symbols);
-    const uint16_t *words = symbols;
-    memset(counts, 0, n_symbols * sizeof *counts);
-    for (size_t i = 0; i < n; i++) {
-        if (words[i] >= n_symbols)
-            return DC_ERROR_ARGUMENT;
-        counts[words[i]]++;
-    }
-    return (int64_t)n;
+    return count_words(symbols, n, counts, n_symbols);
 }

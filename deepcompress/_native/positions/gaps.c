@@ -9,6 +9,14 @@
  * elements all lie in `out`; and no more values are read than there are. */
 #include "positions/positions.h"
 
+static inline void put(void *symbols, const int itemsize, size_t i, int64_t symbol)
+{
+    if (itemsize == 1)
+        ((uint8_t *)symbols)[i] = (uint8_t)symbol;
+    else
+        ((uint16_t *)symbols)[i] = (uint16_t)symbol;
+}
+
 static inline int64_t encode(const int64_t *positions, size_t n_positions, int width,
                              void *symbols, const int itemsize, size_t capacity)
 {
@@ -20,18 +28,14 @@ static inline int64_t encode(const int64_t *positions, size_t n_positions, int w
         if (gap < 0)
             return DC_ERROR_ARGUMENT;
         expected = positions[i] + 1;
-        for (;;) {
+        for (; gap >= escape; gap -= escape) {
             if (size == capacity)
                 return DC_ERROR_SPACE;
-            int64_t symbol = gap < escape ? gap : escape;
-            if (itemsize == 1)
-                ((uint8_t *)symbols)[size++] = (uint8_t)symbol;
-            else
-                ((uint16_t *)symbols)[size++] = (uint16_t)symbol;
-            if (gap < escape)
-                break;
-            gap -= escape;
+            put(symbols, itemsize, size++, escape);
         }
+        if (size == capacity)
+            return DC_ERROR_SPACE;
+        put(symbols, itemsize, size++, gap);
     }
     return (int64_t)size;
 }
