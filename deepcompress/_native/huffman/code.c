@@ -88,27 +88,33 @@ int64_t dc_huffman_canonical(const uint8_t *lengths, size_t n_symbols,
 {
     if (n_symbols < 1 || n_symbols > DC_MAX_ALPHABET)
         return DC_ERROR_ARGUMENT;
-    *code = (dc_canonical){0};
-    for (size_t s = 0; s < n_symbols; s++) {
-        if (lengths[s] > DC_MAX_CODE_LENGTH)
+    /* By turns, so that equal neighbours do not wait for one another. */
+    uint32_t counts[2][DC_MAX_CODE_LENGTH + 1] = {{0}};
+    for (size_t s = 0; s < n_symbols; s += 2) {
+        const uint8_t first = lengths[s], second = s + 1 < n_symbols ? lengths[s + 1] : 0;
+        if (first > DC_MAX_CODE_LENGTH || second > DC_MAX_CODE_LENGTH)
             return DC_ERROR_CORRUPT;
-        code->count[lengths[s]]++;
+        counts[0][first]++;
+        counts[1][second]++;
     }
-    code->count[0] = 0;
+    dc_canonical c = {0};
+    for (int length = 1; length <= DC_MAX_CODE_LENGTH; length++)
+        c.count[length] = counts[0][length] + counts[1][length];
     uint64_t next = 0;
     uint32_t used = 0;
     for (int length = 1; length <= DC_MAX_CODE_LENGTH; length++) {
-        next = (next + code->count[length - 1]) << 1;
-        code->first[length] = (uint32_t)next;
-        code->before[length] = used;
-        used += code->count[length];
-        if (code->count[length])
-            code->longest = length;
+        next = (next + c.count[length - 1]) << 1;
+        c.first[length] = (uint32_t)next;
+        c.before[length] = used;
+        used += c.count[length];
+        if (c.count[length])
+            c.longest = length;
     }
+    *code = c;
     /* The last code of the longest length is all ones where the code is complete. */
-    const int is_complete = next + code->count[DC_MAX_CODE_LENGTH] ==
-                            (uint64_t)1 << DC_MAX_CODE_LENGTH;
-    const int is_lone = used == 1 && code->longest == 1;
+    const int is_complete =
+        next + c.count[DC_MAX_CODE_LENGTH] == (uint64_t)1 << DC_MAX_CODE_LENGTH;
+    const int is_lone = used == 1 && c.longest == 1;
     return is_complete || is_lone ? (int64_t)used : DC_ERROR_CORRUPT;
 }
 

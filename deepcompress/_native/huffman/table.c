@@ -27,15 +27,19 @@ typedef struct {
 } writer;
 
 /* Appends the `count` (at most 32) low bits of `bits`, the rest of which is 0. */
-static void put(writer *w, uint32_t bits, unsigned count)
+static inline void put(writer *w, uint32_t bits, unsigned count)
 {
     w->held |= (uint64_t)bits << w->n_held;
     w->n_held += count;
-    for (; w->n_held >= 8; w->held >>= 8, w->n_held -= 8) {
-        if (w->size == w->capacity)
+    while (w->n_held >= 8) {
+        if (w->size == w->capacity) {
             w->is_full = 1;
-        else
-            w->out[w->size++] = (uint8_t)w->held;
+            w->n_held = 0;
+            return;
+        }
+        w->out[w->size++] = (uint8_t)w->held;
+        w->held >>= 8;
+        w->n_held -= 8;
     }
 }
 
@@ -46,7 +50,7 @@ typedef struct {
 } reader;
 
 /* The next `count` (at most 24) bits, or -1 past the end. */
-static int32_t get(reader *r, unsigned count)
+static inline int32_t get(reader *r, unsigned count)
 {
     if (r->n_bits - r->position < count)
         return -1;
