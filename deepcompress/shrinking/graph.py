@@ -7,18 +7,23 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.shrinking.rules import KINDS, Channels, Step
+from deepcompress.network import internals
+from deepcompress.shrinking.channels import Channels, Units, has_channels
+from deepcompress.shrinking.kinds import RULES
+from deepcompress.shrinking.rules import HasWeights, MakesUnits, Opaque, Rule
 
 
 class Graph:
-    """The steps of a model and the units that run through it.
+    """The layers of a model by their rules, and the units that run through it.
 
     Args:
         model: A built `Sequential` or functional model.
 
     Attributes:
-        steps: The layers in the order in which they run; those of a nested model take
-            its place.
+        rules: The rule of each layer in the order in which they run; those of a nested
+            model take its place.
+        weighted: Those of them that have weights.
+        makers: Those of these that make units.
         tensors: The channels of each tensor, by its `id`.
         is_pinned: For each unit whether it stays in its place whatever the weights are:
             inputs, outputs, and what a layer that is not followed reads or makes.
@@ -27,67 +32,59 @@ class Graph:
 
     def __init__(self, model: keras.Model) -> None:
         function = graph_of(model)
-        self.steps: list[Step] = []
+        self.rules: list[Rule] = []
         self.tensors: dict[int, Channels] = {}
-        self._n_units = 0
-        self._united: list[tuple[np.ndarray, np.ndarray]] = []
+        self._units = Units()
         self._uses = Counter(id(node.operation) for node in _nodes(function, True))
         for tensor in function.inputs:
-            units = self.new_units(tensor.shape)
+            units = self._units.new(tensor.shape)
             self.tensors[id(tensor)] = Channels(tensor.shape, units)
         self._inputs = list(self.tensors.values())
         self._walk(function, "")
-        self._unite()
+        self.weighted = [rule for rule in self.rules if isinstance(rule, HasWeights)]
+        self.makers = [rule for rule in self.rules if isinstance(rule, MakesUnits)]
+        # A layer that is called more than once goes by its first call.
+        self._rules = {id(rule.layer): rule for rule in reversed(self.rules)}
+        united = self._units.united()
+        for channels in self.tensors.values():
+            channels.units = united[channels.units]
         self._outputs = [self.tensors[id(tensor)] for tensor in function.outputs]
-        self.is_pinned = np.zeros(self._n_units, bool)
+        self.is_pinned = np.zeros(self._units.n, bool)
         ends = self._inputs + self._outputs
-        for channels in ends + [each for step in self.steps for each in step.pinned()]:
+        for channels in ends + [each for rule in self.rules for each in rule.pinned()]:
             self.is_pinned[channels.units] = True
-
-    def new_units(self, shape: Any) -> np.ndarray:
-        """Returns new units for the channels of a tensor."""
-        is_known = len(shape) > 1 and shape[-1] is not None
-        units = np.arange(self._n_units, self._n_units + (shape[-1] if is_known else 0))
-        self._n_units += len(units)
-        return units
-
-    def unite(self, some: np.ndarray, others: np.ndarray) -> None:
-        """Makes units one that can only go together."""
-        self._united.append((some, others))
 
     def needed_units(self) -> np.ndarray:
         """Returns for each unit whether the outputs depend on it, by the weights."""
-        for step in self.steps:
-            step.infer()
+        for rule in self.rules:
+            rule.infer()
         for channels in self._outputs:
             channels.needed[:] = True
-        for step in reversed(self.steps):
-            step.demand()
+        for rule in reversed(self.rules):
+            rule.demand()
         is_needed = self.is_pinned.copy()
         for channels in self.tensors.values():
             is_needed[channels.units[channels.needed]] = True
         return is_needed
 
-    def step_of(self, layer: Any) -> Step | None:
-        """Returns the step of a layer; `None` for a model that is followed inside."""
-        return next((step for step in self.steps if step.layer is layer), None)
+    def rule_of(self, layer: Any) -> Rule | None:
+        """Returns the rule of a layer; `None` for a model that is followed inside."""
+        return self._rules.get(id(layer))
 
     def left_alone(self) -> list[str]:
         """Returns the paths of the layers that stop units from being removed."""
-        is_free = np.ones(self._n_units, bool)
-        for step in self.steps:
-            for channels in [] if step.is_followed else step.outputs:
+        is_free = np.ones(self._units.n, bool)
+        for rule in self.rules:
+            for channels in rule.outputs if isinstance(rule, Opaque) else []:
                 is_free[channels.units] = False
         for channels in self._inputs:
             is_free[channels.units] = False
         stopping = {}
-        for step in self.steps:
-            has_kernel = any(
-                len(w.shape) > 1 for w in getattr(step.layer, "weights", [])
-            )
-            reads = any(is_free[each.units].any() for each in step.inputs)
-            if step.is_unknown and (has_kernel or reads):
-                stopping[step.path] = True
+        for rule in self.weighted:
+            has_kernel = any(len(weight.shape) > 1 for weight in rule.weights)
+            reads = any(is_free[each.units].any() for each in rule.inputs)
+            if rule.is_unknown and (has_kernel or reads):
+                stopping[rule.path] = True
         return list(stopping)
 
     def _walk(self, function: Any, path: str) -> None:
@@ -102,12 +99,10 @@ class Graph:
                 self._walk(inner, f"{path}{layer.name}/")
                 outputs = [self.tensors[id(tensor)] for tensor in inner.outputs]
             else:
-                kind = self._kind(node, inputs)
-                outputs = [
-                    Channels(t.shape, *kind.units(self, layer, inputs, t.shape))
-                    for t in node.outputs
-                ]
-                self.steps.append(kind(layer, path + layer.name, inputs, outputs))
+                rule = self._rule(node, path + layer.name, inputs)
+                rule.run(self._units, [tensor.shape for tensor in node.outputs])
+                self.rules.append(rule)
+                outputs = rule.outputs
             self.tensors.update(
                 {id(t): each for t, each in zip(node.outputs, outputs, strict=True)}
             )
@@ -128,41 +123,30 @@ class Graph:
             return None
         return inner
 
-    def _kind(self, node: Any, inputs: list[Channels]) -> type[Step]:
-        """Returns how the layer of a node is followed."""
+    def _rule(self, node: Any, path: str, inputs: list[Channels]) -> Rule:
+        """Returns how the layer of a node carries its units."""
         layer = node.operation
-        kind = KINDS.get(type(layer), Step)
+        rule = RULES.get(type(layer), Opaque)(layer, path, inputs)
         shapes = [tensor.shape for tensor in node.outputs]
         is_followed = (
             _is_plain(node)
             and all(each.is_known for each in inputs)
-            and all(len(shape) > 1 and shape[-1] is not None for shape in shapes)
+            and all(map(has_channels, shapes))
             and getattr(layer, "data_format", "channels_last") != "channels_first"
-            and (self._uses[id(layer)] == 1 or kind.repeats)
-            and kind.fits(layer, inputs, shapes)
+            and (self._uses[id(layer)] == 1 or rule.repeats)
+            and rule.fits(shapes)
         )
-        return kind if is_followed else Step
-
-    def _unite(self) -> None:
-        """Gives units that can only go together one number."""
-        number = np.arange(self._n_units)
-        before = None
-        while before is None or (before != number).any():
-            before = number.copy()
-            for some, others in self._united:
-                low = np.minimum(number[some], number[others])
-                np.minimum.at(number, some, low)
-                np.minimum.at(number, others, low)
-        for channels in self.tensors.values():
-            channels.units = number[channels.units]
+        return rule if is_followed else Opaque(layer, path, inputs)
 
 
 def graph_of(model: Any) -> Any:
-    """Returns the graph of a `Sequential` or functional model, or `None`."""
+    """Returns the graph of a `Sequential` or functional model, or `None`.
+
+    A model that has a `call` of its own may compute something else than its graph.
+    """
     if not isinstance(model, keras.Model) or not _is_of_keras(type(model).call):
         return None
-    function = getattr(model, "_functional", model)
-    return function if hasattr(function, "_nodes_by_depth") else None
+    return internals.graph_of(model)
 
 
 def _is_of_keras(function: Any) -> bool:
@@ -171,15 +155,11 @@ def _is_of_keras(function: Any) -> bool:
 
 def _nodes(function: Any, is_recursive: bool = False) -> Iterator[Any]:
     """Yields the calls of a graph in the order in which they run."""
-    by_depth = function._nodes_by_depth
-    for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if node.is_input:
-                continue
-            yield node
-            inner = graph_of(node.operation) if is_recursive else None
-            if inner is not None:
-                yield from _nodes(inner, True)
+    for node in internals.nodes(function):
+        yield node
+        inner = graph_of(node.operation) if is_recursive else None
+        if inner is not None:
+            yield from _nodes(inner, True)
 
 
 def _is_plain(node: Any) -> bool:
@@ -188,4 +168,4 @@ def _is_plain(node: Any) -> bool:
     return all(
         isinstance(argument, keras.KerasTensor) or argument is None or argument is False
         for argument in arguments
-    ) and all(getattr(t, "_keras_mask", None) is None for t in node.input_tensors)
+    ) and not any(map(internals.is_masked, node.input_tensors))

@@ -9,9 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from deepcompress.network import internals
 from deepcompress.network.variables import finalize, named_variables
+from deepcompress.shrinking.channels import Channels
 from deepcompress.shrinking.graph import Graph, graph_of
-from deepcompress.shrinking.rules import Channels
 
 
 def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
@@ -119,20 +120,19 @@ def places(
     stored = {id(v.variable): shapes[v.name] for v in variables}
     graph = Graph(model)
     is_kept = graph.is_pinned.copy()
-    for step in graph.steps:
-        if len(units := step.made()):
-            is_kept[units[: stored[id(step.layer.kernel)][-1]]] = True
+    for maker in graph.makers:
+        is_kept[maker.made()[: stored[id(maker.layer.kernel)][-1]]] = True
     kept = _Kept(graph, is_kept)
     found = {}
-    for step in graph.steps:
-        for variable in getattr(step.layer, "weights", []):
+    for rule in graph.weighted:
+        for variable in rule.weights:
             shape = tuple(variable.shape)
             axes = [np.arange(size) for size in shape]
-            for axis, channels in step.axes(variable).items():
+            for axis, channels in rule.axes(variable).items():
                 axes[axis] = kept(channels)
             if tuple(map(len, axes)) != stored[id(variable)]:
                 return {}
-            found[id(variable)] = Place(shape, np.ix_(*axes), step.fill(variable))
+            found[id(variable)] = Place(shape, np.ix_(*axes), rule.fill(variable))
     return {
         v.name: found[id(v.variable)]
         for v in variables
@@ -145,13 +145,13 @@ class _Kept:
 
     def __init__(self, graph: Graph, is_kept: np.ndarray, sort: bool = False) -> None:
         # No layer can do without units.
-        for step in graph.steps:
-            if not is_kept[step.made()].any():
-                is_kept[step.made()[:1]] = True
+        for maker in graph.makers:
+            if not is_kept[maker.made()].any():
+                is_kept[maker.made()[:1]] = True
         self.is_kept = is_kept
         weights = np.zeros(len(is_kept))
-        for step in graph.steps if sort else []:
-            np.add.at(weights, step.made(), step.fan_in())
+        for maker in graph.makers if sort else []:
+            np.add.at(weights, maker.made(), maker.fan_in())
         weights[graph.is_pinned] = 0
         self._weights = weights
 
@@ -173,12 +173,11 @@ class _Clone:
     def model(self, model: keras.Model) -> keras.Model:
         """Returns the smaller model with its weights."""
         clone = self._model(model)
-        for step in self._graph.steps:
-            old = getattr(step.layer, "weights", [])
-            new = getattr(self._clones[id(step.layer)], "weights", [])
-            for variable, smaller in zip(old, new, strict=True):
-                value = step.value(variable, self._kept.is_kept)
-                for axis, channels in step.axes(variable).items():
+        for rule in self._graph.weighted:
+            new = getattr(self._clones[id(rule.layer)], "weights", [])
+            for variable, smaller in zip(rule.weights, new, strict=True):
+                value = rule.value(variable, self._kept.is_kept)
+                for axis, channels in rule.axes(variable).items():
                     value = value.take(self._kept(channels), axis)
                 smaller.assign(value)
         finalize(clone)
@@ -186,13 +185,14 @@ class _Clone:
 
     def _model(self, model: keras.Model) -> keras.Model:
         inputs = keras.tree.map_structure(self._input, graph_of(model).input)
-        compiled_with = getattr(getattr(model, "_compile_config", None), "config", {})
+        compiled_with = internals.compiled_with(model)
         parts = keras.tree.flatten(list(compiled_with.values()))
         with keras.saving.CustomObjectScope(own_objects(parts)):
             return keras.models.clone_model(model, inputs, self._layer)
 
     def _input(self, tensor: Any) -> Any:
         shape = tensor.shape
+        operation, _ = internals.maker_of(tensor)
         channels = self._graph.tensors[id(tensor)]
         if channels.is_known:
             shape = (*shape[:-1], len(self._kept(channels)))
@@ -201,17 +201,17 @@ class _Clone:
             dtype=tensor.dtype,
             name=tensor.name,
             sparse=tensor.sparse,
-            optional=getattr(tensor._keras_history.operation, "optional", False),
+            optional=getattr(operation, "optional", False),
         )
 
     def _layer(self, layer: Any) -> Any:
         if id(layer) not in self._clones:
-            step = self._graph.step_of(layer)
-            if step is None:
+            rule = self._graph.rule_of(layer)
+            if rule is None:
                 clone = self._model(layer)
             else:
-                sizes = [len(self._kept(channels)) for channels in step.outputs]
-                config = {**layer.get_config(), **step.settings(sizes)}
+                sizes = [len(self._kept(channels)) for channels in rule.outputs]
+                config = {**layer.get_config(), **rule.settings(sizes)}
                 # The code of a Lambda runs here already.
                 is_lambda = isinstance(layer, keras.layers.Lambda)
                 options = {"safe_mode": False} if is_lambda else {}

@@ -11,7 +11,7 @@ def test_units_that_are_added_twice_are_one():
     first, second = (layers.Dense(2)(x) for x in (a, b))
     parts = [layers.Add()([first, b]), layers.Multiply()([second, a])]
     graph = Graph(keras.Model([a, b], layers.Add()(parts)))
-    assert all(set(step.outputs[0].units) == {0, 1} for step in graph.steps)
+    assert all(set(rule.outputs[0].units) == {0, 1} for rule in graph.rules)
 
 
 def test_a_layer_of_the_users_own_is_not_taken_for_its_parent():

@@ -189,9 +189,7 @@ def check_equal(model, other):
 
 def sizes(model):
     """The units of each dense layer and convolution, by path."""
-    return {
-        step.path: len(step.made()) for step in Graph(model).steps if len(step.made())
-    }
+    return {rule.path: len(rule.made()) for rule in Graph(model).makers}
 
 
 def check(build, arguments, density, seed):
