@@ -58,6 +58,11 @@ def kernels(model):
     }
 
 
+def bits(model):
+    """The bytes of every weight."""
+    return [weight.tobytes() for weight in model.get_weights()]
+
+
 def zeros(array):
     return int(array.size - np.count_nonzero(array))
 

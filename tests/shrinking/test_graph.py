@@ -40,3 +40,16 @@ def test_only_models_of_layers_have_a_graph():
     assert graph_of(Own()) is None
     assert graph_of(layers.Dense(3)) is None
     assert graph_of(keras.Sequential([layers.Dense(3)])) is None  # not built
+
+
+def test_a_layer_is_found_by_its_first_call_and_a_model_inside_by_none():
+    inputs = keras.Input((4,))
+    relu = layers.ReLU()
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(3)])
+    x = relu(inner(relu(layers.Dense(3)(inputs))))
+    graph = Graph(keras.Model(inputs, layers.Dense(2)(x)))
+    calls = [rule for rule in graph.rules if rule.layer is relu]
+    assert len(calls) == 2
+    assert graph.rule_of(relu) is calls[0]
+    assert graph.rule_of(inner.layers[0]).path == f"{inner.name}/{inner.layers[0].name}"
+    assert graph.rule_of(inner) is None

@@ -1,11 +1,15 @@
 """What each kind of layer does to units and to constants."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from deepcompress.shrinking.graph import Graph
+from deepcompress.shrinking.kinds import RULES
+from deepcompress.shrinking.rules import HasWeights, MakesUnits, Rule
 
 
 @pytest.mark.parametrize(
@@ -61,3 +65,30 @@ def test_constants_are_what_the_layer_makes_of_them(layer, expected):
     if np.isfinite(constants).all():
         y = keras.ops.convert_to_numpy(model(np.ones((1, 5, 4, 3), "float32")))
         np.testing.assert_allclose(y, np.broadcast_to(constants, y.shape), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rule", "method"),
+    [
+        (rule, method)
+        for rule in (Rule, HasWeights, MakesUnits)
+        for method in sorted(rule.__abstractmethods__)
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_rule_that_forgets_a_method_is_noticed(rule, method):
+    methods = {
+        name: lambda self: None for name in rule.__abstractmethods__ if name != method
+    }
+    with pytest.raises(TypeError, match=rf"\b{method}\b"):
+        type("Forgetful", (rule,), methods)(layers.Dense(3), "dense", [])
+
+
+def test_every_layer_of_the_table_has_a_whole_rule():
+    assert [kind for kind, rule in RULES.items() if inspect.isabstract(rule)] == []
+    must = {"demand", "fits", "infer", "pinned", "units"}
+    assert must <= Rule.__abstractmethods__
+    assert {"axes"} | must <= HasWeights.__abstractmethods__
+    assert {"axes", "fan_in", "made", "settings"} | must <= (
+        MakesUnits.__abstractmethods__
+    )
