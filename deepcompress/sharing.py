@@ -11,7 +11,7 @@ from deepcompress import _checks
 from deepcompress._display import settings
 from deepcompress._progress import say
 from deepcompress.clustering.clusters import Clusters, Init, cluster
-from deepcompress.clustering.rounding import round_digits
+from deepcompress.clustering.rounding import round_mantissa
 from deepcompress.network import internals
 from deepcompress.network.moments import second_moments
 from deepcompress.network.ties import (
@@ -198,7 +198,7 @@ class WeightSharingQuantizer(TyingCallback):
         if was_tied and self.mantissa_bits is not None:
             for named in self._chosen:
                 value = named.variable.numpy()
-                named.variable.assign(round_digits(value, self.mantissa_bits))
+                named.variable.assign(round_mantissa(value, self.mantissa_bits))
 
     def __repr__(self) -> str:
         return settings(self)

@@ -7,7 +7,7 @@ import numpy as np
 
 from deepcompress.clustering.entropy import entropy_kmeans1d
 from deepcompress.clustering.kmeans import kmeans1d
-from deepcompress.clustering.rounding import least_normal, round_digits
+from deepcompress.clustering.rounding import least_normal, round_mantissa
 from deepcompress.dcz.coding.codebook import shared_values
 
 Init = Literal["linear", "density", "random", "kmeans++", "optimal"]
@@ -106,7 +106,7 @@ def cluster(
         # Between weights of both signs; what has survived stays so.
         centers[centers == 0] = least_normal(value.dtype)
     if mantissa_bits is not None:
-        centers = round_digits(centers, mantissa_bits)
+        centers = round_mantissa(centers, mantissa_bits)
     # Few digits can make two centroids one.
     centers, merged = np.unique(centers, return_inverse=True)
     return Clusters(

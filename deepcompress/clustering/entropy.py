@@ -8,14 +8,15 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deepcompress._checks import integer_in, number_in
 from deepcompress.clustering.kmeans import KMeans1DResult, kmeans1d
-from deepcompress.clustering.rounding import round_digits
+from deepcompress.clustering.rounding import round_mantissa
 
 _Array: TypeAlias = NDArray[Any]
 
-# Values of one weight are sorted and searched together; with so many binary digits
-# the weights of a tensor have some dozens of levels.
-_WEIGHT_DIGITS = 3
+# Values of one weight are sorted and searched together; with so many bits in
+# their mantissas the weights of a tensor have some dozens of levels.
+_WEIGHT_MANTISSA_BITS = 3
 
 # An iteration that improves the objective by a smaller part is the last.
 _LEAST_PROGRESS = 1e-8
@@ -40,7 +41,7 @@ class _Values(NamedTuple):
     levels: list[tuple[float, int, int]]
 
 
-class _Clusters(NamedTuple):
+class _Partition(NamedTuple):
     """Ascending centers with the number and the weight of their values."""
 
     centers: _Array
@@ -59,16 +60,16 @@ class _Settled(NamedTuple):
     Attributes:
         cost: The objective.
         n_iter: The iterations that it took.
-        clusters: The clusters.
+        partition: The clusters.
         cells: For each level the labels that occur, ascending, and how often.
-        place: The cluster of each of these labels.
+        cluster_of: The cluster of each of these labels.
     """
 
     cost: float
     n_iter: int
-    clusters: _Clusters
+    partition: _Partition
     cells: list[tuple[_Array, _Array]]
-    place: _Array
+    cluster_of: _Array
 
 
 def entropy_kmeans1d(
@@ -143,17 +144,17 @@ def entropy_kmeans1d(
     16 clusters, 3.1 bits
     10 clusters, 1.4 bits
     """
-    if not (np.isfinite(entropy_weight) and entropy_weight >= 0):
-        raise ValueError(
-            "`entropy_weight` must be finite and at least 0. "
-            f"Received: entropy_weight={entropy_weight!r}"
-        )
-    if max_iter < 1:
-        raise ValueError(f"`max_iter` must be at least 1. Received: {max_iter}")
-    if sample_weight is not None and not (np.asarray(sample_weight) > 0).all():
-        raise ValueError(
-            "`sample_weight` must be positive: add a small part of the mean to all."
-        )
+    entropy_weight = number_in("entropy_weight", entropy_weight, "[0, inf)")
+    n_clusters = integer_in("n_clusters", n_clusters, 1)
+    max_iter = integer_in("max_iter", max_iter, 1)
+    if sample_weight is not None:
+        is_positive = np.asarray(sample_weight) > 0
+        if not is_positive.all():
+            raise ValueError(
+                "`sample_weight` must be positive: add a small part of the mean to "
+                f"all. Received: {np.asarray(sample_weight)[~is_positive][0]} among "
+                "them"
+            )
     flat = np.asarray(values, np.float64).ravel()
     exponent = int(np.frexp(np.abs(flat).max(initial=0))[1])
     scaled = np.ldexp(flat, -exponent)
@@ -164,7 +165,9 @@ def entropy_kmeans1d(
         )
 
     weights, weight_exponent = _scaled_weights(sample_weight, flat.size)
-    levels = np.maximum(round_digits(weights, _WEIGHT_DIGITS), 1 / _MAX_PENALTY)
+    levels = np.maximum(
+        round_mantissa(weights, _WEIGHT_MANTISSA_BITS), 1 / _MAX_PENALTY
+    )
     start = kmeans1d(
         values,
         n_clusters,
@@ -185,8 +188,8 @@ def entropy_kmeans1d(
     sums = (np.bincount(labels, each) for each in (None, levels, levels * scaled))
     centers, labels = _minimise(
         ordered,
-        _clusters(*sums)[0],
-        min(float(entropy_weight) * ordered.energy / flat.size, _MAX_PENALTY),
+        _partition(*sums)[0],
+        min(entropy_weight * ordered.energy / flat.size, _MAX_PENALTY),
         max_iter,
     )
 
@@ -221,7 +224,7 @@ def _by_level(ordered: _Array, levels: _Array) -> _Values:
 
 
 def _minimise(
-    values: _Values, start: _Clusters, penalty: float, max_iter: int
+    values: _Values, start: _Partition, penalty: float, max_iter: int
 ) -> tuple[_Array, _Array]:
     """Returns the centers, ascending, and the labels of the ordered values.
 
@@ -230,18 +233,20 @@ def _minimise(
     best = _settle(values, start, penalty, max_iter)
     n_left = max_iter - best.n_iter
     # Clusters with equal shares would stay, however dear a bit is.
-    while n_left and len(best.clusters.centers) > 1:
-        joined = _settle(values, _join(best.clusters, penalty), penalty, n_left)
+    while n_left and len(best.partition.centers) > 1:
+        joined = _settle(
+            values, _merge_cheapest(best.partition, penalty), penalty, n_left
+        )
         n_left -= joined.n_iter
         if joined.cost >= best.cost:
             break
         best = joined
     labels = np.concatenate([np.repeat(*cell) for cell in best.cells])
-    return best.clusters.centers, best.place[labels]
+    return best.partition.centers, best.cluster_of[labels]
 
 
 def _settle(
-    values: _Values, start: _Clusters, penalty: float, max_iter: int
+    values: _Values, start: _Partition, penalty: float, max_iter: int
 ) -> _Settled:
     """Moves values to clusters and centers to their values until little changes."""
     last, n_iter = np.inf, 0
@@ -259,30 +264,30 @@ def _settle(
             totals = np.diff(values.sums[cuts])
             sums[:, chosen] += sizes, weight * sizes, weight * totals
             cells.append((chosen, sizes))
-        start, place = _clusters(*sums)
+        start, cluster_of = _partition(*sums)
         cost = values.energy + start.cost(penalty)
         if last - cost <= _LEAST_PROGRESS * cost or n_iter == max_iter:
-            return _Settled(cost, n_iter, start, cells, place)
+            return _Settled(cost, n_iter, start, cells, cluster_of)
         last = cost
 
 
-def _clusters(
+def _partition(
     counts: _Array, masses: _Array, totals: _Array
-) -> tuple[_Clusters, _Array]:
+) -> tuple[_Partition, _Array]:
     """Returns the clusters that have values, and where each of them is now."""
     used = np.flatnonzero(counts)
     # Two that have come to the same center are one.
     centers, joined = np.unique(totals[used] / masses[used], return_inverse=True)
-    place = np.zeros(len(counts), np.intp)
-    place[used] = joined
-    return _Clusters(
+    cluster_of = np.zeros(len(counts), np.intp)
+    cluster_of[used] = joined
+    return _Partition(
         centers, np.bincount(joined, counts[used]), np.bincount(joined, masses[used])
-    ), place
+    ), cluster_of
 
 
-def _join(clusters: _Clusters, penalty: float) -> _Clusters:
+def _merge_cheapest(partition: _Partition, penalty: float) -> _Partition:
     """Joins the two neighbours whose separation costs the most, or gains the least."""
-    centers, counts, masses = clusters
+    centers, counts, masses = partition
     together = counts[:-1] + counts[1:]
     bits = together * np.log2(together)
     bits -= counts[:-1] * np.log2(counts[:-1]) + counts[1:] * np.log2(counts[1:])
@@ -292,9 +297,9 @@ def _join(clusters: _Clusters, penalty: float) -> _Clusters:
     middle = centers[at] + share[at] * (centers[at + 1] - centers[at])
     pair = slice(at, at + 2)
     new = middle, counts[pair].sum(), masses[pair].sum()
-    joined = np.delete(clusters, at, axis=1)
+    joined = np.delete(partition, at, axis=1)
     joined[:, at] = new
-    return _Clusters(*joined)
+    return _Partition(*joined)
 
 
 def _cells(centers: _Array, costs: _Array) -> tuple[_Array, _Array]:

@@ -14,7 +14,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from deepcompress.clustering.kmeans import assign_labels, kmeans1d
+from deepcompress.clustering.kmeans import kmeans1d
+from deepcompress.clustering.labels import assign_labels
 
 __all__ = ["KMeans1D"]
 
@@ -140,7 +141,7 @@ class KMeans1D(ClusterMixin, BaseEstimator):
         array = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         if array.shape[1] != 1:
             raise ValueError(
-                f"KMeans1D clusters one feature, but X has {array.shape[1]} features: "
-                "pass one column, for example X[:, [0]]."
+                "`X` must be one column, for example `X[:, [0]]`. "
+                f"Received: X.shape={array.shape}"
             )
         return np.require(array[:, 0], requirements=("C", "A"))

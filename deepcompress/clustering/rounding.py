@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 
 
-def round_digits(array: np.ndarray, n_digits: int) -> np.ndarray:
+def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:
     """Returns the nearest floats with so many binary digits behind the leading one.
 
     All later digits of the float pattern are zero. A value halfway between two such
@@ -15,7 +15,7 @@ def round_digits(array: np.ndarray, n_digits: int) -> np.ndarray:
     Args:
         array: Floats of any shape and of a dtype with an infinity, such as float32,
             float16 or bfloat16.
-        n_digits: Binary digits behind the leading one, at least 1.
+        bits: Binary digits behind the leading one, at least 1.
 
     Returns:
         An array of the same shape and dtype.
@@ -23,10 +23,10 @@ def round_digits(array: np.ndarray, n_digits: int) -> np.ndarray:
     Example:
 
     >>> import numpy as np
-    >>> round_digits(np.array([1.3, -1.1, 0.07, 0.0], np.float32), 2)
+    >>> round_mantissa(np.array([1.3, -1.1, 0.07, 0.0], np.float32), 2)
     array([ 1.25 , -1.   ,  0.0625,  0.    ], dtype=float32)
     """
-    n_dropped = _n_digits(array.dtype) - n_digits
+    n_dropped = _n_mantissa_bits(array.dtype) - bits
     if n_dropped <= 0:
         return array
     unsigned = np.dtype(f"u{array.itemsize}")
@@ -51,6 +51,6 @@ def least_normal(dtype: np.dtype) -> float:
     return float(ml_dtypes.finfo(dtype).tiny)  # type: ignore[no-untyped-call]
 
 
-def _n_digits(dtype: np.dtype) -> int:
+def _n_mantissa_bits(dtype: np.dtype) -> int:
     """Returns the binary digits of a dtype behind the leading one."""
     return int(ml_dtypes.finfo(dtype).nmant)  # type: ignore[no-untyped-call]

@@ -1,8 +1,7 @@
 """k-means with the bits in view against slow, plain twins, and hand-made cases."""
 
+import functools
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -26,24 +25,30 @@ def objective(values, labels, entropy_weight, weights=None):
     """What is minimised, from the labels alone: the centers are the best for them."""
     values = np.asarray(values, np.float64)
     weights = np.ones(values.shape) if weights is None else np.asarray(weights)
-    mean = np.average(values, weights=weights)
-    variance = np.average((values - mean) ** 2, weights=weights)
     inertia = bits = 0.0
-    for label in np.unique(labels):
+    for label in set(labels.tolist()):
         own = labels == label
-        center = np.average(values[own], weights=weights[own])
-        inertia += (weights[own] * (values[own] - center) ** 2).sum()
-        bits -= own.sum() * np.log2(own.mean())
-    distortion = inertia / (variance * weights.sum()) if variance else 0.0
+        n_own = np.count_nonzero(own)
+        inertia += inertia_of(values[own], weights[own])
+        bits -= n_own * np.log2(n_own / len(values))
+    whole = inertia_of(values, weights)
+    distortion = inertia / whole if whole else 0.0
     return distortion + entropy_weight * bits / len(values)
 
 
+def inertia_of(values, weights):
+    """The weighted squared distances to the weighted mean."""
+    return weights @ (values - weights @ values / weights.sum()) ** 2
+
+
+@functools.cache
 def partitions(n, n_clusters):
     """Every way to label `n` values, clusters in the order of their first value."""
-    for labels in itertools.product(range(n_clusters), repeat=n):
-        first = list(dict.fromkeys(labels))
-        if first == sorted(first) and first == list(range(len(first))):
-            yield np.array(labels)
+    return [
+        np.array(labels)
+        for labels in itertools.product(range(n_clusters), repeat=n)
+        if (first := list(dict.fromkeys(labels))) == list(range(len(first)))
+    ]
 
 
 def intervals(n, n_clusters):
@@ -147,8 +152,7 @@ def test_the_objective_never_increases(rng, entropy_weight, weighted):
 
 
 def test_bits_fall_and_the_error_grows_with_their_price(rng):
-    """At the size of a large layer."""
-    values = rng.laplace(size=1_000_000).astype("float32")
+    values = rng.laplace(size=200_000).astype("float32")
     bits, errors = [], []
     for entropy_weight in (0.0, 1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0):
         centers, labels, inertia = entropy_kmeans1d(values, 32, entropy_weight)
@@ -253,21 +257,31 @@ def test_a_large_price_leaves_one_cluster(rng):
 
 @pytest.mark.parametrize("price", [-0.1, np.nan, np.inf])
 def test_a_bad_price_is_refused(price):
-    with pytest.raises(ValueError, match="`entropy_weight` must be finite"):
+    with pytest.raises(
+        ValueError, match=r"`entropy_weight` must be a number in \[0, inf\)"
+    ):
         entropy_kmeans1d([1.0, 2.0], 2, price)
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"values": []}, ValueError, "empty"),
+        ({"values": []}, ValueError, "at least one number"),
         ({"values": [1.0, np.nan]}, ValueError, "NaN"),
-        ({"n_clusters": 0}, ValueError, "at least 1"),
-        ({"n_clusters": 1.5}, TypeError, "must be an int"),
+        ({"n_clusters": 0}, ValueError, "`n_clusters` must be at least 1"),
+        ({"n_clusters": 1.5}, TypeError, "`n_clusters` must be an integer"),
         ({"max_iter": 0}, ValueError, "`max_iter` must be at least 1"),
-        ({"init": "forgy"}, ValueError, "Unknown init"),
-        ({"sample_weight": [1.0, 0.0, 2.0]}, ValueError, "must be positive"),
-        ({"sample_weight": [1.0, np.nan, 2.0]}, ValueError, "must be positive"),
+        ({"init": "forgy"}, ValueError, "`init` must be one of"),
+        (
+            {"sample_weight": [1.0, 0.0, 2.0]},
+            ValueError,
+            "must be positive.* Received: 0.0",
+        ),
+        (
+            {"sample_weight": [1.0, np.nan, 2.0]},
+            ValueError,
+            "must be positive.* Received: nan",
+        ),
         ({"sample_weight": [1.0, np.inf, 2.0]}, ValueError, "finite"),
         ({"sample_weight": [1.0, 2.0]}, ValueError, "shape"),
     ],
@@ -276,11 +290,3 @@ def test_bad_arguments_are_refused(arguments, error, message):
     good = {"values": [1.0, 2.0, 4.0], "n_clusters": 2, "entropy_weight": 0.1}
     with pytest.raises(error, match=message):
         entropy_kmeans1d(**{**good, **arguments})
-
-
-def test_the_module_is_light():
-    code = (
-        "import sys, deepcompress as dc; dc.entropy_kmeans1d([1.0, 2.0], 2, 0.1);"
-        "sys.exit(bool({'tensorflow', 'keras', 'sklearn'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
