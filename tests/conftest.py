@@ -1,4 +1,4 @@
-"""Shared by all tests: a quiet TensorFlow, hypothesis' profile, the slow marker."""
+"""Shared by all tests: a quiet TensorFlow, workers, hypothesis' profile, --slow."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from deepcompress._threads import n_processors
+
+# What a worker costs is TensorFlow: some seconds and half a GiB.
+MAX_WORKERS = 4
+
 settings.register_profile("deepcompress", deadline=None, print_blob=True)
 settings.load_profile("deepcompress")
 
@@ -23,6 +28,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--slow", action="store_true", help="also run what trains on all of MNIST"
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker for each core; none for one file, which is sooner done than they start.
+
+    `pytest -n 0` runs all the tests in this process.
+    """
+    files = {argument.partition("::")[0] for argument in config.args}
+    if len(files) == 1 and files.pop().endswith(".py"):
+        return 0
+    return min(n_processors(), MAX_WORKERS)
 
 
 def pytest_collection_modifyitems(
