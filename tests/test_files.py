@@ -2,33 +2,12 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from helpers.running import command, run_program
 
 from deepcompress._files import atomic_writer, write_npz
-
-SLOW_WRITER = """
-import sys, time
-from deepcompress._files import atomic_writer
-with atomic_writer(sys.argv[1]) as file:
-    file.write(b"new" * 1000)
-    file.flush()
-    print("half way", flush=True)
-    time.sleep(60)
-"""
-BIG_WRITER = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-from deepcompress._files import atomic_writer
-try:
-    with atomic_writer(sys.argv[1]) as file:
-        file.write(b"new" * 10_000)
-except OSError as error:
-    print(error.errno)
-"""
 
 
 @pytest.fixture
@@ -55,9 +34,7 @@ def test_an_error_leaves_the_old_file_alone(target):
 
 
 def test_a_kill_leaves_the_old_file_alone(target):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_WRITER, str(target)], stdout=subprocess.PIPE
-    )
+    process = subprocess.Popen(command("write_slowly", target), stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"half way\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -66,13 +43,9 @@ def test_a_kill_leaves_the_old_file_alone(target):
 
 
 def test_a_full_disk_leaves_the_old_file_alone(target):
-    result = subprocess.run(
-        [sys.executable, "-c", BIG_WRITER, str(target)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(result.stdout) == errno.EFBIG
+    ended = run_program("write_too_much", target)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) == errno.EFBIG
     assert target.read_bytes() == b"old"
     assert list(target.parent.iterdir()) == [target]
 

@@ -137,5 +137,8 @@ def test_the_kernels_refuse_what_does_not_fit():
 
 
 def test_the_room_is_light():
-    loaded = run_program("cluster_numbers").stdout.split()
+    ended = run_program("cluster_numbers")
+    assert ended.returncode == 0, ended.stderr
+    loaded = ended.stdout.split()
+    assert "deepcompress.clustering.entropy" in loaded
     assert not {"tensorflow", "keras", "sklearn"} & set(loaded)

@@ -1,12 +1,11 @@
 import json
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from helpers.nets import dense_net
+from helpers.running import run_program
 
 import deepcompress as dc
 from deepcompress.commands.cli import main
@@ -74,15 +73,6 @@ def test_extract_gives_every_weight_back(suffix, model, path, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.dcz", out.name]
 
 
-WITHOUT_KERAS = """
-import sys
-for name in ("tensorflow", "keras", "jax", "torch"):
-    sys.modules[name] = None
-from deepcompress.commands.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 @pytest.mark.parametrize("command", ["inspect", "extract", "compress"])
 def test_what_makes_no_model_needs_no_tensorflow(command, model, path, tmp_path):
     arguments = [command, path]
@@ -91,13 +81,8 @@ def test_what_makes_no_model_needs_no_tensorflow(command, model, path, tmp_path)
     if command == "compress":
         model.save_weights(tmp_path / "in.weights.h5")
         arguments = [command, tmp_path / "in.weights.h5", tmp_path / "out.dcz"]
-    result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_KERAS, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (result.returncode, result.stderr) == (0, "")
+    ended = run_program("command_without_keras", *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("suffix", ["keras", "weights.h5", "h5"])
