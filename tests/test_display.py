@@ -1,6 +1,15 @@
 import pytest
+from rich.table import Table
 
-from deepcompress._display import Shown, as_html, as_text, new_figure, new_table
+import deepcompress as dc
+from deepcompress._display import (
+    Shown,
+    as_html,
+    as_text,
+    new_figure,
+    new_table,
+    settings,
+)
 
 
 class Sizes(Shown):
@@ -50,3 +59,26 @@ def test_columns_of_names_are_on_the_left():
 def test_a_figure_has_the_size_asked_for():
     pytest.importorskip("matplotlib")
     assert new_figure((3, 2)).get_size_inches().tolist() == [3, 2]
+
+
+def test_a_table_is_plain_text_without_blanks_at_the_ends():
+    table = Table("name", "size", box=None)
+    table.add_row("[bold]hidden[/bold]", "20")
+    lines = as_text(table).splitlines()
+    assert [line.split() for line in lines] == [["name", "size"], ["hidden", "20"]]
+    assert all(line == line.rstrip() for line in lines)
+    assert "\x1b" not in as_text(table)
+
+
+def test_settings_are_the_call_that_makes_the_same():
+    sharing = dc.WeightSharingQuantizer({"conv*": 8, "*": 5}, init="optimal", verbose=1)
+    again = eval(
+        settings(sharing), {"WeightSharingQuantizer": dc.WeightSharingQuantizer}
+    )
+    assert settings(again) == settings(sharing)
+    assert again.bits == sharing.bits
+    assert (again.init, again.verbose) == ("optimal", 1)
+
+
+def test_what_is_as_by_default_is_left_out():
+    assert settings(dc.PruningCallback(0.5)) == "PruningCallback(schedule=0.5)"

@@ -1,5 +1,7 @@
 """The options of weight sharing: biases, few digits, bits in view, curvature."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -22,8 +24,23 @@ from deepcompress.network.moments import second_moments
 def trained(sparsity=0.5, **arguments):
     """A pruned net with biases that are not zero, and its optimizer."""
     model = dense_net(**arguments)
-    fit(model, dc.PruningCallback(sparsity), epochs=2)
+    if arguments:
+        fit(model, dc.PruningCallback(sparsity), epochs=2)
+        return model
+    weights, state = as_adam_leaves_it(sparsity)
+    model.set_weights(weights)
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, state, strict=True):
+        variable.assign(value)
     return model
+
+
+@functools.cache
+def as_adam_leaves_it(sparsity):
+    """The weights of the pruned net and the state of its optimizer: trained once."""
+    model = dense_net()
+    fit(model, dc.PruningCallback(sparsity), epochs=2)
+    return model.get_weights(), [v.numpy() for v in model.optimizer.variables]
 
 
 def bias(model, name):

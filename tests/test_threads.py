@@ -1,9 +1,10 @@
 import threading
 import weakref
+from concurrent.futures import Future
 
 import pytest
 
-from deepcompress._threads import each_when_ready, map_in_threads
+from deepcompress._threads import each_when_ready, map_in_threads, n_processors
 
 
 class Result:
@@ -64,3 +65,29 @@ def test_what_has_been_yielded_is_not_kept():
 def test_an_error_is_raised():
     with pytest.raises(ZeroDivisionError):
         list(each_when_ready(lambda item: 1 // item, [3, 2, 0, 1], n_threads=2))
+
+
+def test_there_is_a_processor():
+    assert n_processors() >= 1
+
+
+def test_one_thread_is_this_one():
+    here = threading.get_ident()
+    assert map_in_threads(lambda _: threading.get_ident(), [1, 2, 3], 1) == [here] * 3
+    assert map_in_threads(lambda _: threading.get_ident(), [1], 8) == [here]
+
+
+def test_threads_work_at_the_same_time():
+    second_came = Future()
+
+    def meet(item):
+        if item == "second":
+            second_came.set_result("seen")
+        return second_came.result(timeout=60)
+
+    assert map_in_threads(meet, ["first", "second"], 2) == ["seen", "seen"]
+
+
+def test_an_error_of_one_item_is_that_of_all():
+    with pytest.raises(ZeroDivisionError):
+        map_in_threads(lambda x: 1 / x, [1, 0, 2], 2)
