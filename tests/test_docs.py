@@ -21,7 +21,6 @@ PUBLIC = [(name, getattr(dc, name)) for name in dc.__all__ if name != "__version
 DOCUMENTED = [(name, value) for name, value in PUBLIC if callable(value)]
 for package in (dc.models, dc.importers):
     DOCUMENTED += [(name, getattr(package, name)) for name in package.__all__]
-# Nobody makes or calls these in their own code.
 
 
 def blocks(path, language):

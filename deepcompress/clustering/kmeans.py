@@ -48,6 +48,13 @@ class KMeans1DResult(NamedTuple):
         labels: The index of the center of each value, the nearest as a rule, in the
             shape of the values and the smallest unsigned dtype that holds it.
         inertia: The sum of the (weighted) squared distances to the centers.
+
+    Example:
+
+    >>> from deepcompress import kmeans1d
+    >>> result = kmeans1d([1.0, 9.5, 1.5, 2.0, 8.5], n_clusters=2)
+    >>> result.centers[result.labels]
+    array([1.5, 9. , 1.5, 1.5, 9. ])
     """
 
     centers: _Array
@@ -124,7 +131,7 @@ def kmeans1d(
     Example:
 
     >>> import numpy as np
-    >>> from deepcompress.clustering.kmeans import kmeans1d
+    >>> from deepcompress import kmeans1d
     >>> centers, labels, inertia = kmeans1d([1.0, 9.5, 1.5, 2.0, 8.5], n_clusters=2)
     >>> centers
     array([1.5, 9. ])
