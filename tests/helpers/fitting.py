@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from helpers.nets import BACKEND, kernels, regression
+import deepcompress as dc
+from helpers.nets import BACKEND, dense_net, kernels, regression, zeros
 
 
 class Recorder(keras.callbacks.Callback):
@@ -23,6 +24,19 @@ def fit(model, *callbacks, epochs=2, **arguments):
     return model.fit(
         x, y, epochs=epochs, verbose=0, callbacks=list(callbacks), **arguments
     )
+
+
+def fit_with_backup(folder, *callbacks):
+    """Five epochs of pruning that go on from what is in a folder.
+
+    Returns:
+        The sparsities in the logs, and the zeros of each kernel afterwards.
+    """
+    model = dense_net()
+    pruning = dc.PruningCallback(dc.PolynomialDecay(0.9, end=0.8, frequency=1))
+    backup = keras.callbacks.BackupAndRestore(folder)
+    history = fit(model, pruning, backup, *callbacks, epochs=5)
+    return history.history["sparsity"], [*map(zeros, kernels(model).values())]
 
 
 def reference_step(weights, x, y, rate):
