@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from deepcompress._display import as_text, new_figure
+from deepcompress._progress import say
 from deepcompress.clustering.clusters import Init
 from deepcompress.network.variables import choose
 from deepcompress.pruning.callback import prune
@@ -129,6 +130,7 @@ def sensitivity(
     bits: Iterable[int] = (1, 2, 3, 4, 5),
     init: Init = "linear",
     layers: str | Iterable[str] | None = None,
+    sample_weight: Any = None,
     batch_size: int | None = None,
     verbose: int = 0,
 ) -> Sensitivity:
@@ -151,6 +153,8 @@ def sensitivity(
             `"linear"`.
         layers: A pattern or several; other layers are left out. Defaults to `None`:
             every layer.
+        sample_weight: What each sample counts in the loss and in weighted metrics, as
+            `model.evaluate` takes it. Defaults to `None`: all count the same.
         batch_size: Samples of a batch. Defaults to `None`: what Keras takes.
         verbose: `1` prints every measurement. Defaults to `0`.
 
@@ -183,17 +187,22 @@ def sensitivity(
 
     def evaluate() -> dict[str, float]:
         result = model.evaluate(
-            x, y, batch_size=batch_size, verbose=0, return_dict=True
+            x,
+            y,
+            sample_weight=sample_weight,
+            batch_size=batch_size,
+            verbose=0,
+            return_dict=True,
         )
         return {name: float(value) for name, value in result.items()}
 
     chosen = [named for named, _ in choose(model, None, layers)]
+    trials = [("sparsity", s) for s in sparsities] + [("bits", b) for b in bits]
     baseline = evaluate()
     points = []
     for layer in dict.fromkeys(named.layer for named in chosen):
         own = [named.variable for named in chosen if named.layer == layer]
         before = [variable.numpy() for variable in own]
-        trials = [("sparsity", s) for s in sparsities] + [("bits", b) for b in bits]
         for kind, setting in trials:
             try:
                 if kind == "sparsity":
@@ -206,5 +215,5 @@ def sensitivity(
                 for variable, value in zip(own, before, strict=True):
                     variable.assign(value)
             if verbose:
-                print(points[-1])
+                say(str(points[-1]))
     return Sensitivity(baseline, points)

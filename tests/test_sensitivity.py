@@ -47,6 +47,35 @@ def test_a_point_is_what_the_changed_model_evaluates_to():
     assert point.metrics["loss"] == pytest.approx(model.evaluate(x, y, verbose=0))
 
 
+def test_samples_count_as_they_are_weighed():
+    model = trained()
+    x, y = regression()
+    weight = np.linspace(0, 1, len(x)).astype("float32")
+    settings = {"sparsities": [0.7], "bits": [2], "layers": "out"}
+    result = dc.sensitivity(model, x, y, sample_weight=weight, **settings)
+    weighted = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    assert result.baseline["loss"] == pytest.approx(weighted)
+    assert weighted != pytest.approx(model.evaluate(x, y, verbose=0))
+    pruned, shared = result.points
+    before = model.get_weights()
+    dc.prune(model, 0.7, layers="out")
+    found = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    assert pruned.metrics["loss"] == pytest.approx(found)
+    model.set_weights(before)
+    dc.WeightSharingQuantizer(2, layers="out").quantize(model)
+    found = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    assert shared.metrics["loss"] == pytest.approx(found)
+
+
+def test_settings_may_be_read_once():
+    settings = {"sparsities": [0.5, 0.9], "bits": [2], "layers": ["hidden", "out"]}
+    model = trained()
+    from_lists = dc.sensitivity(model, *regression(), **settings)
+    once = {name: iter(value) for name, value in settings.items()}
+    assert dc.sensitivity(model, *regression(), **once).points == from_lists.points
+    assert len(from_lists.points) == 6
+
+
 def test_the_weights_come_back_after_an_error():
     model = trained()
     before = kernels(model)
