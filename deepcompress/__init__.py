@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from deepcompress.saving.serializer import HuffmanSerializer as HuffmanSerializer
     from deepcompress.saving.serializer import load_model as load_model
     from deepcompress.search.compress import compress as compress
-    from deepcompress.search.result import Budget as Budget
-    from deepcompress.search.result import CompressionPoint as CompressionPoint
     from deepcompress.search.result import CompressionResult as CompressionResult
+    from deepcompress.search.state import Budget as Budget
+    from deepcompress.search.state import CompressionPoint as CompressionPoint
     from deepcompress.sensitivity import Sensitivity as Sensitivity
     from deepcompress.sensitivity import SensitivityPoint as SensitivityPoint
     from deepcompress.sensitivity import sensitivity as sensitivity
@@ -57,7 +57,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "pruning.schedules": ["ConstantSparsity", "PolynomialDecay", "PruningSchedule"],
         "saving.serializer": ["HuffmanSerializer", "load_model"],
         "search.compress": ["compress"],
-        "search.result": ["Budget", "CompressionPoint", "CompressionResult"],
+        "search.result": ["CompressionResult"],
+        "search.state": ["Budget", "CompressionPoint"],
         "sensitivity": ["Sensitivity", "SensitivityPoint", "sensitivity"],
         "sharing": ["WeightSharingQuantizer"],
         "shrinking.shrink": ["shrink"],

@@ -12,7 +12,7 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-class Stages(AbstractContextManager["Stages"]):
+class Bars(AbstractContextManager["Bars"]):
     """Bars, one below the other, each for a training.
 
     Args:
@@ -33,25 +33,23 @@ class Stages(AbstractContextManager["Stages"]):
             disable=not self.is_live,
         )
 
-    def __enter__(self) -> "Stages":
+    def __enter__(self) -> "Bars":
         self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def add(self, name: str, epochs: int) -> "Stage":
+    def add(self, name: str, epochs: int) -> "Bar":
         """Returns a new bar."""
-        return Stage(self, self._progress, name, epochs)
+        return Bar(self, self._progress, name, epochs)
 
 
-class Stage:
+class Bar:
     """One bar."""
 
-    def __init__(
-        self, stages: Stages, progress: Progress, name: str, epochs: int
-    ) -> None:
-        self._stages = stages
+    def __init__(self, bars: Bars, progress: Progress, name: str, epochs: int) -> None:
+        self._bars = bars
         self._progress = progress
         self._name = name
         self._epochs = epochs
@@ -61,10 +59,14 @@ class Stage:
         """Moves the bar to an epoch."""
         self._progress.update(self._task, completed=epoch, state=state)
 
+    def end(self, state: str) -> None:
+        """Moves the bar to its end, and says what came of it."""
+        self.say(self._epochs, state)
+
     def say(self, epoch: int, state: str) -> None:
         """Moves the bar, or prints a line where there are no bars."""
         self.move(epoch, state)
-        if not self._stages.is_live:
-            self._stages.console.print(
+        if not self._bars.is_live:
+            self._bars.console.print(
                 f"{self._name} {epoch}/{self._epochs}: {state}", soft_wrap=True
             )

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from deepcompress._progress import Stages
+from deepcompress._progress import Bars
 from deepcompress.commands.recipes import SETTINGS, DemoSettings
 from deepcompress.dcz.report import CompressionReport
 from deepcompress.models import Digits, load_digits
@@ -55,16 +55,14 @@ def run(
 
     keras.utils.set_random_seed(seed)
     model = settings.build()
-    with Stages(console) as stages:
-        settings.train(
-            model, digits, [_shown_by(stages, "train", settings.dense_epochs)]
-        )
+    with Bars(console) as bars:
+        settings.train(model, digits, [_shown_by(bars, "train", settings.dense_epochs)])
         dense_accuracy = _accuracy(model, digits)
         settings.prune(
-            model, digits, [_shown_by(stages, "prune", settings.pruning_epochs)]
+            model, digits, [_shown_by(bars, "prune", settings.pruning_epochs)]
         )
         settings.share(
-            model, digits, [_shown_by(stages, "share", settings.sharing_epochs)]
+            model, digits, [_shown_by(bars, "share", settings.sharing_epochs)]
         )
     report = HuffmanSerializer().save(model, path)
     seconds = time.perf_counter() - begin
@@ -85,15 +83,15 @@ def run(
     return report
 
 
-def _shown_by(stages: Stages, name: str, epochs: int) -> keras.callbacks.Callback:
+def _shown_by(bars: Bars, name: str, epochs: int) -> keras.callbacks.Callback:
     """Returns the callback that moves a new bar."""
-    stage = stages.add(name, epochs)
+    bar = bars.add(name, epochs)
 
     def show(epoch: int, logs: dict[str, Any]) -> None:
         state = f"validation accuracy {logs['val_accuracy']:.2%}"
         if "sparsity" in logs:
             state += f", sparsity {logs['sparsity']:.1%}"
-        stage.say(epoch + 1, state)
+        bar.say(epoch + 1, state)
 
     return keras.callbacks.LambdaCallback(on_epoch_end=show)
 

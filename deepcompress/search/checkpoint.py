@@ -1,82 +1,77 @@
-"""The state of a search in a folder, so that a killed one goes on."""
+"""A search in a folder, so that a killed one goes on."""
 
+import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import keras
 
 from deepcompress._files import atomic_writer
-from deepcompress.search.result import CompressionPoint
+from deepcompress.saving.serializer import HuffmanSerializer
+from deepcompress.search.state import CompressionPoint, State
 
 _STATE = "state.json"
+_DENSE = "dense.dcz"
 
 
-@dataclass
-class State:
-    """All that a search knows.
+class Kept(NamedTuple):
+    """What a search goes on from.
 
-    Attributes:
-        net: The file of the sparsest net that was within the budget, not shared.
-        n_good: Its weights.
-        n_bad: The most weights that were too few, or `None`.
-        used: Which part of the budget that net takes once it is shared.
-        curve: The points measured.
-        best: The index of the best point.
-        data: Its file.
-        bits: Bits by the path of the layer, as last chosen.
-        n_levels: Levels that were tried.
-        seconds: Seconds spent.
-        overhead: Seconds of a level that are no training, as last measured.
-        rate_factor: The share of the learning rate that is left after trainings that
-            diverged.
+    Args:
+        state: What it knows.
+        net: The sparsest net that was within the budget, not shared.
+        data: The best file; empty before the first one.
     """
 
-    net: bytes
-    n_good: int
-    n_bad: int | None = None
-    used: float = 0.0
-    curve: list[CompressionPoint] = field(default_factory=list)
-    best: int = 0
-    data: bytes = b""
-    bits: dict[str, int] = field(default_factory=dict)
-    n_levels: int = 0
-    seconds: float = 0.0
-    overhead: float = 0.0
-    rate_factor: float = 1.0
+    state: State
+    net: keras.Model
+    data: bytes
 
 
 class Checkpoint:
-    """Keeps a `State` in a folder.
+    """Keeps a search in a folder.
 
     A state is one JSON file, which replaces the one before it when all that it names
     has been written.
 
     Args:
         folder: The folder, which is made if need be; `None` keeps nothing.
+        model: The model that is compressed.
         settings: What the search was asked for, as JSON has it. A folder of another
             search is refused.
 
     Raises:
-        ValueError: The folder holds another search.
+        ValueError: The folder holds another search, or one of another model.
 
     Example:
 
-    >>> import tempfile
+    >>> import keras, tempfile
+    >>> from deepcompress.saving.serializer import HuffmanSerializer
+    >>> net = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Checkpoint(folder, {"seed": 0}).save(State(b"net", 100))
-    ...     Checkpoint(folder, {"seed": 0}).load().n_good
-    100
+    ...     Checkpoint(folder, net, {"seed": 0}).save(Kept(State(32), net, b""))
+    ...     kept = Checkpoint(folder, net, {"seed": 0}).load(HuffmanSerializer().loads)
+    >>> kept.state.n_good
+    32
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str] | None, settings: dict[str, Any]
+        self,
+        folder: str | os.PathLike[str] | None,
+        model: keras.Model,
+        settings: dict[str, Any],
     ) -> None:
         self._folder = None if folder is None else Path(folder)
-        self._settings = json.loads(json.dumps(settings))
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._dense = HuffmanSerializer().dumps(model)
+        settings = {"model": hashlib.sha256(self._dense).hexdigest(), **settings}
+        self._settings = json.loads(json.dumps(settings))
         found = self._read()
         if found is None:
             return
@@ -90,45 +85,50 @@ class Checkpoint:
             raise ValueError(
                 f"The checkpoint {os.fspath(self._folder)!r} is of a call with other "
                 f"arguments ({'; '.join(differing)}). Give it another folder, or the "
-                "arguments from before; the model from before is in its `dense.dcz`."
+                f"arguments from before; the model from before is in its `{_DENSE}`."
             )
 
-    def load(self) -> State | None:
-        """Returns the state in the folder, or `None` where there is none."""
+    def load(self, read: Callable[[bytes], keras.Model]) -> Kept | None:
+        """Returns what the folder holds, or `None` where that is nothing.
+
+        Args:
+            read: Makes a model of the bytes of its file.
+        """
         found = None if self._folder is None else self._read()
         if found is None or self._folder is None:
             return None
-        files = {
-            name: (self._folder / file).read_bytes()
-            for name, file in found["files"].items()
-        }
+        net, data = (
+            (self._folder / found["files"][name]).read_bytes()
+            for name in ("net", "data")
+        )
         curve = [CompressionPoint(**point) for point in found["state"].pop("curve")]
-        return State(**found["state"], curve=curve, **files)
+        return Kept(State(**found["state"], curve=curve), read(net), data)
 
-    def save(self, state: State) -> None:
-        """Writes a state."""
+    def save(self, kept: Kept) -> None:
+        """Writes what a search goes on from."""
         if self._folder is None:
             return
-        files = {
-            "net": f"net-{state.n_levels}.dcz",
-            "data": f"best-{state.n_levels}.dcz",
+        # The model comes first: a state without it could not say what it is of.
+        if not (self._folder / _STATE).exists():
+            self._write(_DENSE, self._dense)
+        number = kept.state.n_levels
+        files = {"net": f"net-{number}.dcz", "data": f"best-{number}.dcz"}
+        self._write(files["net"], HuffmanSerializer().dumps(kept.net))
+        self._write(files["data"], kept.data)
+        content = {
+            "settings": self._settings,
+            "files": files,
+            "state": asdict(kept.state),
         }
-        for name, file in files.items():
-            self.write(file, getattr(state, name))
-        plain = asdict(state)
-        for name in files:
-            del plain[name]
-        content = {"settings": self._settings, "files": files, "state": plain}
-        self.write(_STATE, json.dumps(content, indent=1).encode())
+        self._write(_STATE, json.dumps(content, indent=1).encode())
         for old in [*self._folder.glob("net-*.dcz"), *self._folder.glob("best-*.dcz")]:
             if old.name not in files.values():
                 old.unlink()
 
-    def write(self, name: str, data: bytes) -> None:
-        """Writes a file of the folder."""
-        if self._folder is not None:
-            with atomic_writer(self._folder / name) as file:
-                file.write(data)
+    def _write(self, name: str, data: bytes) -> None:
+        assert self._folder is not None
+        with atomic_writer(self._folder / name) as file:
+            file.write(data)
 
     def _read(self) -> dict[str, Any] | None:
         assert self._folder is not None

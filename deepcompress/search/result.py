@@ -1,10 +1,9 @@
 """What `compress` found: the best file, its model, and the curve that led there."""
 
 import html
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -16,93 +15,7 @@ from deepcompress._display import as_text, new_figure
 from deepcompress._files import atomic_writer
 from deepcompress.dcz.container import read
 from deepcompress.dcz.report import CompressionReport
-
-
-@dataclass(frozen=True)
-class CompressionPoint:
-    """One file that was written and measured.
-
-    Attributes:
-        size: Bytes of the file.
-        ratio: How many times smaller it is than the weights of the model given.
-        value: The quantity that the budget is for, on the validation data.
-        is_accurate: Whether the value is within the budget.
-        n_weights: Weights of kernels and embeddings that are not zero.
-        bits: Bits of a code by the path of the layer.
-        coder: The entropy coder.
-        epochs: Epochs of training since the point before on this way.
-        seconds: Seconds since the beginning.
-        metrics: All that `model.evaluate` returned, by name.
-
-    Example:
-
-    >>> point = CompressionPoint(
-    ...     size=1000,
-    ...     ratio=40.0,
-    ...     value=0.9,
-    ...     is_accurate=True,
-    ...     n_weights=700,
-    ...     bits={"dense": 4},
-    ...     coder="context",
-    ...     epochs=1.0,
-    ...     seconds=2.0,
-    ...     metrics={"accuracy": 0.9},
-    ... )
-    >>> point.ratio
-    40.0
-    """
-
-    size: int
-    ratio: float
-    value: float
-    is_accurate: bool
-    n_weights: int
-    bits: dict[str, int]
-    coder: str
-    epochs: float
-    seconds: float
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a file must keep to.
-
-    Attributes:
-        monitor: The name of the quantity that may drop.
-        baseline: Its value for the model given.
-        bound: The worst value allowed; above the baseline where less is better.
-        target_ratio: How many times smaller the file is to be, or `None`: as small as
-            can be.
-        is_less_better: Whether less of the quantity is better, as of a loss.
-    """
-
-    monitor: str
-    baseline: float
-    bound: float
-    target_ratio: float | None = None
-    is_less_better: bool = False
-
-    def used(self, value: float) -> float:
-        """Returns which part of the drop that is allowed a value takes."""
-        drop, allowed = self.baseline - value, self.baseline - self.bound
-        if self.is_less_better:
-            drop, allowed = -drop, -allowed
-        # A metric is a float32.
-        drop -= 1e-6 * max(1.0, abs(self.baseline))
-        if not math.isfinite(drop):
-            return math.inf
-        if drop <= 0:
-            return 0.0
-        return drop / allowed if allowed > 0 else math.inf
-
-    def is_accurate(self, value: float) -> bool:
-        """Whether a value is within the bound."""
-        return self.used(value) <= 1.0
-
-    def is_met(self, point: CompressionPoint) -> bool:
-        """Whether a file keeps to everything."""
-        return point.is_accurate and point.ratio >= (self.target_ratio or 0)
+from deepcompress.search.state import Budget, CompressionPoint
 
 
 class CompressionResult:
@@ -112,7 +25,7 @@ class CompressionResult:
         data: The file.
         model: The model in the file.
         curve: Every point measured, in this order.
-        best: The index of the file's point.
+        best_index: The index of the file's point in the curve.
         budget: What was asked for.
 
     Example:
@@ -143,13 +56,13 @@ class CompressionResult:
         data: bytes,
         model: keras.Model,
         curve: Sequence[CompressionPoint],
-        best: int,
+        best_index: int,
         budget: Budget,
     ) -> None:
         self.data = data
         self.model = model
         self.curve = list(curve)
-        self.best = self.curve[best]
+        self.best = self.curve[best_index]
         self.budget = budget
 
     @property

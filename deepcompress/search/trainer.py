@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from deepcompress.network.internals import compiled_with, flatten_layers, learning_rate
 from deepcompress.network.moments import optimizers
+from deepcompress.network.variables import finalize
 from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.search.distilling import distiller
 from deepcompress.shrinking.shrink import own_objects
@@ -24,9 +26,19 @@ _LIKE_ADAM = (
     keras.optimizers.Nadam,
     keras.optimizers.RMSprop,
 )
-# Steps at a rate that rises, in which the second moments of the gradients settle.
+# The rate rises from a part of itself, so that the second moments of the gradients
+# settle, for so many steps or, in a short training, for so large a part of it.
 _WARM_UP = 200
+_WARM_UP_PART = 0.1
+_WARM_UP_RATE = 0.3
+# It then falls to a part of itself: what is left of the noise of steps goes, and the
+# last steps still count.
+_LAST_RATE = 0.03
+# Enough steps to tell how long one takes, at a rate that can do no harm.
 _PROBE_STEPS = 20
+_PROBE_RATE = 0.1
+# A batch is larger where no gradients have to be kept.
+_EVALUATION_BATCHES = 4
 # What shrinking and sharing leave alone; the end and the order of data.
 _QUIET = (
     "Left alone",
@@ -61,9 +73,8 @@ class Copier:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        layers = list(model._flatten_layers())
-        compiled_with = list(model._compile_config.config.values())
-        parts = [*layers, *keras.tree.flatten(compiled_with)]
+        layers = list(flatten_layers(model))
+        parts = [*layers, *keras.tree.flatten(list(compiled_with(model).values()))]
         for layer in layers:
             parts += vars(layer).values()
         self._own = own_objects(parts)
@@ -72,8 +83,15 @@ class Copier:
         self._compile_config = model.get_compile_config()
 
     def copy(self, model: keras.Model) -> keras.Model:
-        """Returns a model with the same weights, compiled like the first one."""
-        return self.load(HuffmanSerializer().dumps(model))
+        """Returns a model with the same weights, compiled as it is."""
+        copy = keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(model),
+            custom_objects=self._own,
+            safe_mode=self._is_safe,
+        )
+        copy.set_weights(model.get_weights())
+        finalize(copy)
+        return copy
 
     def load(self, data: bytes) -> keras.Model:
         """Returns the model of a file."""
@@ -97,6 +115,7 @@ class Trainer:
         batch_size: Samples of a batch of arrays; `None` for 64.
         teacher: The model to learn the outputs of, or `None`.
         copier: Compiles nets as the user's was.
+        now: Reads a clock. Defaults to `time.monotonic`.
     """
 
     def __init__(
@@ -108,19 +127,21 @@ class Trainer:
         batch_size: int | None,
         teacher: keras.Model | None,
         copier: Copier,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         size = batch_size or _BATCH_SIZE
         self._train = _arguments("train", _of_known_length(train), size)
-        self._validation = _arguments("validation_data", validation_data, 4 * size)
-        config = model._compile_config.config
+        self._validation = _arguments(
+            "validation_data", validation_data, _EVALUATION_BATCHES * size
+        )
+        config = compiled_with(model)
         self._options = {name: config[name] for name in ("jit_compile", "run_eagerly")}
         self._loss = config["loss"]
         self._loss_weights = config["loss_weights"]
         self._teacher = None if _has_sample_weights(train) else teacher
         self._copier = copier
         self._rate = _rate(model)
-        #: The share of the rate that is left after trainings that diverged.
-        self.rate_factor = 1.0
+        self._now = now
         #: Seconds of a step, as last measured, and steps of an epoch.
         self.step_seconds = math.inf
         self.n_steps = 1
@@ -148,15 +169,15 @@ class Trainer:
             model: The model, which is changed.
             seconds: The longest time, but for one step.
         """
-        clock = Clock(seconds, n_steps=_PROBE_STEPS)
+        timer = Timer(seconds, n_steps=_PROBE_STEPS, now=self._now)
         with _named("train"):
-            self._fit(model, 1, 0.1, clock, None)
-        if clock.n_steps_of_epoch is None:
+            self._fit(model, 1, _PROBE_RATE, timer, None)
+        if timer.n_steps_of_epoch is None:
             raise ValueError(
                 "`train` does not say how many batches it has. Give it a length, for "
                 "example by `dataset.take(n)`."
             )
-        self.n_steps = clock.n_steps_of_epoch
+        self.n_steps = timer.n_steps_of_epoch
 
     def fit(
         self,
@@ -184,16 +205,16 @@ class Trainer:
         Raises:
             DivergedError: The loss became NaN or infinite.
         """
-        clock = Clock(seconds, show=show)
-        self._fit(model, epochs, rate, clock, callback)
-        return Fit(clock.n_done / self.n_steps, clock.n_done * self.step_seconds)
+        timer = Timer(seconds, show=show, now=self._now)
+        self._fit(model, epochs, rate, timer, callback)
+        return Fit(timer.n_done / self.n_steps, timer.n_done * self.step_seconds)
 
     def _fit(
         self,
         model: keras.Model,
         epochs: int,
         rate: float,
-        clock: "Clock",
+        timer: "Timer",
         callback: keras.callbacks.Callback | None,
     ) -> None:
         target, loss, loss_weights = model, self._loss, self._loss_weights
@@ -206,7 +227,7 @@ class Trainer:
         optimizer = keras.optimizers.Adam(self._schedule(rate, epochs * self.n_steps))
         options = {} if loss_weights is None else {"loss_weights": loss_weights}
         target.compile(optimizer, loss=loss, **options, **self._options)
-        callbacks = [clock] if callback is None else [clock, callback]
+        callbacks = [timer] if callback is None else [timer, callback]
         try:
             with quiet():
                 target.fit(**self._train, epochs=epochs, verbose=0, callbacks=callbacks)
@@ -217,28 +238,29 @@ class Trainer:
         _check_finite(model)
         if target is model:
             self._copier.compile(model)
-        if clock.step_seconds is not None:
-            self.step_seconds = clock.step_seconds
+        if timer.step_seconds is not None:
+            self.step_seconds = timer.step_seconds
 
     def _schedule(self, factor: float, n_steps: int) -> Any:
-        rate = self._rate * factor * self.rate_factor
-        warm_up = min(_WARM_UP, n_steps // 10)
+        rate = self._rate * factor
+        warm_up = min(_WARM_UP, int(_WARM_UP_PART * n_steps))
         return keras.optimizers.schedules.CosineDecay(
-            0.3 * rate,
+            _WARM_UP_RATE * rate,
             max(1, n_steps - warm_up),
-            alpha=0.03,
+            alpha=_LAST_RATE,
             warmup_target=rate if warm_up else None,
             warmup_steps=warm_up,
         )
 
 
-class Clock(keras.callbacks.Callback):
+class Timer(keras.callbacks.Callback):
     """Measures the steps of a training, and stops it when its time is up.
 
     Args:
         seconds: The time that it has.
         n_steps: After how many steps to stop, or `None`.
         show: Is told of each epoch that is done.
+        now: Reads a clock. Defaults to `time.monotonic`.
     """
 
     def __init__(
@@ -247,9 +269,11 @@ class Clock(keras.callbacks.Callback):
         *,
         n_steps: int | None = None,
         show: Callable[[int], None] = lambda epoch: None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self._end = time.monotonic() + seconds
+        self._now = now
+        self._end = now() + seconds
         self._n_steps = n_steps
         self._show = show
         self._first: float | None = None
@@ -272,7 +296,7 @@ class Clock(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Notes the time of a step."""
-        self._last = time.monotonic()
+        self._last = self._now()
         if self._first is None:
             self._first = self._last
         self.n_done += 1
@@ -345,8 +369,9 @@ def _check_finite(model: keras.Model) -> None:
 def _rate(model: keras.Model) -> float:
     """Returns the user's learning rate where it is one for Adam and its kin."""
     optimizer = optimizers(model)[-1]
-    rate = optimizer._learning_rate
-    is_schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+    is_schedule = isinstance(
+        learning_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule
+    )
     if is_schedule or not isinstance(optimizer, _LIKE_ADAM):
         return _RATE
     return float(optimizer.learning_rate)

@@ -1,10 +1,16 @@
-"""A net that a search takes seconds for."""
+"""A net that a search takes seconds for, and what a search knows without a net."""
+
+import itertools
 
 import keras
 import numpy as np
 from keras import layers
 
 import deepcompress as dc
+from deepcompress.search.level import Levels, Stopwatch
+from deepcompress.search.policy import Policy
+from deepcompress.search.state import CompressionPoint, State
+from deepcompress.search.trainer import Copier, Trainer
 
 
 def blobs(n=600, seed=0):
@@ -34,8 +40,57 @@ def classifier(activation=None, *, normalize=False):
 def compress(model, **arguments):
     arguments = {
         "max_accuracy_drop": 0.05,
-        "time_budget": 15,
+        "time_budget": 8,
         "verbose": 0,
         **arguments,
     }
     return dc.compress(model, blobs(), blobs(300, seed=2), **arguments)
+
+
+def ticking(seconds=0.001):
+    """A clock that goes on by being looked at: as fast on every machine."""
+    return itertools.count(0.0, seconds).__next__
+
+
+def levels_of(
+    model, budget, *, time_budget=100.0, validation=None, is_trained=True, **settings
+):
+    """What does the levels of a search, on a clock that ticks."""
+    keras.utils.set_random_seed(0)
+    now = ticking()
+    copier = Copier(model)
+    teacher = copier.copy(model)
+    trainer = Trainer(
+        teacher,
+        blobs(),
+        blobs(300, seed=2) if validation is None else validation,
+        batch_size=None,
+        teacher=teacher,
+        copier=copier,
+        now=now,
+    )
+    if is_trained:
+        trainer.probe(copier.copy(model), 1.0)
+    return Levels(
+        trainer,
+        copier,
+        Policy(budget, **settings),
+        Stopwatch(time_budget, now=now),
+        coders=["huffman", "context"],
+        dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
+    )
+
+
+def point(**values):
+    """One that was measured, within the budget unless it is said otherwise."""
+    usual = {
+        "size": 100, "ratio": 2.0, "value": 0.9, "is_accurate": True, "n_weights": 10,
+        "bits": {"wide": 5}, "coder": "context", "epochs": 1.0, "seconds": 2.0,
+        "metrics": {"accuracy": 0.9},
+    }  # fmt: skip
+    return CompressionPoint(**{**usual, **values})
+
+
+def state(**values):
+    """That of a search which has measured the model as it was given."""
+    return State(**{"n_good": 1000, "curve": [point()], **values})

@@ -5,13 +5,15 @@ import sys
 import keras
 import numpy as np
 import pytest
-from helpers.searches import blobs, classifier, compress
+from helpers.searches import blobs, classifier, compress, levels_of
 from keras import layers
 
 import deepcompress as dc
-from deepcompress.search import compress as pipeline
 from deepcompress.search import distilling, trainer
-from deepcompress.search.result import Budget
+from deepcompress.search.checkpoint import Checkpoint, Kept
+from deepcompress.search.compress import search
+from deepcompress.search.display import Display
+from deepcompress.search.state import Budget, State
 
 
 @pytest.mark.parametrize(
@@ -48,15 +50,23 @@ def test_the_file_is_what_is_reported(model, tmp_path):
 
 
 def test_a_ratio_that_is_reached_ends_the_search():
-    result = compress(classifier(), target_ratio=2.0, time_budget=90)
+    result = compress(classifier(), target_ratio=2.0, time_budget=30)
     assert result.is_met
     assert result.best.ratio >= 2.0
     assert all(point.ratio < 2.0 for point in result.curve[:-1])
 
 
-def test_a_budget_that_cannot_be_met_ends_with_the_best_point():
+def test_a_budget_that_cannot_be_met_ends_with_the_best_point(capsys):
     with pytest.warns(UserWarning, match="budget was not met"):
-        result = compress(classifier(), target_ratio=1e6, time_budget=3)
+        result = compress(classifier(), target_ratio=1e6, time_budget=3, verbose=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(result.curve) + 2
+    for line, point in zip(lines, result.curve, strict=False):
+        assert f": {point.n_weights:,} weights, {point.size:,} bytes (" in line
+        assert line.endswith("not within the budget") is not point.is_accurate
+    assert lines[0].startswith("as given 1/1: ")
+    assert lines[-2].startswith("The search is over: ")
+    assert lines[-1] == repr(result)[1:-1]
     assert not result.is_met
     assert "NOT met" in str(result)
     assert json.loads(json.dumps(result.to_dict()))["is_met"] is False
@@ -93,7 +103,7 @@ def save_and_die(self, state):
     if n_saved == int(sys.argv[2]):
         os._exit(9)
 Checkpoint.save = save_and_die
-result = compress(classifier(), checkpoint=sys.argv[1], time_budget=25)
+result = compress(classifier(), checkpoint=sys.argv[1], time_budget=12)
 print(len(result.curve), [point.size for point in result.curve])
 """
 
@@ -152,7 +162,7 @@ def test_a_dataset_trains_without_warnings(is_length_known):
     if not is_length_known:
         train = train.filter(lambda x, y: True)
     model = classifier()
-    arguments = {"max_accuracy_drop": 0.1, "target_ratio": 2.0, "time_budget": 90}
+    arguments = {"max_accuracy_drop": 0.1, "target_ratio": 2.0, "time_budget": 30}
     result = dc.compress(model, train, validation, **arguments, verbose=0)
     assert result.is_met
     assert len(result.curve) > 1
@@ -160,12 +170,15 @@ def test_a_dataset_trains_without_warnings(is_length_known):
         dc.compress(model, train.repeat(), validation, verbose=0)
 
 
-def test_of_files_out_of_bounds_the_most_accurate_is_kept(monkeypatch):
-    monkeypatch.setattr(pipeline, "_FIRST_BITS", 1)
+def test_of_files_out_of_bounds_the_most_accurate_is_kept():
+    model = classifier()
     impossible = Budget("loss", baseline=0.0, bound=0.0, is_less_better=True)
-    monkeypatch.setattr(pipeline, "_budget", lambda *arguments: impossible)
-    with pytest.warns(UserWarning, match="budget was not met"):
-        result = compress(classifier(), target_ratio=1e6, time_budget=20)
+    levels = levels_of(model, impossible, time_budget=0.1, first_bits=1)
+    begin = Kept(State(n_good=dc.count_weights(model)), model, b"")
+    result = search(
+        levels, begin, Checkpoint(None, model, {}), Display(0, "loss"), seed=0
+    )
+    assert not result.is_met
     values = [point.value for point in result.curve]
     assert len(values) > 1
     assert values[0] != min(values)
@@ -191,7 +204,7 @@ def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
         *parts,
         max_accuracy_drop=0.1,
         target_ratio=2.0,
-        time_budget=90,
+        time_budget=30,
         verbose=0,
     )
     assert result.is_met
@@ -203,9 +216,10 @@ def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
 def test_weighted_samples_have_no_teacher(monkeypatch):
     monkeypatch.setattr(trainer, "distiller", None)
     train = (*blobs(), np.ones(600, "float32"))
+    validation = (*blobs(300, seed=2), np.ones(300, "float32"))
     result = dc.compress(
-        classifier(), train, blobs(300, seed=2),
-        max_accuracy_drop=0.1, target_ratio=2.0, time_budget=90, verbose=0,
+        classifier(), train, validation,
+        max_accuracy_drop=0.1, target_ratio=2.0, time_budget=30, verbose=0,
     )  # fmt: skip
     assert result.is_met
     assert len(result.curve) > 1
@@ -215,7 +229,7 @@ def test_a_training_that_diverges_is_tried_at_half_the_rate():
     model = classifier()
     model.optimizer.learning_rate = 1e18
     with pytest.warns(UserWarning, match="half the learning rate"):
-        result = compress(model, time_budget=90)
+        result = compress(model, time_budget=30)
     assert result.is_met
 
 

@@ -1,0 +1,111 @@
+import keras
+import numpy as np
+import pytest
+from helpers.searches import blobs, classifier, levels_of
+
+import deepcompress as dc
+from deepcompress.search.policy import Step
+from deepcompress.search.state import Budget
+from deepcompress.search.trainer import quiet
+
+BUDGET = Budget("accuracy", baseline=0.9, bound=0.5)
+STEP = Step(
+    number=1, n_weights=200, n_pruning=2, n_sharing=1,
+    bits_seconds=10.0, reserve=0.0, rate=1.0,
+)  # fmt: skip
+
+
+def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
+    model = classifier()
+    before = model.get_weights()
+    levels = levels_of(model, BUDGET)
+    shown = []
+    net, (data, point), overhead = levels.run(model, STEP, shown.append)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert dc.count_weights(net) <= 200
+    loaded = dc.HuffmanSerializer().loads(data)
+    assert dc.count_weights(loaded) == point.n_weights <= 200
+    assert point.size == len(data)
+    metrics = loaded.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
+    assert metrics["accuracy"] == pytest.approx(point.value)
+    assert point.bits == levels.bits
+    for kernel in (layer.get_weights()[0] for layer in loaded.layers[1:]):
+        assert len(np.unique(kernel)) <= 2 ** max(point.bits.values())
+    # The net goes on without shared weights.
+    assert n_distinct(net) > n_distinct(loaded)
+    assert shown[:2] == [1, 2]
+    assert overhead >= 0
+
+
+def n_distinct(net):
+    return len(np.unique(np.concatenate([w.ravel() for w in net.get_weights()])))
+
+
+def forms():
+    """Every form of validation data that `compress` accepts, of the same samples."""
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self, *arrays):
+            super().__init__()
+            self.arrays = arrays
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return tuple(a[100 * index : 100 * (index + 1)] for a in self.arrays)
+
+    arrays = blobs(300, seed=2)
+    weighted = (*arrays, np.ones(300, "float32"))
+    yield "arrays", arrays
+    yield "a list", list(arrays)
+    yield "weights", weighted
+    yield "a PyDataset", Batches(*arrays)
+    yield "a PyDataset with weights", Batches(*weighted)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        for name, each in (("a dataset", arrays), ("one with weights", weighted)):
+            yield name, tf.data.Dataset.from_tensor_slices(each).batch(100)
+
+
+def bits_of(model, budget, validation=None, *, seconds=10.0, before=None):
+    levels = levels_of(model, budget, validation=validation, is_trained=False)
+    levels.bits = before or {}
+    with quiet():
+        return levels.choose_bits(model, seconds)
+
+
+def test_bits_are_measured_on_every_form_of_validation_data():
+    model = classifier()
+    bits = {name: bits_of(model, BUDGET, data) for name, data in forms()}
+    assert len(bits) >= 5
+    # Where there is no time to measure, there are five.
+    assert set(bits["arrays"].values()) == {3}
+    assert all(each == bits["arrays"] for each in bits.values()), bits
+
+
+def test_samples_that_do_not_count_do_not_choose_bits():
+    model = classifier()
+    x, y = blobs(300, seed=2)
+    noise = np.random.default_rng(0).integers(0, 3, 900)
+    many = np.concatenate([x, x, x, x]), np.concatenate([y, noise])
+    weight = np.repeat([1.0, 0.0], [300, 900]).astype("float32")
+    bits = []
+    for validation in ((x, y), (*many, weight)):
+        loss, _ = model.evaluate(
+            *validation[:2], sample_weight=(*validation, None)[2], verbose=0
+        )
+        budget = Budget("loss", loss, 1.2 * loss, is_less_better=True)
+        bits.append(bits_of(model, budget, validation))
+    assert bits[0] == bits[1]
+    # Where all cost too much, there are eight.
+    assert max(bits[0].values()) < 8
+
+
+def test_without_time_bits_are_not_measured():
+    model = classifier()
+    assert bits_of(model, BUDGET, seconds=0.0) == {"wide": 5, "out": 5}
+    before = {"wide": 4, "out": 6}
+    assert bits_of(model, BUDGET, seconds=0.0, before=before) == before

@@ -1,0 +1,140 @@
+import keras
+import numpy as np
+import pytest
+from helpers.searches import blobs, classifier, ticking
+from keras import layers
+
+from deepcompress.network.variables import named_variables
+from deepcompress.search.trainer import Copier, DivergedError, Timer, Trainer
+
+
+class Own(layers.Layer):
+    """A layer that Keras does not know."""
+
+    def call(self, x):
+        return x * 2
+
+
+def own_loss(y, outputs):
+    return keras.ops.mean(keras.ops.square(outputs))
+
+
+class Subclassed(keras.Model):
+    def __init__(self, units=5, **arguments):
+        super().__init__(**arguments)
+        self.units = units
+        self.dense = layers.Dense(units, name="dense")
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return self.dense(x)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def sequential(*its, **arguments):
+    model = keras.Sequential([keras.Input((16,)), *its])
+    model.compile("sgd", "mse", **arguments)
+    return model
+
+
+def subclassed():
+    model = Subclassed()
+    model.build((None, 16))
+    model.compile("adam", own_loss)
+    return model
+
+
+MODELS = {
+    "functional": classifier,
+    "nested": lambda: sequential(
+        keras.Sequential([layers.Dense(4), layers.BatchNormalization(trainable=False)])
+    ),
+    "own": lambda: sequential(layers.Dense(4), Own(), metrics=[own_loss]),
+    "lambda": lambda: sequential(layers.Dense(4), layers.Lambda(lambda x: x + 1)),
+    "bfloat16": lambda: sequential(layers.Dense(4, dtype="bfloat16")),
+    "subclassed": subclassed,
+}
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_a_copy_is_the_model_again(make):
+    model = make()
+    weights = model.get_weights()
+    if weights[0].dtype == np.float32:
+        # A NaN has a payload, and a zero a sign.
+        weights[0].view(np.uint32).flat[:2] = 0x7FC00123, 0x80000000
+        model.set_weights(weights)
+    copy = Copier(model).copy(model)
+    assert type(copy) is type(model)
+    assert copy is not model
+    for ours, theirs in zip(copy.weights, model.weights, strict=True):
+        assert ours is not theirs
+        assert ours.dtype == theirs.dtype
+        assert ours.trainable == theirs.trainable
+        assert ours.numpy().tobytes() == theirs.numpy().tobytes()
+    names = [[v.name for v in named_variables(m)] for m in (copy, model)]
+    assert names[0] == names[1]
+    assert copy.compiled
+    assert copy.get_compile_config() == model.get_compile_config()
+
+
+def test_a_copy_is_trained_by_itself():
+    model = classifier()
+    before = model.get_weights()
+    copy = Copier(model).copy(model)
+    copy.fit(*blobs(), verbose=0)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_timer_leaves_out_the_first_step_and_stops():
+    model = classifier()
+    timer = Timer(0.0485, now=ticking())  # each look takes a thousandth
+    model.fit(*blobs(), batch_size=10, epochs=3, verbose=0, callbacks=[timer])
+    assert timer.n_steps_of_epoch == 60
+    assert timer.n_done == 49
+    assert timer.step_seconds == pytest.approx(0.001)
+    few = Timer(1.0, n_steps=1, now=ticking())
+    model.fit(*blobs(), epochs=3, verbose=0, callbacks=[few])
+    assert few.n_done == 1
+    assert few.step_seconds is None
+
+
+def trainer_of(model, train=None, *, has_teacher=True):
+    copier = Copier(model)
+    teacher = copier.copy(model)
+    return Trainer(
+        teacher, train or blobs(), blobs(300, seed=2), batch_size=None,
+        teacher=teacher if has_teacher else None, copier=copier, now=ticking(),
+    )  # fmt: skip
+
+
+def test_a_trained_net_is_compiled_as_it_was():
+    model = classifier()
+    trainer = trainer_of(model, has_teacher=False)
+    before = trainer.evaluate(model)
+    fit = trainer.fit(model, 2, keras.callbacks.Callback(), seconds=100.0, rate=0.5)
+    trainer.n_steps = 10
+    assert trainer.epoch_seconds == pytest.approx(0.01)
+    assert fit.seconds == pytest.approx(0.02)
+    assert trainer.evaluate(model) != before
+    assert list(trainer.evaluate(model)) == list(before)
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_a_rate_of_nothing_trains_nothing():
+    model = classifier()
+    before = model.get_weights()
+    trainer = trainer_of(model, has_teacher=False)
+    trainer.fit(model, 1, keras.callbacks.Callback(), seconds=100.0, rate=0.0)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(DivergedError):
+        trainer.fit(model, 1, keras.callbacks.Callback(), seconds=100.0, rate=1e36)
