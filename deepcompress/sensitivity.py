@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from rich import box
 from rich.table import Table
 
-from deepcompress._display import as_text, new_figure
+from deepcompress._display import Shown, new_figure, new_table
 from deepcompress._progress import say
 from deepcompress.clustering.clusters import Init
 from deepcompress.network.variables import choose
@@ -33,7 +32,7 @@ class SensitivityPoint:
     metrics: dict[str, float]
 
 
-class Sensitivity:
+class Sensitivity(Shown):
     """The measurements of `sensitivity`, as a table and a plot.
 
     Args:
@@ -71,15 +70,12 @@ class Sensitivity:
         values = {
             (p.layer, p.kind, p.setting): p.metrics[self.metric] for p in self.points
         }
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            title=f"{self.metric} {self.baseline[self.metric]:.4f} as it is",
-            title_justify="left",
-        )
-        table.add_column("Layer", overflow="fold")
-        for kind, setting in settings:
-            label = f"{setting:.0%} zero" if kind == "sparsity" else f"{setting} bits"
-            table.add_column(label.replace(" ", "\n"), justify="right", no_wrap=True)
+        labels = [
+            f"{setting:.0%}\nzero" if kind == "sparsity" else f"{setting}\nbits"
+            for kind, setting in settings
+        ]
+        title = f"{self.metric} {self.baseline[self.metric]:.4f} as it is"
+        table = new_table(title, ["Layer", *labels])
         for layer in dict.fromkeys(p.layer for p in self.points):
             cells = [values.get((layer, *setting)) for setting in settings]
             table.add_row(layer, *("-" if v is None else f"{v:.4f}" for v in cells))
@@ -116,9 +112,6 @@ class Sensitivity:
         figure.axes[0].set_ylabel(self.metric)
         figure.axes[0].legend(loc="lower left")
         return figure
-
-    def __str__(self) -> str:
-        return as_text(self.to_table())
 
 
 def sensitivity(

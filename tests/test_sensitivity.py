@@ -95,6 +95,8 @@ def test_table_numbers_and_plot():
     text = str(result)
     for word in ("block/conv2", "90%", "bits", f"{result.baseline['mae']:.4f}"):
         assert word in text
+    assert "block/conv2</td>" in result._repr_html_()
+    assert "90% zero</th>" in result._repr_html_()
     assert len(json.loads(json.dumps(result.to_dict()))["points"]) == 9
     figure = result.plot()
     assert [len(axes.lines) for axes in figure.axes] == [4, 4]

@@ -1,6 +1,5 @@
 """What `compress` found: the best file, its model, and the curve that led there."""
 
-import html
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,17 +7,16 @@ from functools import cached_property
 from typing import Any
 
 import keras
-from rich import box
 from rich.table import Table
 
-from deepcompress._display import as_text, new_figure
+from deepcompress._display import Shown, new_figure, new_table
 from deepcompress._files import atomic_writer
 from deepcompress.dcz.container import read
 from deepcompress.dcz.report import CompressionReport
 from deepcompress.search.state import Budget, CompressionPoint
 
 
-class CompressionResult:
+class CompressionResult(Shown):
     """The smallest file within the budget, and every other that was measured.
 
     Args:
@@ -103,14 +101,7 @@ class CompressionResult:
 
     def to_table(self) -> Table:
         """Returns the curve as a table for a `rich` console."""
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            title=self._title(),
-            title_justify="left",
-            pad_edge=False,
-        )
-        for heading in self._headings():
-            table.add_column(heading, justify="right", no_wrap=True)
+        table = new_table(self._title(), self._headings(), n_names=0, pad_edge=False)
         for point in self.curve:
             style = "bold" if point is self.best else None
             table.add_row(*self._cells(point), style=style)
@@ -150,23 +141,6 @@ class CompressionResult:
         axes.set_ylabel(f"{self.budget.monitor} on the validation data")
         axes.legend(loc="lower left")
         return figure
-
-    def __str__(self) -> str:
-        return as_text(self.to_table())
-
-    def __repr__(self) -> str:
-        return f"<CompressionResult: {self._title()}>"
-
-    def _repr_html_(self) -> str:
-        def row(tag: str, cells: Sequence[str]) -> str:
-            each = (f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-            return f"<tr>{''.join(each)}</tr>"
-
-        body = "".join(row("td", self._cells(point)) for point in self.curve)
-        return (
-            f"<table><caption>{html.escape(self._title())}</caption>"
-            f"<thead>{row('th', self._headings())}</thead><tbody>{body}</tbody></table>"
-        )
 
     def _title(self) -> str:
         best, budget = self.best, self.budget

@@ -69,6 +69,9 @@ def test_a_budget_that_cannot_be_met_ends_with_the_best_point(capsys):
     assert lines[-1] == repr(result)[1:-1]
     assert not result.is_met
     assert "NOT met" in str(result)
+    html = result._repr_html_()
+    assert html.count("<tr>") == 1 + len(result.curve)
+    assert f"{result.best.size:,}</td>" in html
     assert json.loads(json.dumps(result.to_dict()))["is_met"] is False
 
 
