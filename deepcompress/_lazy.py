@@ -11,6 +11,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+# What to install where Keras, or what it computes with, is missing.
+_INSTALL = {
+    "keras": "deepcompress-keras[tensorflow]",
+    "tensorflow": "deepcompress-keras[tensorflow]",
+    "jax": "deepcompress-keras[jax]",
+    "torch": "deepcompress-keras[torch]",
+    "sklearn": "scikit-learn",
+}
+
+
+class Advice:
+    """Says what to install where an import inside fails for want of a framework.
+
+    Raises:
+        ModuleNotFoundError: A module is missing, with the command that installs it.
+
+    Example:
+
+    >>> with Advice():
+    ...     raise ModuleNotFoundError("No module named 'jax'", name="jax")
+    Traceback (most recent call last):
+    ModuleNotFoundError: jax is not installed: pip install 'deepcompress-keras[jax]'
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, ModuleNotFoundError) and error.name in _INSTALL:
+            raise ModuleNotFoundError(
+                f"{error.name} is not installed: pip install '{_INSTALL[error.name]}'",
+                name=error.name,
+            ) from None
+
 
 def attach(
     package: str, names: Mapping[str, Iterable[str]], submodules: Iterable[str] = ()
@@ -43,11 +77,12 @@ def attach(
     this.__class__ = Package
 
     def find(name: str) -> Any:
-        if name in submodules:
-            return import_module(f"{package}.{name}")
-        if name not in modules:
+        if name not in modules and name not in submodules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{modules[name]}"), name)
+        with Advice():
+            if name in submodules:
+                return import_module(f"{package}.{name}")
+            value = getattr(import_module(f"{package}.{modules[name]}"), name)
         setattr(this, name, value)
         return value
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from deepcompress import importers
+from deepcompress import _lazy, importers
 from deepcompress._files import write_npz
 from deepcompress._version import __version__
 from deepcompress.dcz.container import read
@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Keras and TensorFlow log to the standard error as they are imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        options.run(options)
+        with _lazy.Advice():
+            options.run(options)
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         print(f"deepcompress: error: {error}", file=sys.stderr)
         return 1
