@@ -28,8 +28,4 @@ if framework not in FRAMEWORKS:
         f"DEEPCOMPRESS_FRAMEWORK must be one of {tuple(FRAMEWORKS)}. "
         f"Received: {framework!r}"
     )
-setup(
-    install_requires=[*FILES, *FRAMEWORKS[framework]],
-    # The extension uses the limited API: one wheel serves CPython 3.11 and later.
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
-)
+setup(install_requires=[*FILES, *FRAMEWORKS[framework]])

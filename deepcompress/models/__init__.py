@@ -4,10 +4,9 @@ A name comes in, a Keras model goes out: new, or with the weights of a file of t
 which ships in the package. The digits that LeNets are trained on are here too.
 """
 
-from typing import TYPE_CHECKING
-
 from deepcompress import _lazy
 
+TYPE_CHECKING = False  # `typing` would take most of the time of this import
 if TYPE_CHECKING:
     from deepcompress.models.alexnet import alexnet as alexnet
     from deepcompress.models.digits import Digits as Digits
