@@ -61,6 +61,12 @@ class Budget:
         target_ratio: How many times smaller the file is to be, or `None`: as small as
             can be.
         is_less_better: Whether less of the quantity is better, as of a loss.
+
+    Example:
+
+    >>> budget = Budget("accuracy", baseline=0.98, bound=0.96)
+    >>> round(budget.used(0.97), 2), budget.is_accurate(0.97), budget.is_accurate(0.95)
+    (0.5, True, False)
     """
 
     monitor: str
