@@ -179,7 +179,7 @@ class TieSet:
                 )
             model.optimizer.build(model.trainable_variables)
             for optimizer in optimizers(model):
-                self._save_only_present_variables(optimizer)
+                self._checkpoint_only_present_variables(optimizer)
 
     def check(self, model: keras.Model) -> None:
         """Raises where the callback that holds the ties has come to another model.
@@ -291,15 +291,26 @@ class TieSet:
         self._states.clear()
         self._replaced.clear()
 
-    def _save_only_present_variables(self, optimizer: Any) -> None:
-        """Keeps states out of checkpoints, which Keras could not load with them."""
-        present = optimizer.variables
+    def _checkpoint_only_present_variables(self, optimizer: Any) -> None:
+        """Keeps states out of checkpoints, which Keras could not load with them.
+
+        Nor with them there: what a checkpoint holds goes to the others alone.
+        """
+        present, load = optimizer.variables, optimizer.load_own_variables
 
         def save_own_variables(store: Any) -> None:
             for index, variable in enumerate(present):
                 store[str(index)] = variable.numpy()
 
+        def load_own_variables(store: Any) -> None:
+            if len(store.keys()) != len(present):
+                load(store)  # says what does not fit
+                return
+            for index, variable in enumerate(present):
+                variable.assign(store[str(index)])
+
         self._replace(optimizer, "save_own_variables", save_own_variables)
+        self._replace(optimizer, "load_own_variables", load_own_variables)
 
     def _replace(self, target: Any, name: str, method: Any) -> None:
         """Gives an object a method of its own until the ties are taken off."""
