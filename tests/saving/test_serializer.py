@@ -1,12 +1,10 @@
 """A model as a file and back: every bit, what is refused, and what a file holds."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 from helpers.nets import BACKEND, bits, dense_net, image_net, regression
+from helpers.running import run_program
 from keras import layers
 
 import deepcompress as dc
@@ -47,20 +45,9 @@ def test_a_fresh_process_reads_the_same_bits(tmp_path):
     model = compressed(dense_net())
     path = tmp_path / "a.dcz"
     dc.HuffmanSerializer().save(model, path)
-    code = (
-        "import sys, deepcompress as dc\n"
-        "for weight in dc.load_model(sys.argv[1]).get_weights():\n"
-        "    print(weight.tobytes().hex())\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert [bytes.fromhex(line) for line in result.stdout.split("\n")[:-1]] == bits(
-        model
-    )
+    ended = run_program("print_weights", path)
+    assert ended.returncode == 0, ended.stderr
+    assert [bytes.fromhex(line) for line in ended.stdout.splitlines()] == bits(model)
 
 
 DTYPES = ["float16", "bfloat16", "float32"]

@@ -1,10 +1,9 @@
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+from helpers.running import run_program
 from helpers.searches import blobs, classifier, compress, levels_of
 from keras import layers
 
@@ -93,41 +92,18 @@ def test_a_regression_is_held_to_its_loss():
     assert result.best.value <= 1.5 * result.budget.baseline * (1 + 1e-5)
 
 
-KILLED = """
-import os, sys
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-from helpers.searches import classifier, compress
-from deepcompress.search.checkpoint import Checkpoint
-save, n_saved = Checkpoint.save, 0
-def save_and_die(self, state):
-    global n_saved
-    save(self, state)
-    n_saved += 1
-    if n_saved == int(sys.argv[2]):
-        os._exit(9)
-Checkpoint.save = save_and_die
-result = compress(classifier(), checkpoint=sys.argv[1], time_budget=12)
-print(len(result.curve), [point.size for point in result.curve])
-"""
-
-
 def test_a_killed_search_goes_on(tmp_path):
-    def run(n_saved):
-        return subprocess.run(
-            [sys.executable, "-c", KILLED, str(tmp_path / "state"), str(n_saved)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    assert run(2).returncode == 9
-    state = json.loads((tmp_path / "state" / "state.json").read_text())
-    resumed = run(-1)
+    folder = tmp_path / "state"
+    assert run_program("die_in_search", folder, 2).returncode == 9
+    state = json.loads((folder / "state.json").read_text())
+    resumed = run_program("die_in_search", folder, -1)
     assert resumed.returncode == 0, resumed.stderr
     sizes = json.loads(resumed.stdout.splitlines()[-1].split(" ", 1)[1])
     before = [point["size"] for point in state["state"]["curve"]]
     assert len(before) == 2
     assert sizes[:2] == before
     with pytest.raises(ValueError, match="checkpoint"):
-        compress(classifier(), checkpoint=tmp_path / "state", max_accuracy_drop=0.1)
+        compress(classifier(), checkpoint=folder, max_accuracy_drop=0.1)
 
 
 def test_the_plot_shows_every_point():

@@ -1,0 +1,26 @@
+"""Searches with a checkpoint in a folder, and dies after so many levels are saved.
+
+python die_in_search.py FOLDER N_SAVED
+"""
+
+import itertools
+import os
+import sys
+
+from helpers.searches import classifier, compress
+
+from deepcompress.search.checkpoint import Checkpoint
+
+folder, last = sys.argv[1:]
+save, counted = Checkpoint.save, itertools.count(1)
+
+
+def save_and_die(self, state):
+    save(self, state)
+    if next(counted) == int(last):
+        os._exit(9)
+
+
+Checkpoint.save = save_and_die
+result = compress(classifier(), checkpoint=folder, time_budget=12)
+print(len(result.curve), [point.size for point in result.curve])
