@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
+from deepcompress import _checks
+
 
 class _Version(NamedTuple):
     """What sets one version apart."""
@@ -61,10 +63,7 @@ def squeezenet(version: str = "1.0", n_classes: int = 1000) -> keras.Model:
     >>> squeezenet().count_params(), squeezenet("1.1").count_params()
     (1248424, 1235496)
     """
-    if version not in _VERSIONS:
-        raise ValueError(
-            f"`version` must be one of {tuple(_VERSIONS)}. Received: {version!r}"
-        )
+    _checks.one_of("version", version, _VERSIONS)
     filters, size, pools, padding = _VERSIONS[version]
     x = inputs = keras.Input((227, 227, 3))
     x = layers.Conv2D(filters, size, strides=2, activation="relu", name="conv1")(x)

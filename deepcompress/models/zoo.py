@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import keras
 
+from deepcompress import _checks
 from deepcompress.saving.serializer import load_model
 
 _FOLDER = files("deepcompress.models") / "zoo"
@@ -74,6 +75,5 @@ def load(name: str) -> keras.Model:
     (None, 10)
     """
     known = entries()
-    if name not in known:
-        raise ValueError(f"`name` must be one of {tuple(known)}. Received: {name!r}")
+    _checks.one_of("name", name, known)
     return load_model(str(_FOLDER / f"{name}.dcz"))
