@@ -209,7 +209,7 @@ def test_a_training_that_diverges_is_tried_at_half_the_rate():
     model = classifier()
     model.optimizer.learning_rate = 1e18
     with pytest.warns(UserWarning, match="half the learning rate"):
-        result = compress(model, target_ratio=2.0)
+        result = compress(model, time_budget=90)
     assert result.is_met
 
 
