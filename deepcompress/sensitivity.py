@@ -10,9 +10,10 @@ from rich.table import Table
 from deepcompress._display import Shown, new_figure, new_table
 from deepcompress._progress import say
 from deepcompress.clustering.clusters import Init
-from deepcompress.network.variables import choose
-from deepcompress.pruning.callback import prune
-from deepcompress.sharing import WeightSharingQuantizer
+from deepcompress.network.trial import Trial
+from deepcompress.network.variables import NamedVariable, choose
+from deepcompress.pruning.callback import pruned
+from deepcompress.sharing import shared
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,14 @@ def sensitivity(
     """Measures each layer's sensitivity to pruning and to weight sharing.
 
     One layer at a time is pruned, or shared, in one shot and without retraining,
-    and the model is evaluated; then the layer is put back. Layers that lose little
-    bear a higher sparsity, or fewer bits. Measure on data that is held back from
+    and the model is evaluated; then everything is put back. Layers that lose little
+    bear a higher sparsity, or fewer bits. A layer with a kernel of its own and layers
+    inside it is measured apart from these. Measure on data that is held back from
     the training, and not on the test data.
 
     Args:
-        model: A compiled model. Its weights are the same afterwards.
+        model: A compiled model. Its weights, states and seeds are the same afterwards,
+            also after an error and after Ctrl-C.
         x: Inputs, in any form that `model.evaluate` takes.
         y: Targets. Defaults to `None`, for inputs that bring their own.
         sparsities: The sparsities to try, each in [0, 1). Defaults to
@@ -194,24 +197,21 @@ def sensitivity(
         )
         return {name: float(value) for name, value in result.items()}
 
-    chosen = [named for named, _ in choose(model, None, layers)]
-    trials = [("sparsity", s) for s in sparsities] + [("bits", b) for b in bits]
-    baseline = evaluate()
+    by_layer: dict[str, list[NamedVariable]] = {}
+    for named, _ in choose(model, None, layers):
+        by_layer.setdefault(named.layer, []).append(named)
+    settings = [("sparsity", s) for s in sparsities] + [("bits", b) for b in bits]
+    trial = Trial(model, evaluate)
+    baseline = trial()
     points = []
-    for layer in dict.fromkeys(named.layer for named in chosen):
-        own = [named.variable for named in chosen if named.layer == layer]
-        before = [variable.numpy() for variable in own]
-        for kind, setting in trials:
-            try:
-                if kind == "sparsity":
-                    prune(model, {layer: setting})
-                else:
-                    sharing = WeightSharingQuantizer({layer: int(setting)}, init=init)
-                    sharing.quantize(model)
-                points.append(SensitivityPoint(layer, kind, setting, evaluate()))
-            finally:
-                for variable, value in zip(own, before, strict=True):
-                    variable.assign(value)
+    for layer, own in by_layer.items():
+        for kind, setting in settings:
+            if kind == "sparsity":
+                changes = pruned(own, setting)
+            else:
+                changes = shared(model, own, int(setting), init)
+            point = SensitivityPoint(layer, kind, setting, trial(changes))
+            points.append(point)
             if verbose:
-                say(str(points[-1]))
+                say(str(point))
     return Sensitivity(baseline, points)

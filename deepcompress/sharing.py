@@ -1,7 +1,7 @@
 """Stage 2: weight sharing, by k-means for each tensor, with trained centroids."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
 import keras
@@ -26,6 +26,8 @@ from deepcompress.network.variables import NamedVariable, biases, choose, patter
 
 SampleWeight = Literal["curvature"] | None
 _MAX_CODES = 1 << 16
+# Tensors with their clusters, and whether a training has to keep these.
+_Found = list[tuple[NamedVariable, Clusters, bool]]
 
 
 class WeightSharingQuantizer(TyingCallback):
@@ -163,10 +165,8 @@ class WeightSharingQuantizer(TyingCallback):
             ValueError: A pattern matches no layer, a weight is not finite, or the
                 model has not been built.
         """
-        found = self._clusters(model)
-        while found:  # each is let go of before the next needs memory
-            named, clusters, _ = found.pop()
-            named.variable.assign(clusters.values())
+        for variable, value in _values(self._clusters(model, self._choose(model))):
+            variable.assign(value)
 
     def tie(self, ties: TieSet) -> None:
         """Shares the weights and takes hold of them."""
@@ -175,7 +175,7 @@ class WeightSharingQuantizer(TyingCallback):
                 "`gradient='sum'` does not work with several replicas, each of which "
                 "would move the centroids. Use `gradient='mean'`."
             )
-        found = self._clusters(self.model)
+        found = self._clusters(self.model, self._choose(self.model))
         self._chosen = [named for named, _, _ in found]
         self._shared = [named for named, _, is_held in found if is_held]
         for named, clusters, is_held in found:
@@ -217,18 +217,18 @@ class WeightSharingQuantizer(TyingCallback):
             inner,
         )
 
-    def _clusters(
-        self, model: keras.Model
-    ) -> list[tuple[NamedVariable, Clusters, bool]]:
-        """Clusters every chosen tensor, before any is changed.
-
-        Returns each with its clusters, and whether a training has to keep these.
-        """
-        n_codes = _n_codes(self.bits, self.n_clusters)
-        chosen = choose(model, n_codes, self.layers)
+    def _choose(self, model: keras.Model) -> list[tuple[NamedVariable, int]]:
+        """Returns the tensors to share, with the distinct values of each."""
+        chosen = choose(model, _n_codes(self.bits, self.n_clusters), self.layers)
         if self.bias_bits is not None:
             paths = {named.layer for named, _ in chosen}
             chosen += [(bias, 1 << self.bias_bits) for bias in biases(model, paths)]
+        return chosen
+
+    def _clusters(
+        self, model: keras.Model, chosen: list[tuple[NamedVariable, int]]
+    ) -> _Found:
+        """Clusters every chosen tensor, before any is changed."""
         found = []
         unshared = []
         for named, most in chosen:
@@ -280,6 +280,27 @@ class WeightSharingQuantizer(TyingCallback):
                 "rate."
             )
         return curvature
+
+
+def shared(
+    model: keras.Model, variables: Iterable[NamedVariable], bits: int, init: Init
+) -> Iterator[tuple[Any, np.ndarray]]:
+    """Yields variables with their values shared, and changes none.
+
+    Args:
+        model: The model that they are of.
+        variables: Exactly the ones to share, each by itself.
+        bits: The bits of a code, 1 to 16.
+        init: How `WeightSharingQuantizer` finds the centroids.
+    """
+    quantizer = WeightSharingQuantizer(bits, init=init)
+    yield from _values(quantizer._clusters(model, [(v, 1 << bits) for v in variables]))
+
+
+def _values(found: _Found) -> Iterator[tuple[Any, np.ndarray]]:
+    while found:  # each is let go of before the next needs memory
+        named, clusters, _ = found.pop()
+        yield named.variable, clusters.values()
 
 
 def _n_codes(

@@ -4,7 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from helpers.nets import dense_net, image_net, kernels, regression
+from helpers.nets import bits, dense_net, image_net, kernels, regression
 
 import deepcompress as dc
 
@@ -114,3 +114,90 @@ def test_a_model_that_is_not_compiled_is_refused():
 def test_verbose_prints_every_measurement(capsys):
     dc.sensitivity(trained(), *regression(), sparsities=[0.5], bits=[], verbose=1)
     assert capsys.readouterr().out.count("SensitivityPoint") == 2
+
+
+class Owner(keras.layers.Layer):
+    """A layer with a kernel of its own and a layer inside it."""
+
+    def __init__(self, n_units, **kwargs):
+        super().__init__(**kwargs)
+        self.n_units = n_units
+        self.inner = keras.layers.Dense(n_units, activation="relu")
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1], self.n_units), name="scale")
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x) + x @ self.scale
+
+
+def owner_net(model_class=keras.Sequential):
+    keras.utils.set_random_seed(3)
+    model = model_class(
+        [keras.Input((10,)), Owner(12, name="owner"), keras.layers.Dense(3)]
+    )
+    model.compile("adam", "mse")
+    return model
+
+
+def test_a_layer_around_others_is_measured_by_its_own_kernel_alone():
+    model = owner_net()
+    before = bits(model)
+    x, y = regression()
+    result = dc.sensitivity(model, x, y, sparsities=[0.9], bits=[1])
+    assert bits(model) == before
+    own, inner = model.layers[0].scale, model.layers[0].inner.kernel
+    kernels = [own, inner, model.layers[1].kernel]
+    rows = list(dict.fromkeys(point.layer for point in result.points))
+    assert rows[:2] == ["owner", f"owner/{model.layers[0].inner.name}"]
+    assert len(rows) == 3
+    for kernel, point in zip(kernels, result.points[::2], strict=True):
+        value = kernel.numpy()
+        largest = np.sort(np.abs(value), axis=None)[round(0.9 * value.size)]
+        kernel.assign(np.where(np.abs(value) >= largest, value, 0))
+        found = model.evaluate(x, y, verbose=0)
+        assert point.metrics["loss"] == pytest.approx(found)
+        kernel.assign(value)
+
+
+class Interrupted(keras.Sequential):
+    """Is interrupted once it has evaluated so many times."""
+
+    n_left = 4
+
+    def evaluate(self, *args, **kwargs):
+        result = super().evaluate(*args, **kwargs)
+        self.n_left -= 1
+        if self.n_left == 0:
+            raise KeyboardInterrupt
+        return result
+
+
+@pytest.mark.parametrize("n_left", [1, 2, 4, 5])
+def test_ctrl_c_leaves_the_model_as_it_was(n_left):
+    model = owner_net(Interrupted)
+    model.n_left = n_left
+    before = bits(model)
+    with pytest.raises(KeyboardInterrupt):
+        dc.sensitivity(model, *regression(), sparsities=[0.9], bits=[1])
+    assert bits(model) == before
+
+
+def test_nan_in_one_layer_leaves_the_model_as_it_was():
+    model = owner_net()
+    kernel = model.layers[0].inner.kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    before = bits(model)
+    with pytest.raises(ValueError, match=r"'owner/.*NaN or infinity"):
+        dc.sensitivity(model, *regression(), sparsities=[0.9], bits=[1])
+    assert bits(model) == before
+
+
+def test_names_that_keras_makes_up_do_not_matter():
+    def run():
+        model = owner_net()
+        result = dc.sensitivity(model, *regression(), sparsities=[0.5], bits=[2])
+        return [(p.kind, p.setting, p.metrics) for p in result.points]
+
+    assert run() == run()

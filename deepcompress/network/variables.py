@@ -113,6 +113,27 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
     return variables
 
 
+def every_variable(model: keras.Model) -> list[Any]:
+    """Returns every variable that a model holds, once, but for those of its metrics.
+
+    Beside what Keras lists these are attributes of layers that it does not track, as
+    the states of a stateful RNN in a `Sequential`.
+
+    Args:
+        model: A model.
+    """
+    found = [*model.variables]
+    for layer in flatten_layers(model):
+        found += [v for v in attributes(layer) if isinstance(v, keras.Variable)]
+    metrics = {id(variable) for variable in model.metrics_variables}
+    return list({id(v): v for v in found if id(v) not in metrics}.values())
+
+
+def attributes(thing: Any) -> Iterator[Any]:
+    """Yields the attributes of an object, and what is in its lists and mappings."""
+    yield from _unpacked(vars(thing).values())
+
+
 def finalize(model: keras.Model) -> None:
     """Lets the layers derive again what they derive from their weights.
 
@@ -244,6 +265,16 @@ def walk(layer: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
         path = f"{parent}/{name}" if parent else name
         yield path, child
         yield from walk(child, path)
+
+
+def _unpacked(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, Mapping):
+            yield from _unpacked(value.values())
+        elif isinstance(value, list | tuple):
+            yield from _unpacked(value)
+        else:
+            yield value
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -1,7 +1,7 @@
 """Stage 1: pruning, gradually in the course of a training or in one shot."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 import keras
@@ -254,15 +254,34 @@ def prune(
     _checks.one_of("scope", scope, get_args(Scope))
     check_structure(structure)
     chosen: _Chosen = choose(model, _entries(sparsity), layers)
+    for variable, value in _pruned(_groups(chosen, scope, structure)):
+        variable.assign(value)
+
+
+def pruned(
+    variables: Iterable[NamedVariable], sparsity: float
+) -> Iterator[tuple[Any, np.ndarray]]:
+    """Yields variables with their values pruned in one shot, and changes none.
+
+    Args:
+        variables: Exactly the ones to prune, each by itself.
+        sparsity: The share of weights to set to zero, in [0, 1).
+    """
+    entry = _entries(sparsity)["*"]
+    yield from _pruned(_groups([(v, entry) for v in variables], "layer", None))
+
+
+def _pruned(groups: "list[_Group]") -> Iterator[tuple[Any, np.ndarray]]:
+    """Yields the variables of groups with what `prune` makes of them."""
     pruned: list[tuple[NamedVariable, np.ndarray]] = []
-    for group in _groups(chosen, scope, structure):
+    for group in groups:
         group.advance(group.schedule.sparsity_at(1.0))
         pruned += zip(group.variables, group.masks(Magnitude()), strict=True)
     while pruned:  # each mask is let go of before the next tensor needs memory
         named, mask = pruned.pop()
         value = named.variable.numpy()
         value[~mask] = 0
-        named.variable.assign(value)
+        yield named.variable, value
 
 
 class _Entry(NamedTuple):

@@ -1,0 +1,68 @@
+"""What a model would be with some of its variables changed, and the model as it was."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import keras
+import numpy as np
+
+from deepcompress.network.variables import every_variable
+
+T = TypeVar("T")
+
+
+class Trial(Generic[T]):
+    """Measures a model with some of its variables changed, and puts everything back.
+
+    Every variable of the model is put back after each measurement, and so are those
+    that only measuring has changed, such as the states of a stateful RNN and of random
+    seeds: each measurement begins with the same model. It is put back also after an
+    error, and after Ctrl-C. The metrics, which Keras resets before it evaluates, are
+    left alone. The values are copied once, when the trial is made.
+
+    Args:
+        model: A built model.
+        measure: Measures the model as it is.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> kernel = model.layers[0].kernel
+    >>> before = kernel.numpy()
+    >>> trial = Trial(model, lambda: float(model(np.ones((1, 2)))[0, 0]))
+    >>> trial([(kernel, np.full((2, 1), 0.5))])
+    1.0
+    >>> np.array_equal(kernel.numpy(), before)
+    True
+    """
+
+    def __init__(self, model: keras.Model, measure: Callable[[], T]) -> None:
+        self._measure = measure
+        # Copies: an array may be the memory of the variable itself.
+        self._values = [
+            (variable, np.array(variable.numpy())) for variable in every_variable(model)
+        ]
+
+    def __call__(self, changes: Iterable[tuple[Any, np.ndarray]] = ()) -> T:
+        """Returns what is measured with the changes made.
+
+        Args:
+            changes: Variables of the model with the values to give them. Defaults to
+                none: the model as it is.
+        """
+        try:
+            for variable, value in changes:
+                variable.assign(value)
+            return self._measure()
+        finally:
+            self._put_back()
+
+    def _put_back(self) -> None:
+        try:
+            for variable, value in self._values:
+                variable.assign(value)
+        except KeyboardInterrupt:
+            # A second one, or the first at this very moment.
+            self._put_back()
+            raise
