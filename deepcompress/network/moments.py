@@ -7,26 +7,36 @@ import numpy as np
 from keras import ops
 
 from deepcompress.network import internals
+from deepcompress.network.variables import attributes
 
 
 def optimizers(model: keras.Model) -> list[Any]:
     """Returns a model's optimizer and what it wraps; the last one updates weights."""
-    found = [model.optimizer]
-    while inner := getattr(found[-1], "inner_optimizer", None):
-        found.append(inner)
-    return found
+    return _with_inner(model.optimizer)
 
 
-def n_steps(model: keras.Model) -> int:
-    """Returns the steps that a model's optimizer has made."""
-    *_, updating = optimizers(model)
+def stepping(model: keras.Model) -> list[Any]:
+    """Returns the optimizers that may update a model's weights.
+
+    That of `compile` comes first. A model with a `train_step` of its own may have
+    others as attributes, a GAN one for each of its nets. Of one that wraps another it
+    is the inner one. On JAX a training step sees none but that of `compile`.
+    """
+    held = [getattr(model, "optimizer", None)]
+    if not internals.is_jax():
+        held += attributes(model)
+    found = [
+        _with_inner(each)[-1]
+        for each in held
+        if isinstance(each, keras.optimizers.Optimizer)
+    ]
+    return list({id(optimizer): optimizer for optimizer in found}.values())
+
+
+def n_steps(optimizer: Any) -> int:
+    """Returns the steps that an optimizer has made."""
     # With gradient accumulation it is no variable, on JAX.
-    return int(ops.convert_to_numpy(updating.iterations)) if updating.built else 0
-
-
-def has_second_moments(model: keras.Model) -> bool:
-    """Whether the optimizer itself keeps a running second moment of each gradient."""
-    return internals.keeps_second_moments(optimizers(model)[-1])
+    return int(ops.convert_to_numpy(optimizer.iterations)) if optimizer.built else 0
 
 
 def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
@@ -42,7 +52,8 @@ def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
     Returns:
         float32 array of the variable's shape, or `None` where the optimizer keeps no
         second moments (others than Adam, its kin and RMSprop), has not stepped, or
-        does not train the variable.
+        does not train the variable. Where a model has several optimizers, it is the
+        one that has seen gradients of the variable.
 
     References:
         Kingma, Ba 2015, "Adam", section 2; LeCun, Denker, Solla 1990, "Optimal brain
@@ -59,10 +70,20 @@ def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
     >>> second_moments(model, model.layers[0].kernel).shape
     (8, 4)
     """
-    if getattr(model, "optimizer", None) is None or not has_second_moments(model):
-        return None
-    if n_steps(model) == 0:
-        return None
-    *_, updating = optimizers(model)
-    moments = internals.second_moment(updating, variable)
-    return None if moments is None else np.asarray(moments.numpy(), np.float32)
+    moments = None
+    for optimizer in stepping(model):
+        if not internals.keeps_second_moments(optimizer) or n_steps(optimizer) == 0:
+            continue
+        found = internals.second_moment(optimizer, variable)
+        if found is not None:
+            moments = np.asarray(found.numpy(), np.float32)
+            if moments.any():
+                break
+    return moments
+
+
+def _with_inner(optimizer: Any) -> list[Any]:
+    found = [optimizer]
+    while inner := getattr(found[-1], "inner_optimizer", None):
+        found.append(inner)
+    return found

@@ -6,7 +6,7 @@ or the members of a cluster back to one value.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -15,7 +15,7 @@ from keras import ops
 
 from deepcompress.clustering.clusters import scatter
 from deepcompress.network import internals
-from deepcompress.network.moments import optimizers
+from deepcompress.network.moments import optimizers, stepping
 
 Gradient = Literal["mean", "sum"]
 
@@ -234,33 +234,24 @@ class TieSet:
         for variable, tie in self._ties:
             variable.assign(tie.project(variable.numpy()))
 
-    def watch(self, variables: Sequence[Any]) -> list[Any]:
-        """Returns variables that follow the second moments of gradients.
+    def watch(self, variables: Sequence[Any]) -> dict[int, Any]:
+        """Follows the second moments of gradients.
 
         For optimizers that keep none themselves. As Adam's, they are running means
         over some thousand steps, beginning at zero.
 
         Args:
             variables: Trainable variables of the model.
+
+        Returns:
+            Variables with the moments, by the `id` of what they are of; each is there
+            once the training step hands an optimizer the gradient.
         """
-        moments = [self.state(np.zeros(v.shape, "float32")) for v in variables]
-        of_variable = dict(zip(map(id, variables), moments, strict=True))
-        *_, updating = optimizers(self._model)
-        apply = updating.apply
-
-        def apply_and_watch(grads: Any, trainable_variables: Any = None) -> None:
-            trained = trainable_variables or internals.trained_variables(updating)
-            for gradient, variable in zip(grads, trained, strict=True):
-                moment = of_variable.get(id(variable))
-                if moment is not None and gradient is not None:
-                    square = ops.square(
-                        ops.cast(ops.convert_to_tensor(gradient), "float32")
-                    )
-                    moment.assign(_DECAY * moment + (1 - _DECAY) * square)
-            apply(grads, trainable_variables)
-
-        self._replace(updating, "apply", apply_and_watch)
-        return moments
+        moments = {id(v): self.state(np.zeros(v.shape, "float32")) for v in variables}
+        watched: dict[int, Any] = {}
+        for optimizer in stepping(self._model):
+            self._replace(optimizer, "apply", _watching(optimizer, moments, watched))
+        return watched
 
     def retrace(self) -> None:
         """Makes the training step anew, so that it has the ties there are now."""
@@ -316,6 +307,29 @@ class TieSet:
         """Gives an object a method of its own until the ties are taken off."""
         self._replaced.append((target, name, vars(target).get(name)))
         setattr(target, name, method)
+
+
+def _watching(
+    optimizer: Any, moments: Mapping[int, Any], watched: dict[int, Any]
+) -> Callable[..., None]:
+    """Returns the `apply` of an optimizer that updates moments first."""
+    apply = optimizer.apply
+
+    def apply_and_watch(grads: Any, trainable_variables: Any = None) -> None:
+        trained = list(trainable_variables or internals.trained_variables(optimizer))
+        for gradient, variable in zip(grads, trained, strict=True):
+            moment = moments.get(id(variable))
+            if moment is None:
+                continue
+            watched[id(variable)] = moment
+            if gradient is not None:
+                square = ops.square(
+                    ops.cast(ops.convert_to_tensor(gradient), "float32")
+                )
+                moment.assign(_DECAY * moment + (1 - _DECAY) * square)
+        apply(grads, trained)
+
+    return apply_and_watch
 
 
 class TyingCallback(keras.callbacks.Callback):

@@ -7,7 +7,12 @@ import keras
 import numpy as np
 
 from deepcompress.network import internals
-from deepcompress.network.moments import has_second_moments, n_steps, second_moments
+from deepcompress.network.moments import (
+    n_steps,
+    optimizers,
+    second_moments,
+    stepping,
+)
 from deepcompress.network.ties import TieSet
 from deepcompress.network.variables import NamedVariable
 
@@ -59,7 +64,7 @@ class Saliency:
         variables: The variables that are pruned.
 
     Raises:
-        ValueError: The model is not compiled; or the optimizer keeps no second moments
+        ValueError: The model has no optimizer; or the optimizer keeps no second moments
             and there are several replicas, each of which would see gradients of its
             own.
     """
@@ -67,27 +72,35 @@ class Saliency:
     def __init__(
         self, model: keras.Model, ties: TieSet, variables: Sequence[NamedVariable]
     ) -> None:
-        if getattr(model, "optimizer", None) is None:
+        found = stepping(model)
+        if not found:
             raise ValueError(
                 f"The model {model.name!r} is not compiled, so nothing is known of its "
                 "gradients. Call `model.compile` first, or prune by magnitude."
             )
         self._model = model
-        self._watched: dict[int, Any] = {}
         self._n_seen = 0
-        with internals.strategy_scope(model):
-            model.optimizer.build(model.trainable_variables)
-        if has_second_moments(model):
-            self._n_seen = n_steps(model)
+        # An optimizer that accumulates gradients has made no step before that.
+        self._at_least = max(each.gradient_accumulation_steps or 1 for each in found)
+        own = [named.variable for named in variables]
+        if found == optimizers(model)[-1:]:
+            with internals.strategy_scope(model):
+                model.optimizer.build(model.trainable_variables)
+            is_kept = internals.keeps_second_moments(found[0])
+        else:
+            # Which of several trains a variable shows once it has.
+            is_kept = all(second_moments(model, each) is not None for each in own)
+        self._watched: dict[int, Any] | None = None
+        if is_kept:
+            self._n_seen = max(map(n_steps, found))
             return
         if internals.num_replicas(model) > 1:
             raise ValueError(
                 "`criterion='saliency'` with several replicas needs an optimizer that "
                 "keeps second moments, such as Adam. "
-                f"Received: {type(model.optimizer).__name__}"
+                f"Received: {', '.join(type(each).__name__ for each in found)}"
             )
-        own = [named.variable for named in variables]
-        self._watched = dict(zip(map(id, own), ties.watch(own), strict=True))
+        self._watched = ties.watch(own)
 
     def count(self, n_steps: int) -> None:
         """Takes note of steps that were made."""
@@ -96,16 +109,22 @@ class Saliency:
     def is_known(self, total_steps: int | None) -> bool:
         """Whether the gradients of enough steps have been seen."""
         enough = _WARM_UP if total_steps is None else min(_WARM_UP, total_steps // 4)
-        return self._n_seen > 0 and self._n_seen >= enough
+        return self._n_seen >= max(enough, self._at_least)
 
     def scores(self, named: NamedVariable) -> np.ndarray:
         """Returns the saliency of every weight, float32 or float64."""
-        watched = self._watched.get(id(named.variable))
-        if watched is None:
+        if self._watched is None:
             moments = second_moments(self._model, named.variable)
         else:
-            moments = watched.numpy()
-        assert moments is not None
+            watched = self._watched.get(id(named.variable))
+            moments = None if watched is None else watched.numpy()
+        if moments is None:
+            raise ValueError(
+                f"No optimizer of {self._model.name!r} has trained {named.name!r} in "
+                "this fit, so its saliency is not known. Make the optimizer that "
+                "`train_step` applies an attribute of the model, leave the layer out "
+                "with `layers`, or prune by magnitude."
+            )
         scores: np.ndarray = np.abs(named.numpy()) * np.sqrt(moments)
         if not np.isfinite(scores).all():
             raise ValueError(
