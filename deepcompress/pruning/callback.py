@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Literal, NamedTuple, get_args
 
 import keras
@@ -31,7 +32,8 @@ class PruningCallback(TyingCallback):
     not trainable are left alone. A pruned weight is a weight that is 0.0 and stays
     so: the model keeps its layers, and nothing has to be stripped afterwards.
     Weights that are zero when the training begins count as pruned, so a second fit
-    never loses the sparsity of the first.
+    never loses the sparsity of the first. Where fewer weights are left in the end than
+    were asked for, as units have died, a warning names the layer and the two counts.
 
     The share of zeros is written to the epoch's logs as `"sparsity"`.
 
@@ -52,7 +54,8 @@ class PruningCallback(TyingCallback):
         criterion: What a weight is worth: its `"magnitude"`, or its `"saliency"`, the
             square of the weight times the running second moment of its gradient,
             which estimates how far the loss would rise without it. Adam and its kin
-            keep these moments; for other optimizers the callback does. Pruning by
+            keep these moments; for other optimizers the callback does, and for those
+            that a model with its own `train_step` holds as attributes. Pruning by
             saliency begins once the gradients of some steps have been seen, and
             leaves far fewer weights at the same accuracy. Defaults to `"magnitude"`.
         verbose: `1` prints the sparsity after every epoch. Defaults to `0`.
@@ -110,11 +113,13 @@ class PruningCallback(TyingCallback):
         variables = [named for named, _ in chosen]
         self._scoring = CRITERIA[self.criterion](self.model, ties, variables)
         self._is_overdue = False
-        self._masks = {}
+        # A list for each group, in its order.
+        self._masks: list[list[Any]] = []
         for group in self._groups:
+            self._masks.append([])
             for named in group.variables:
                 mask = ties.state(np.ones_like(named.variable.numpy()))
-                self._masks[named.name] = mask
+                self._masks[-1].append(mask)
                 ties.attach(named.variable, MaskTie(mask, ties.inner(named.variable)))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -155,9 +160,13 @@ class PruningCallback(TyingCallback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Lets go of the weights; the zeros stay."""
-        if self._ties is not None and self._is_overdue:
+        was_tied = self._ties is not None
+        if was_tied and self._is_overdue:
             self._update(is_last=True)
         super().on_train_end(logs)
+        if was_tied:
+            for group in self._groups:
+                group.check_count()
 
     def __repr__(self) -> str:
         return settings(self)
@@ -195,23 +204,22 @@ class PruningCallback(TyingCallback):
         if self._is_overdue:
             return
         ties, is_changed = self.check(), False
-        for group in self._groups:
+        for group, held in zip(self._groups, self._masks, strict=True):
             sparsity = group.schedule.sparsity(self._step, self._total_steps)
             if not group.advance(sparsity or 0.0):
                 continue
             if not is_changed:
                 ties.synchronise()
                 is_changed = True
-            masks = group.masks(self._scoring)
-            for named, mask in zip(group.variables, masks, strict=True):
-                self._masks[named.name].assign(mask)
+            for state, mask in zip(held, group.masks(self._scoring), strict=True):
+                state.assign(mask)
         if is_changed:
             ties.project()
 
     def _sparsity(self) -> float:
         """Returns the share of zeros that the masks hold."""
         kept = size = 0
-        for mask in self._masks.values():
+        for mask in chain(*self._masks):
             value: np.ndarray = mask.numpy()
             kept += int(np.count_nonzero(value))
             size += value.size
@@ -254,8 +262,11 @@ def prune(
     _checks.one_of("scope", scope, get_args(Scope))
     check_structure(structure)
     chosen: _Chosen = choose(model, _entries(sparsity), layers)
-    for variable, value in _pruned(_groups(chosen, scope, structure)):
+    groups = _groups(chosen, scope, structure)
+    for variable, value in _pruned(groups):
         variable.assign(value)
+    for group in groups:
+        group.check_count()
 
 
 def pruned(
@@ -325,7 +336,9 @@ class _Group:
         n_nonzero = sum(int(np.count_nonzero(value)) for value in values)
         self.schedule = schedule.of(self._size, n_nonzero)
         self._zeros_before = sum(map(_zeros_to_keep, values))
+        self._is_new = [not value.any() for value in values]
         self._n_zeros = -1
+        self._n_kept: list[int] = []
 
     def advance(self, sparsity: float) -> bool:
         """Sets the sparsity, and returns whether the masks change with it."""
@@ -338,8 +351,40 @@ class _Group:
 
     def masks(self, criterion: Criterion) -> list[np.ndarray]:
         """Returns what is kept of each variable."""
-        tensors = [Tensor(named, criterion.scores(named)) for named in self.variables]
-        return masks(tensors, self._n_zeros, self._structure)
+        tensors = [
+            Tensor(named, _zeros_first(criterion.scores(named), named.variable.numpy()))
+            for named in self.variables
+        ]
+        found = masks(tensors, self._n_zeros, self._structure)
+        self._n_kept = [int(np.count_nonzero(mask)) for mask in found]
+        return found
+
+    def check_count(self) -> None:
+        """Warns where fewer weights are left than were asked for."""
+        variables = [named.variable for named in self.variables]
+        n_left = [int(np.count_nonzero(variable.numpy())) for variable in variables]
+        # A constraint of the user's own may make as many zeros as it likes, and a
+        # tensor that was all zero, and still is, has lost none.
+        is_meant = any(variable.constraint is not None for variable in variables)
+        is_new = (True, 0) in zip(self._is_new, n_left, strict=True)
+        if not self._n_kept or is_meant or is_new:
+            return
+        asked = self._size - self._n_zeros
+        slack = 0
+        if self._structure == "channel":
+            slack = max(map(_filter_size, self.variables)) // 2
+        if sum(n_left) >= asked - slack:
+            return
+        paths = [named.layer for named in self.variables]
+        fewer = zip(paths, n_left, self._n_kept, strict=True)
+        names = dict.fromkeys(path for path, left, kept in fewer if left < kept)
+        warnings.warn(
+            f"{', '.join(map(repr, names or dict.fromkeys(paths)))}: {sum(n_left):,} "
+            f"weights are left where {asked:,} were asked for. The others are zero "
+            "without having been pruned: units have died, or groups of which "
+            "`structure` keeps some weights had fewer.",
+            stacklevel=3,
+        )
 
 
 def _groups(
@@ -364,3 +409,16 @@ def _zeros_to_keep(value: np.ndarray) -> int:
     """Returns the zeros of a pruned tensor; one that is all zero is only new."""
     zeros = int(value.size - np.count_nonzero(value))
     return 0 if zeros == value.size else zeros
+
+
+def _zeros_first(scores: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Gives the zeros of a pruned tensor the score -1; one all zero is only new."""
+    is_zero = value == 0
+    if not is_zero.all():
+        scores[is_zero] = -1
+    return scores
+
+
+def _filter_size(named: NamedVariable) -> int:
+    shape = named.variable.shape
+    return int(np.prod(shape)) // int(np.prod([shape[at] for at in named.output_axes]))

@@ -41,7 +41,8 @@ class Tensor:
 
     Attributes:
         named: The variable.
-        scores: The score of each weight, in the variable's shape; not negative.
+        scores: The score of each weight, in the variable's shape: not negative, but -1
+            where a weight is zero already, which goes before all others.
     """
 
     named: NamedVariable
@@ -58,7 +59,8 @@ def masks(
         n_zeros: Weights to prune; at most those that the structure allows.
         structure: `None` prunes the weights with the lowest scores. `(n, m)` keeps
             the n best of every m neighbours along the input axis. `"channel"` prunes
-            whole filters, as many as come nearest to `n_zeros`.
+            whole filters, as many as come nearest to `n_zeros`; what is zero in the
+            others counts.
 
     Raises:
         ValueError: The structure does not fit a tensor, or allows fewer zeros.
@@ -69,12 +71,15 @@ def masks(
     if structure is not None:
         scores = [_with_protected(tensor, *structure) for tensor in tensors]
         n_free = sum(int(np.isfinite(each).sum()) for each in scores)
+        n, m = structure
         if n_zeros > n_free:
-            n, m = structure
             raise ValueError(
                 f"Keeping {n} of every {m} weights allows a sparsity of {1 - n / m:g}, "
                 "not more. Lower the sparsity of the schedule."
             )
+        if n_zeros >= sum(each.size // m * (m - n) for each in scores):
+            # With more zeros in some groups, all others have to come to n too.
+            n_zeros = n_free
     if n_zeros == 0:
         return [np.ones(each.shape, bool) for each in scores]
     flat = np.concatenate([each.ravel() for each in scores])
@@ -94,7 +99,7 @@ def masks(
 
 
 def _with_protected(tensor: Tensor, n: int, m: int) -> np.ndarray:
-    """Returns the scores with infinity for the n best of every m inputs."""
+    """Returns the scores with infinity for the n best of every m, but for zeros."""
     axis = tensor.named.input_axis
     n_inputs = tensor.scores.shape[axis]
     if n_inputs % m:
@@ -105,13 +110,15 @@ def _with_protected(tensor: Tensor, n: int, m: int) -> np.ndarray:
     scores = np.moveaxis(tensor.scores.astype(np.float64), axis, -1)
     groups = scores.reshape(*scores.shape[:-1], n_inputs // m, m)
     best = np.argsort(groups, axis=-1, kind="stable")[..., m - n :]
+    is_zero = groups < 0
     np.put_along_axis(groups, best, np.inf, axis=-1)
+    groups[is_zero] = -1
     return np.moveaxis(groups.reshape(scores.shape), -1, axis)
 
 
 def _filter_masks(tensors: Sequence[Tensor], n_zeros: int) -> list[np.ndarray]:
     """Returns masks that prune the filters whose weights score lowest on average."""
-    means, sizes = [], []
+    means, counts = [], []
     for tensor in tensors:
         axes = tensor.named.output_axes
         others = tuple(
@@ -119,18 +126,21 @@ def _filter_masks(tensors: Sequence[Tensor], n_zeros: int) -> list[np.ndarray]:
             for axis in range(tensor.scores.ndim)
             if axis - tensor.scores.ndim not in axes
         )
-        mean = tensor.scores.astype(np.float64).mean(axis=others, keepdims=True)
-        means.append(mean)
-        sizes.append(np.full(mean.size, tensor.scores.size // mean.size))
-    every_size = np.concatenate(sizes)
-    order = np.argsort(np.concatenate([m.ravel() for m in means]), kind="stable")
+        scores = np.maximum(tensor.scores, 0).astype(np.float64)
+        means.append(scores.mean(axis=others, keepdims=True))
+        counts.append(np.count_nonzero(tensor.scores >= 0, axis=others).ravel())
+    n_left = np.concatenate(counts)
+    # Of filters that score the same, those that are zero already go first.
+    order = np.lexsort((n_left > 0, np.concatenate([m.ravel() for m in means])))
+    n_left = n_left[order]
+    n_zeros -= sum(tensor.scores.size for tensor in tensors) - int(n_left.sum())
     # Half a filter more or less: the number of zeros that comes nearest.
-    pruned = np.cumsum(every_size[order]) - every_size[order] / 2 < n_zeros
+    pruned = np.cumsum(n_left) - n_left / 2 < n_zeros
     keep = np.ones(len(order), bool)
     keep[order[pruned]] = False
     bounds = np.cumsum([mean.size for mean in means])[:-1]
     return [
-        np.broadcast_to(part.reshape(mean.shape), tensor.scores.shape).copy()
+        part.reshape(mean.shape) & (tensor.scores >= 0)
         for part, mean, tensor in zip(
             np.split(keep, bounds), means, tensors, strict=True
         )
