@@ -60,8 +60,10 @@ def _element_spread(values: _Array, n_elements: float) -> tuple[float, int]:
     return max(float(total / n_elements) ** 3, np.finfo(np.float64).tiny), len(pool)
 
 
-def lloyd(data: Sorted, elements: Elements, start: _Array, max_iter: int) -> _Array:
-    """Returns where each cluster starts, and the end of the last.
+def lloyd(
+    data: Sorted, elements: Elements, start: _Array, max_iter: int
+) -> tuple[_Array, int]:
+    """Returns where each cluster starts, the end of the last, and the iterations.
 
     Args:
         data: The values.
@@ -71,5 +73,5 @@ def lloyd(data: Sorted, elements: Elements, start: _Array, max_iter: int) -> _Ar
     """
     centers = start.copy()
     cuts = np.empty(len(centers) + 1, np.int64)
-    _native.kmeans_lloyd(*data, *elements, data.shift, max_iter, centers, cuts)
-    return cuts
+    n_iter = _native.kmeans_lloyd(*data, *elements, data.shift, max_iter, centers, cuts)
+    return cuts, n_iter

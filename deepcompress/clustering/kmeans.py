@@ -164,6 +164,31 @@ def find_clusters(
     seed: int | np.random.Generator | None = None,
 ) -> KMeans1DResult:
     """Does what `kmeans1d` does, for any notion of what is large."""
+    result, _ = find_and_count(
+        values,
+        n_clusters,
+        sizes,
+        init=init,
+        sample_weight=sample_weight,
+        max_iter=max_iter,
+        n_threads=n_threads,
+        seed=seed,
+    )
+    return result
+
+
+def find_and_count(
+    values: ArrayLike,
+    n_clusters: int,
+    sizes: Sizes,
+    *,
+    init: str | ArrayLike,
+    sample_weight: ArrayLike | None,
+    max_iter: int,
+    n_threads: int | None,
+    seed: int | np.random.Generator | None,
+) -> tuple[KMeans1DResult, int]:
+    """Does what `find_clusters` does, and counts the iterations; the optimum is one."""
     flat, shape = as_values(values)
     n_clusters = integer_in("n_clusters", n_clusters, 1)
     max_iter = integer_in("max_iter", max_iter, 1)
@@ -180,7 +205,7 @@ def find_clusters(
             f"values. Received: n_clusters={n_clusters}"
         )
     if isinstance(start, str) and start == "optimal":
-        cuts = optimal_cuts(
+        cuts, n_iter = optimal_cuts(
             data,
             n_clusters,
             n_distinct,
@@ -192,7 +217,7 @@ def find_clusters(
         elements = join_values(data, n_distinct, sizes.n_lloyd)
         if isinstance(start, str):
             start = starting_centers(data, elements, n_clusters, start, seed)
-        cuts = lloyd(data, elements, start, max_iter)
+        cuts, n_iter = lloyd(data, elements, start, max_iter)
     centers = np.empty(n_clusters)
     inertia = _native.kmeans_summary(*data, cuts, centers)
 
@@ -202,4 +227,4 @@ def find_clusters(
     labels = assign_labels(flat, centers, n_threads, sizes.labels_per_thread)
     with np.errstate(over="ignore", under="ignore"):
         inertia = float(np.ldexp(inertia, 2 * exponent + weight_exponent))
-    return KMeans1DResult(centers, labels.reshape(shape), inertia)
+    return KMeans1DResult(centers, labels.reshape(shape), inertia), n_iter

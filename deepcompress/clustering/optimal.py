@@ -33,8 +33,8 @@ def optimal_cuts(
     limit: int,
     n_elements: int,
     max_iter: int,
-) -> _Array:
-    """Returns where each cluster starts, and the end of the last.
+) -> tuple[_Array, int]:
+    """Returns where each cluster starts, the end of the last, and the iterations.
 
     Args:
         data: The values.
@@ -57,7 +57,7 @@ def optimal_cuts(
     _native.kmeans_optimal(elements.nodes, guess, cuts)
     positions: _Array = elements.starts[cuts]
     if is_exact:
-        return positions
+        return positions, 1
     centers = np.empty(n_clusters)
     _native.kmeans_summary(*data, positions, centers)
     return lloyd(data, elements, centers, max_iter)
