@@ -141,7 +141,8 @@ def finalize(model: keras.Model) -> None:
         model: A model whose weights have been replaced.
     """
     for layer in flatten_layers(model):
-        if hasattr(layer, "finalize_state"):
+        # Those without weights derive it from data, which is gone.
+        if layer.weights and hasattr(layer, "finalize_state"):
             layer.finalize_state()
 
 
