@@ -6,7 +6,7 @@ test (`tests/network/test_internals.py`) that says what it has changed. All were
 Keras 3.12 and 3.15.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -99,6 +99,20 @@ def learning_rate(optimizer: Any) -> Any:
     return optimizer._learning_rate
 
 
+def optimizer_config(optimizer: Any) -> dict[str, Any]:
+    """Returns the config of an optimizer, with the schedule that it follows as it is.
+
+    `Optimizer._learning_rate`: a schedule of the user's own may have no config, with
+    which `get_config` fails. It is asked of a stand-in without a schedule.
+    """
+    rate = learning_rate(optimizer)
+    if not callable(rate) or isinstance(rate, keras.Variable):
+        return dict(optimizer.get_config())
+    stand_in = object.__new__(type(optimizer))
+    stand_in.__dict__.update({**optimizer.__dict__, "_learning_rate": 0.0})
+    return {**stand_in.get_config(), "learning_rate": rate}
+
+
 def trained_variables(optimizer: Any) -> list[Any]:
     """Returns the variables that an optimizer was built for, in its order.
 
@@ -166,6 +180,27 @@ def nodes(function: Any) -> Iterator[Any]:
     """
     for _, at_depth in sorted(function._nodes_by_depth.items(), reverse=True):
         yield from (node for node in at_depth if not node.is_input)
+
+
+def run_through_graph(model: Any, inputs: Any, layer_for: Callable[[Any], Any]) -> Any:
+    """Returns what a functional model computes with other layers in its graph.
+
+    `Function._run_through_graph`: `clone_model` also compiles, from a config that the
+    user's own losses and metrics may not have.
+    """
+    return model._run_through_graph(inputs, operation_fn=layer_for)
+
+
+def copy_of(operation: Any) -> Any:
+    """Returns an operation that is no layer, not yet called.
+
+    `Operation._inbound_nodes` and `Operation._outbound_nodes`: its config, which would
+    do too, does not hold an array that it was made with.
+    """
+    copied = object.__new__(type(operation))
+    copied.__dict__.update(operation.__dict__)
+    copied._inbound_nodes, copied._outbound_nodes = [], []
+    return copied
 
 
 def calls_of(layer: Any) -> list[Any]:

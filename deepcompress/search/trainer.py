@@ -16,7 +16,7 @@ from deepcompress.network.moments import optimizers
 from deepcompress.network.variables import finalize
 from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.search.distilling import distiller
-from deepcompress.shrinking.shrink import own_objects
+from deepcompress.shrinking.compiling import own_objects
 
 _BATCH_SIZE = 64
 _RATE = 1e-3

@@ -1,5 +1,6 @@
 """Which functions compute each channel by itself, and what they make of constants."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import keras
@@ -25,14 +26,20 @@ _MIXING = {
 
 def is_elementwise(layer: Any) -> bool:
     """Whether a layer's activation computes each channel by itself."""
-    activation = getattr(layer, "activation", None)
+    activation = _activation(layer)
     return activation is None or activation in _ELEMENTWISE
 
 
 def mixes(layer: Any) -> bool:
     """Whether a layer's activation is known to need all channels."""
+    return isinstance(layer, keras.layers.Softmax) or _activation(layer) in _MIXING
+
+
+def _activation(layer: Any) -> Any:
+    """Returns a layer's activation, or something that is not known in its place."""
     activation = getattr(layer, "activation", None)
-    return isinstance(layer, keras.layers.Softmax) or activation in _MIXING
+    # What a layer of the user's own calls so may be anything.
+    return activation if isinstance(activation, Hashable) else Ellipsis
 
 
 def apply(

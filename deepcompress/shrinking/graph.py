@@ -90,6 +90,8 @@ class Graph:
     def _walk(self, function: Any, path: str) -> None:
         for node in _nodes(function):
             layer = node.operation
+            if any(id(tensor) not in self.tensors for tensor in node.input_tensors):
+                continue  # no input of the model leads here, and Keras skips it too
             inputs = [self.tensors[id(tensor)] for tensor in node.input_tensors]
             inner = self._inner(node)
             if inner is not None:
@@ -112,8 +114,8 @@ class Graph:
         inner = graph_of(node.operation)
         if (
             inner is None
-            or isinstance(inner.input, dict)
             or not _is_plain(node)
+            or not _has_same_names(inner.input, node.arguments.args)
             or any(
                 self._uses[id(each.operation)] > 1 for each in [node, *_nodes(inner)]
             )
@@ -144,13 +146,14 @@ def graph_of(model: Any) -> Any:
 
     A model that has a `call` of its own may compute something else than its graph.
     """
-    if not isinstance(model, keras.Model) or not _is_of_keras(type(model).call):
+    if not isinstance(model, keras.Model) or not is_of_keras(type(model).call):
         return None
     return internals.graph_of(model)
 
 
-def _is_of_keras(function: Any) -> bool:
-    return str(function.__module__).split(".")[0] == "keras"
+def is_of_keras(function: Any) -> bool:
+    """Whether a function or a class is Keras' own."""
+    return str(getattr(function, "__module__", "")).split(".")[0] == "keras"
 
 
 def _nodes(function: Any, is_recursive: bool = False) -> Iterator[Any]:
@@ -160,6 +163,18 @@ def _nodes(function: Any, is_recursive: bool = False) -> Iterator[Any]:
         inner = graph_of(node.operation) if is_recursive else None
         if inner is not None:
             yield from _nodes(inner, True)
+
+
+def _has_same_names(inputs: Any, arguments: tuple[Any, ...]) -> bool:
+    """Whether a model with inputs in a dict is called with just these."""
+    given = arguments[0] if arguments else None
+    if not isinstance(inputs, dict) and not isinstance(given, dict):
+        return True
+    paths = [
+        [path for path, _ in keras.tree.flatten_with_path(each)]
+        for each in (inputs, given)
+    ]
+    return paths[0] == paths[1]
 
 
 def _is_plain(node: Any) -> bool:

@@ -100,6 +100,11 @@ class HasWeights(Rule):
 class MakesUnits(HasWeights):
     """A rule for a layer that makes units, with weights of their own."""
 
+    @property
+    def kernel(self) -> Any:
+        """The weight whose last axis runs over the units."""
+        return self.layer.kernel
+
     @abstractmethod
     def made(self) -> np.ndarray:
         """Returns the units."""

@@ -1,18 +1,16 @@
 """The smaller model that a pruned one equals, and its weights in the larger one."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import FunctionType
-from typing import Any
 
 import keras
 import numpy as np
 
-from deepcompress.network import internals
-from deepcompress.network.variables import finalize, named_variables
-from deepcompress.shrinking.channels import Channels
-from deepcompress.shrinking.graph import Graph, graph_of
+from deepcompress.network.variables import named_variables
+from deepcompress.shrinking.cloning import Clone, NotClonedError
+from deepcompress.shrinking.graph import Graph, graph_of, is_of_keras
+from deepcompress.shrinking.kept import Kept
 
 
 def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
@@ -26,11 +24,11 @@ def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
     flattening, addition, and concatenation are followed, also into nested models. A
     layer that is not followed keeps its inputs and its weights, and is named in a
     warning. A model that is neither `Sequential` nor functional is returned as it is,
-    with a warning.
+    with a warning, and so is one with a layer that cannot be built from its config.
 
     The model that is returned is new, has the names of the old one and is compiled as
-    that was, with a fresh optimizer. A file of it loads into the old one too:
-    `HuffmanSerializer().load(path, model=model)`.
+    that was, with the same losses, and an optimizer and metrics that are new. A file
+    of it loads into the old one too: `HuffmanSerializer().load(path, model=model)`.
 
     Args:
         model: A built model. It is not changed.
@@ -54,21 +52,32 @@ def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
     2
     """
     named_variables(model)  # says what is wrong with what is no built model
-    small = None
-    if graph_of(model) is not None:
-        graph = Graph(model)
-        kept = _Kept(graph, graph.needed_units(), sort)
-        small = _Clone(graph, kept).model(model)
-    if type(small) is not type(model):
+    if graph_of(model) is None or not is_of_keras(type(model).__init__):
         warnings.warn(
             f"{model.name!r} is of a class of its own, neither Sequential nor "
             "functional, which cannot be built anew, so it is returned as it is.",
             stacklevel=2,
         )
         return model
+    graph = Graph(model)
+    try:
+        clone = Clone(graph, Kept(graph, graph.needed_units(), sort))
+        small = clone.model(model)
+    except NotClonedError as error:
+        warnings.warn(
+            f"{model.name!r} cannot be built anew, so it is returned as it is: {error}",
+            stacklevel=2,
+        )
+        return model
     if left_alone := graph.left_alone():
         warnings.warn(
             f"Left alone, with all that they read: {', '.join(left_alone)}.",
+            stacklevel=2,
+        )
+    for name, why in clone.uncompiled.items():
+        warnings.warn(
+            f"{name!r} cannot be compiled as it was, so the smaller model is not: "
+            f"{why} Call `compile` on it before you train it.",
             stacklevel=2,
         )
     return small
@@ -121,8 +130,8 @@ def places(
     graph = Graph(model)
     is_kept = graph.is_pinned.copy()
     for maker in graph.makers:
-        is_kept[maker.made()[: stored[id(maker.layer.kernel)][-1]]] = True
-    kept = _Kept(graph, is_kept)
+        is_kept[maker.made()[: stored[id(maker.kernel)][-1]]] = True
+    kept = Kept(graph, is_kept)
     found = {}
     for rule in graph.weighted:
         for variable in rule.weights:
@@ -138,94 +147,3 @@ def places(
         for v in variables
         if id(v.variable) in found and shapes[v.name] != tuple(v.variable.shape)
     }
-
-
-class _Kept:
-    """Which units stay, and in which order."""
-
-    def __init__(self, graph: Graph, is_kept: np.ndarray, sort: bool = False) -> None:
-        # No layer can do without units.
-        for maker in graph.makers:
-            if not is_kept[maker.made()].any():
-                is_kept[maker.made()[:1]] = True
-        self.is_kept = is_kept
-        weights = np.zeros(len(is_kept))
-        for maker in graph.makers if sort else []:
-            np.add.at(weights, maker.made(), maker.fan_in())
-        weights[graph.is_pinned] = 0
-        self._weights = weights
-
-    def __call__(self, channels: Channels) -> np.ndarray:
-        """Returns the positions of the channels that stay, in their new order."""
-        at = np.flatnonzero(self.is_kept[channels.units])
-        units = channels.units[at]
-        order = np.lexsort((units, self._weights[units], channels.blocks[at]))
-        return at[order]
-
-
-class _Clone:
-    """Builds a model anew, with the channels that stay."""
-
-    def __init__(self, graph: Graph, kept: _Kept) -> None:
-        self._graph, self._kept = graph, kept
-        self._clones: dict[int, Any] = {}
-
-    def model(self, model: keras.Model) -> keras.Model:
-        """Returns the smaller model with its weights."""
-        clone = self._model(model)
-        for rule in self._graph.weighted:
-            new = getattr(self._clones[id(rule.layer)], "weights", [])
-            for variable, smaller in zip(rule.weights, new, strict=True):
-                value = rule.value(variable, self._kept.is_kept)
-                for axis, channels in rule.axes(variable).items():
-                    value = value.take(self._kept(channels), axis)
-                smaller.assign(value)
-        finalize(clone)
-        return clone
-
-    def _model(self, model: keras.Model) -> keras.Model:
-        inputs = keras.tree.map_structure(self._input, graph_of(model).input)
-        compiled_with = internals.compiled_with(model)
-        parts = keras.tree.flatten(list(compiled_with.values()))
-        with keras.saving.CustomObjectScope(own_objects(parts)):
-            return keras.models.clone_model(model, inputs, self._layer)
-
-    def _input(self, tensor: Any) -> Any:
-        shape = tensor.shape
-        operation, _ = internals.maker_of(tensor)
-        channels = self._graph.tensors[id(tensor)]
-        if channels.is_known:
-            shape = (*shape[:-1], len(self._kept(channels)))
-        return keras.Input(
-            batch_shape=shape,
-            dtype=tensor.dtype,
-            name=tensor.name,
-            sparse=tensor.sparse,
-            optional=getattr(operation, "optional", False),
-        )
-
-    def _layer(self, layer: Any) -> Any:
-        if id(layer) not in self._clones:
-            rule = self._graph.rule_of(layer)
-            if rule is None:
-                clone = self._model(layer)
-            else:
-                sizes = [len(self._kept(channels)) for channels in rule.outputs]
-                config = {**layer.get_config(), **rule.settings(sizes)}
-                # The code of a Lambda runs here already.
-                is_lambda = isinstance(layer, keras.layers.Lambda)
-                options = {"safe_mode": False} if is_lambda else {}
-                with keras.saving.CustomObjectScope(own_objects(vars(layer).values())):
-                    clone = type(layer).from_config(config, **options)
-            self._clones[id(layer)] = clone
-        return self._clones[id(layer)]
-
-
-def own_objects(parts: Iterable[Any]) -> dict[str, Any]:
-    """Returns the user's own functions and classes, which Keras may not know."""
-    objects = {}
-    for part in parts:
-        named = part if isinstance(part, FunctionType) else type(part)
-        if str(named.__module__).split(".")[0] not in ("builtins", "keras"):
-            objects[named.__name__] = named
-    return objects

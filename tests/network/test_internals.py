@@ -105,6 +105,22 @@ def learning_rate():
     assert float(internals.learning_rate(keras.optimizers.SGD(0.5))) == 0.5
 
 
+def optimizer_config():
+    class Own(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1
+
+    schedule = Own()
+    given = keras.optimizers.Adam(schedule, beta_1=0.8)
+    config = internals.optimizer_config(given)
+    assert config["learning_rate"] is schedule
+    assert keras.optimizers.Adam.from_config(config).beta_1 == 0.8
+    assert internals.learning_rate(given) is schedule
+    assert internals.optimizer_config(keras.optimizers.SGD(0.5))[
+        "learning_rate"
+    ] == pytest.approx(0.5)
+
+
 def trained_variables():
     model = trained()
     found = internals.trained_variables(model.optimizer)
@@ -156,6 +172,29 @@ def graph_of():
 def nodes():
     found = internals.nodes(internals.graph_of(nested()))
     assert [node.operation.name for node in found] == ["s", "out"]
+
+
+def run_through_graph():
+    model = nested()
+    seen = []
+
+    def same(layer):
+        seen.append(layer.name)
+        return layer
+
+    x = keras.Input((4,))
+    assert internals.run_through_graph(model, x, same).shape == (None, 2)
+    assert seen == ["s", "out"]
+
+
+def copy_of():
+    x = keras.Input((4,))
+    y = keras.ops.pad(x, np.array([[0, 0], [1, 0]]))
+    padding, _ = internals.maker_of(y)
+    copied = internals.copy_of(padding)
+    assert internals.calls_of(copied) == []
+    assert copied(x).shape == (None, 5)
+    assert len(internals.calls_of(padding)) == len(internals.calls_of(copied)) == 1
 
 
 def calls_of():
