@@ -13,6 +13,7 @@ def _of_every_rank(*names: str) -> list[type]:
 _KINDS: dict[type[rules.Rule], list[type]] = {
     weighted.Kernel: [layers.Dense, *_of_every_rank("Conv")],
     weighted.Depthwise: [layers.DepthwiseConv1D, layers.DepthwiseConv2D],
+    weighted.Separable: [layers.SeparableConv1D, layers.SeparableConv2D],
     weighted.Normalization: [layers.BatchNormalization],
     rules.Elementwise: [layers.Activation, layers.ELU, layers.LeakyReLU, layers.ReLU],
     rules.Flatten: [layers.Flatten, layers.Reshape],
@@ -25,6 +26,7 @@ _KINDS: dict[type[rules.Rule], list[type]] = {
     rules.Pass: [
         *(layers.Dropout, layers.GaussianDropout, layers.GaussianNoise),
         layers.Identity,
+        *_of_every_rank("UpSampling"),
         *_of_every_rank("MaxPooling", "AveragePooling", "Cropping", "SpatialDropout"),
         *_of_every_rank("GlobalMaxPooling", "GlobalAveragePooling"),
     ],

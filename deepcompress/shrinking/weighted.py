@@ -136,7 +136,7 @@ class Kernel(Weighted, MakesUnits):
         return self.outputs[0].units
 
     def fan_in(self) -> np.ndarray:
-        kernel = self.layer.kernel.numpy()
+        kernel = self.kernel.numpy()
         return np.asarray(np.count_nonzero(kernel, axis=tuple(range(kernel.ndim - 1))))
 
     def _is_varying(self) -> np.ndarray:
@@ -174,3 +174,47 @@ class Depthwise(Weighted):
         constants = np.where(which, self.inputs[0].constants, 0)
         sums = self._sums(np.arange(len(constants)))
         return np.asarray(constants[:, None] * sums).ravel()
+
+
+class Separable(Kernel):
+    """A depthwise convolution, and a pointwise one that makes units of what it gives.
+
+    What lies between the two belongs to the units of the input, several for each.
+    """
+
+    @property
+    def kernel(self) -> Any:
+        return self.layer.pointwise_kernel
+
+    def axes(self, variable: Any) -> dict[int, Channels]:
+        if variable is self.layer.depthwise_kernel:
+            return {-2: self.inputs[0]}
+        if variable is not self.layer.pointwise_kernel:
+            return super().axes(variable)
+        its, n = self.inputs[0], self.layer.depth_multiplier
+        units, blocks = np.repeat(its.units, n), np.repeat(its.blocks, n)
+        between = Channels((*its.shape[:-1], len(units)), units, blocks)
+        return {-2: between, -1: self.outputs[0]}
+
+    def _taps(self) -> np.ndarray:
+        depthwise, pointwise = self._kernels()
+        is_there = (depthwise != 0).any(axis=0)[..., None] & (pointwise != 0)
+        return np.asarray(is_there.any(axis=1))
+
+    def _sums(self, channels: np.ndarray) -> np.ndarray:
+        depthwise, pointwise = self._kernels()
+        sums = depthwise[:, channels].astype(np.float64).sum(axis=0)
+        return np.asarray(np.einsum("im,imo->io", sums, pointwise[channels]))
+
+    def _kernels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the kernels by position, channel, and copy; channel, copy, and unit.
+
+        The depthwise one has no unit, the pointwise one no position.
+        """
+        depthwise = self.layer.depthwise_kernel.numpy()
+        n_channels, n = depthwise.shape[-2:]
+        pointwise = self.layer.pointwise_kernel.numpy()
+        return (
+            depthwise.reshape(-1, n_channels, n),
+            pointwise.reshape(n_channels, n, -1),
+        )

@@ -159,7 +159,7 @@ def odd():
 
 def arrays_as_settings():
     inputs = keras.Input((6,))
-    x = ops.pad(L.Dense(9)(inputs), np.array([[0, 0], [1, 2]]))
+    x = ops.pad(L.Dense(9)(inputs), ((0, 0), (1, 2)))
     x = L.Flatten()(ops.reshape(x, (-1, np.int64(4), np.int64(3))))
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
