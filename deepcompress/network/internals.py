@@ -7,10 +7,11 @@ Keras 3.12 and 3.15.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import keras
+from keras.src.saving import serialization_lib
 
 
 def is_jax() -> bool:
@@ -161,6 +162,91 @@ def begin_with(variable: Any, value: Any) -> None:
         variable._initializer = lambda shape, dtype=None: value
     else:
         variable.assign(value)
+
+
+def order_variables(layer: Any, rank: dict[int, int]) -> None:
+    """Sorts the variables of a layer itself by the rank of their ids.
+
+    `Layer._trainable_variables` and `Layer._non_trainable_variables`, in place: a layer
+    that was quantized as it was built has them in another order than one that was
+    quantized later.
+    """
+    for variables in (layer._trainable_variables, layer._non_trainable_variables):
+        list.sort(variables, key=lambda variable: rank.get(id(variable), len(rank)))
+
+
+def is_quantized(layer: Any) -> bool:
+    """Whether a layer has the variables of a quantized one.
+
+    `Layer._is_quantized`: `quantization_mode` is that of the dtype policy, which layers
+    without weights have too.
+    """
+    return bool(getattr(layer, "_is_quantized", False))
+
+
+def has_plain_kernel(layer: Any) -> bool:
+    """Whether a layer that is to be quantized by calibration has its kernel still.
+
+    `Dense._kernel`, which GPTQ and AWQ take away once they are done.
+    """
+    return hasattr(layer, "_kernel")
+
+
+def calibrate(layer: Any) -> None:
+    """Makes a layer compute with the weights that GPTQ or AWQ has found.
+
+    `Dense._kernel` and `Dense.is_gptq_calibrated`, as in `Dense.load_own_variables`:
+    `quantize` prepares a layer for a calibration that lies behind this one.
+    """
+    if layer.quantization_mode in ("gptq", "awq"):
+        if has_plain_kernel(layer):
+            with unlocked(layer):
+                del layer._kernel
+        layer.is_gptq_calibrated = layer.quantization_mode == "gptq"
+        layer.is_awq_calibrated = layer.quantization_mode == "awq"
+
+
+@contextmanager
+def unlocked(layer: Any) -> Iterator[None]:
+    """Lets a built layer gain or lose variables.
+
+    `Layer._tracker`, which `Layer.quantize` unlocks too.
+    """
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        layer._tracker.lock()
+
+
+def safe_mode_scope(safe_mode: bool) -> AbstractContextManager[Any]:
+    """Returns the scope in which code in configs is refused, or run.
+
+    `SafeModeScope`: `compile_from_config` takes no `safe_mode`.
+    """
+    scope: AbstractContextManager[Any] = serialization_lib.SafeModeScope(safe_mode)
+    return scope
+
+
+def known(entry: dict[str, Any], custom_objects: dict[str, Any]) -> Any | None:
+    """Returns the class or function that an object's config names, or `None`.
+
+    `_retrieve_class_or_fn`, by which Keras finds it: no public function looks in all
+    the places.
+    """
+    is_function = entry["class_name"] == "function"
+    name = entry["config"] if is_function else entry["class_name"]
+    try:
+        return serialization_lib._retrieve_class_or_fn(
+            name,
+            entry.get("registered_name", entry["class_name"]),
+            entry.get("module"),
+            obj_type="function" if is_function else "class",
+            full_config=entry,
+            custom_objects=custom_objects,
+        )
+    except (TypeError, ValueError, ImportError):
+        return None
 
 
 def graph_of(model: Any) -> Any | None:

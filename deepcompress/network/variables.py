@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from deepcompress.network.internals import flatten_layers
+from deepcompress.network.internals import flatten_layers, is_quantized
 
 T = TypeVar("T")
 
@@ -157,6 +157,7 @@ def compressible(model: keras.Model) -> list[NamedVariable]:
     """
     variables = [v for v in named_variables(model) if v.is_compressible]
     if not variables:
+        _refuse_quantized(model, ["*"], ["*"])
         raise ValueError(
             f"The model {model.name!r} has no weights that can be compressed: no "
             "trainable kernel or embedding of two or more axes."
@@ -208,7 +209,6 @@ def choose(
         ValueError: A pattern matches no layer that can be compressed, or there is
             nothing to compress.
     """
-    candidates = compressible(model)
     by_pattern = settings if isinstance(settings, Mapping) else {"*": settings}
     wanted = patterns(layers)
     wanted = ["*"] if wanted is None else wanted
@@ -219,6 +219,8 @@ def choose(
             )
     if not by_pattern or not wanted:
         raise ValueError("There is no pattern, so no layer would be compressed.")
+    _refuse_quantized(model, by_pattern, wanted)
+    candidates = compressible(model)
     paths = list(dict.fromkeys(v.layer for v in candidates))
     for pattern in [*by_pattern, *wanted]:
         if not any(_matches(pattern, path) for path in paths):
@@ -244,6 +246,22 @@ def patterns(layers: str | Iterable[str] | None) -> list[str] | None:
     if layers is None:
         return None
     return [layers] if isinstance(layers, str) else list(layers)
+
+
+def _refuse_quantized(
+    model: keras.Model, by_pattern: Iterable[str], wanted: Iterable[str]
+) -> None:
+    """Refuses layers whose weights Keras has quantized, where patterns choose them."""
+    for path, layer in walk(model):
+        if is_quantized(layer) and all(
+            any(_matches(pattern, path) for pattern in each)
+            for each in (by_pattern, wanted)
+        ):
+            raise ValueError(
+                f"The layer {path!r} is quantized already ({layer.quantization_mode}), "
+                "so it can be neither pruned nor shared. Compress the model before it "
+                "is quantized, or choose other layers with `layers`."
+            )
 
 
 def _has_all_weights(model: keras.Model) -> bool:

@@ -1,8 +1,7 @@
 """A model from the architecture in a file, and the weights of a file in a model."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from typing import Any
 
 import keras
@@ -10,12 +9,11 @@ import keras
 from deepcompress.dcz.container import Container
 from deepcompress.network import internals
 from deepcompress.network.variables import named_variables
+from deepcompress.saving.adapting import adapt
+from deepcompress.saving.describing import ADAPTED
+from deepcompress.saving.explaining import entries, explain, first_line
 from deepcompress.saving.matching import match
 from deepcompress.shrinking.shrink import places
-
-# What errors say where a layer misses the value of a variable: Keras, of a variable
-# that is made from a value; Python, of what that value would have offered.
-_MISSES = ("in a stateless scope", "has no attribute")
 
 
 def build(
@@ -36,13 +34,22 @@ def build(
         CorruptFileError: The file is damaged.
         ValueError: Keras cannot build the architecture.
     """
+    config = _config(weights, compile)
+    adapted = config.pop(ADAPTED, [])
+    compile_config = config.pop("compile_config", None)
+    model = None
     # Code in the architecture may do anything, and is run as ever.
-    if safe_mode and keras.distribution.distribution() is None:
+    if safe_mode and not adapted and _is_of_keras(config, custom_objects):
         model = _begun_with_values(weights, custom_objects, compile)
-        if model is not None:
-            return model
-    model = _deserialize(_config(weights, compile), custom_objects, safe_mode)
-    assign(model, weights)
+    if model is None:
+        model = _deserialize(weights, custom_objects, compile, safe_mode)
+        with keras.saving.CustomObjectScope(custom_objects):
+            adapt(model, adapted)
+        _check_is_built(model, weights)
+        assign(model, weights)
+    _order(model, weights)
+    if compile_config:
+        _compile(model, weights, custom_objects, safe_mode)
     return model
 
 
@@ -80,6 +87,9 @@ def assign(model: keras.Model, weights: Container) -> None:
         values.append((variable, value))
     for variable, value in values:
         internals.begin_with(variable, value)
+    for layer in internals.flatten_layers(model):
+        if internals.is_quantized(layer) and not internals.has_plain_kernel(layer):
+            internals.calibrate(layer)
 
 
 def _begun_with_values(
@@ -91,26 +101,38 @@ def _begun_with_values(
     where a layer needs the values of its variables as it is built.
     """
     config = _config(weights, compile)
-    compile_config = config.pop("compile_config", None)
+    config.pop("compile_config", None)
     # Variables get no value before the scope ends, which is when Keras calls their
     # initializers.
     with keras.StatelessScope():
         try:
-            model = _deserialize(config, custom_objects, safe_mode=True)
-        except (AttributeError, ValueError) as error:
-            if any(miss in str(error) for miss in _MISSES):
-                return None
-            raise
-        # Keras swallows what the `build` of a user's own model raises, and leaves the
-        # model without some of its variables.
+            model = keras.saving.deserialize_keras_object(
+                config, custom_objects=custom_objects
+            )
+        except Exception:
+            # If it is no matter of values, it is raised as the model is built as ever.
+            return None
         if len(named_variables(model)) < len(weights):
             return None
         assign(model, weights)
-    if compile_config:
-        with keras.saving.CustomObjectScope(custom_objects), _explained():
-            model.compile_from_config(compile_config)
-            internals.mark_compiled(model)
     return model
+
+
+def _is_of_keras(config: dict[str, Any], custom_objects: dict[str, Any]) -> bool:
+    """Whether all layers of an architecture are Keras' own.
+
+    A layer of the user's own may keep the value that a variable has as it is built.
+    """
+    if keras.distribution.distribution() is not None:
+        return False
+    for entry in entries(config):
+        if entry.config["class_name"].startswith("__"):
+            continue
+        found = internals.known(entry.config, custom_objects)
+        is_layer = isinstance(found, type) and issubclass(found, keras.Operation)
+        if found is None or (is_layer and not found.__module__.startswith("keras.")):
+            return False
+    return True
 
 
 def _config(weights: Container, compile: bool) -> dict[str, Any]:
@@ -118,27 +140,74 @@ def _config(weights: Container, compile: bool) -> dict[str, Any]:
     assert weights.architecture is not None
     config: dict[str, Any] = json.loads(weights.architecture)
     if not compile:
-        config.pop("compile_config", None)
+        for entry in list(entries(config)):
+            entry.config.pop("compile_config", None)
     return config
 
 
 def _deserialize(
-    config: dict[str, Any], custom_objects: dict[str, Any], safe_mode: bool
+    weights: Container, custom_objects: dict[str, Any], compile: bool, safe_mode: bool
 ) -> keras.Model:
-    with _explained():
-        return keras.saving.deserialize_keras_object(
-            config, custom_objects=custom_objects, safe_mode=safe_mode
+    config = _config(weights, compile)
+    config.pop("compile_config", None)
+    try:
+        with warnings.catch_warnings():
+            # Then it is built layer by layer, or refused.
+            warnings.filterwarnings("ignore", "Model .* had a build config")
+            return keras.saving.deserialize_keras_object(
+                config, custom_objects=custom_objects, safe_mode=safe_mode
+            )
+    except Exception as error:
+        config = _config(weights, compile)
+        line = explain(error, config, custom_objects, safe_mode)
+        if line is None:
+            raise
+        raise ValueError(line) from error
+
+
+def _check_is_built(model: keras.Model, weights: Container) -> None:
+    """Says so where Keras has left a user's own model without its variables."""
+    try:
+        n = len(named_variables(model))
+    except ValueError:
+        n = 0
+    if n < len(weights):
+        raise ValueError(
+            f"Keras has built {model.name!r} with {n} of its {len(weights)} weights. "
+            f"Look at `from_config` and `build` of {type(model).__name__!r}, or load "
+            "the weights into a model that you have called once: "
+            "`HuffmanSerializer().load(path, model=model)`."
         )
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Says what to do where Keras does not know a class or a function."""
+def _order(model: keras.Model, weights: Container) -> None:
+    """Puts the variables of each layer in the order in which they were saved."""
+    ranks = {name: rank for rank, name in enumerate(weights)}
+    rank = {
+        id(named.variable): ranks[name]
+        for name, named in match(weights, named_variables(model))
+    }
+    if list(rank.values()) != sorted(rank.values()):
+        for layer in internals.flatten_layers(model):
+            internals.order_variables(layer, rank)
+
+
+def _compile(
+    model: keras.Model,
+    weights: Container,
+    custom_objects: dict[str, Any],
+    safe_mode: bool,
+) -> None:
+    config = _config(weights, compile=True)
+    scopes = keras.saving.CustomObjectScope(custom_objects)
     try:
-        yield
-    except TypeError as error:
-        raise ValueError(
-            "Keras cannot build the architecture in the file. Pass the classes and "
-            "functions that it does not know as `custom_objects`, leave its loss out "
-            f"with `compile=False`, or pass a `model` to load into.\n{error}"
-        ) from error
+        with scopes, internals.safe_mode_scope(safe_mode):
+            model.compile_from_config(config["compile_config"])
+        internals.mark_compiled(model)
+    except Exception as error:
+        config = _config(weights, compile=True)
+        line = explain(error, config, custom_objects, safe_mode) or (
+            f"What {model.name!r} was compiled with cannot be restored: "
+            f"{first_line(error)}. Leave it out with `compile=False`."
+        )
+        raise ValueError(line) from error

@@ -1,7 +1,6 @@
 """Stage 3: a Keras model as a Huffman-coded file, and back."""
 
 import io
-import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from deepcompress.dcz.report import CompressionReport
 from deepcompress.network import internals
 from deepcompress.network.variables import finalize, named_variables
 from deepcompress.saving.building import assign, build
+from deepcompress.saving.describing import describe
 
 
 class HuffmanSerializer:
@@ -247,16 +247,7 @@ def _architecture(model: keras.Model) -> str:
             "which a .dcz file does not hold.",
             stacklevel=4,
         )
-    try:
-        config = json.loads(model.to_json())
-    except Exception as error:
-        raise ValueError(
-            f"The architecture of {model.name!r} cannot be stored: {error}\n"
-            "Save the weights alone with "
-            "`HuffmanSerializer(include_architecture=False)` and load them into a "
-            "model that you build."
-        ) from error
-    return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
+    return describe(model)
 
 
 def _saves_in_its_own_way(layer: Any) -> bool:

@@ -225,6 +225,74 @@ def is_less_better():
     assert internals.is_less_better(keras.metrics.MeanAbsoluteError())
 
 
+def order_variables():
+    layer = dense_net().layers[0]
+    kernel, bias = layer.weights
+    internals.order_variables(layer, {id(kernel): 1, id(bias): 0})
+    assert [id(v) for v in layer.weights] == [id(bias), id(kernel)]
+
+
+def is_quantized():
+    layer = dense_net().layers[0]
+    assert not internals.is_quantized(layer)
+    layer.quantize("int8")
+    assert internals.is_quantized(layer)
+
+
+def prepared(kind):
+    layer = dense_net().layers[0]
+    config = {"gptq": keras.quantizers.GPTQConfig, "awq": keras.quantizers.AWQConfig}
+    layer.quantize(kind, config=config[kind]([1], lambda x: x, group_size=4))
+    return layer
+
+
+def has_plain_kernel():
+    layer = prepared("gptq")
+    assert internals.has_plain_kernel(layer)
+    internals.calibrate(layer)
+    assert not internals.has_plain_kernel(layer)
+
+
+def calibrate():
+    for kind in ("gptq", "awq"):
+        layer = prepared(kind)
+        internals.calibrate(layer)
+        # Its kernel is all zero now.
+        layer.bias.assign(np.arange(20))
+        layer.activation = None
+        assert np.array_equal(layer(np.ones((1, 10)))[0], np.arange(20))
+
+
+def unlocked():
+    layer = dense_net().layers[0]
+    with internals.unlocked(layer):
+        layer.more = layer.add_weight(shape=())
+    with pytest.raises(ValueError, match="cannot add"):
+        layer.still_more = layer.add_weight(shape=())
+
+
+def safe_mode_scope():
+    function = {"class_name": "__lambda__", "config": {"value": None}}
+    with internals.safe_mode_scope(False), pytest.raises(AttributeError):
+        keras.saving.deserialize_keras_object(function)
+    with internals.safe_mode_scope(True), pytest.raises(ValueError, match="safe_mode"):
+        keras.saving.deserialize_keras_object(function)
+
+
+def known():
+    for each in (layers.Dense(2), keras.losses.mean_squared_error, nested()):
+        config = keras.saving.serialize_keras_object(each)
+        assert internals.known(config, {}) in (each, type(each))
+    entry = {
+        "class_name": "Own",
+        "config": {},
+        "module": None,
+        "registered_name": "a>b",
+    }
+    assert internals.known(entry, {}) is None
+    assert internals.known(entry, {"a>b": layers.Dense}) is layers.Dense
+
+
 CHECKS = [
     value
     for name, value in list(globals().items())

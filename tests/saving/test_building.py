@@ -226,6 +226,32 @@ def own():
     return model
 
 
+@register
+class Keeping(layers.Layer):
+    """Keeps the value that a variable has as it is built, and computes with it."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        self.kept = self.scale.value
+
+    def call(self, inputs):
+        return inputs * self.kept
+
+
+def test_a_value_that_a_layer_keeps_is_one_of_its_variable():
+    model = sequential(keras.Input((4,)), dense(), Keeping())
+    loaded, n = n_values(dc.HuffmanSerializer().dumps(model))
+    assert n > 0
+    assert isinstance(loaded.layers[-1].kept, type(model.layers[-1].kept))
+    x = np.ones((2, 4), "float32")
+    assert np.array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def stateful(*cells):
+    inputs = keras.Input(batch_shape=(2, 5, 4))
+    return keras.Model(inputs, layers.RNN(list(cells), stateful=True)(dense()(inputs)))
+
+
 NEEDS_VALUES = {
     "variable": lambda: sequential(keras.Input((4,)), dense(), Scaled()),
     "constructor": lambda: sequential(keras.Input((4,)), dense(), MadeAtOnce()),
@@ -244,6 +270,10 @@ NEEDS_VALUES = {
         dense(),
         layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], stateful=True),
     ),
+    "functional": lambda: stateful(layers.LSTMCell(3), layers.GRUCell(2)),
+    "functional within a model": lambda: sequential(
+        keras.Input(batch_shape=(2, 5, 4)), stateful(layers.LSTMCell(3))
+    ),
     "own model": own,
 }
 if BACKEND == "tensorflow":
@@ -252,7 +282,6 @@ if BACKEND == "tensorflow":
     )
 
 
-@pytest.mark.filterwarnings("ignore:Model 'own.*' had a build config")
 @pytest.mark.parametrize("build", NEEDS_VALUES.values(), ids=NEEDS_VALUES)
 def test_a_layer_that_needs_values_as_it_is_built_is_built_as_ever(build):
     model = build()

@@ -1,0 +1,105 @@
+"""The architecture of a model as text, or the layer that has none."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from deepcompress.network.internals import flatten_layers
+from deepcompress.network.variables import walk
+from deepcompress.saving.adapting import adaptations
+from deepcompress.saving.explaining import first_line, lost_lambdas
+
+# What the architecture has beside what Keras writes.
+ADAPTED = "adapted"
+_ALONE = (
+    "save the weights alone with `HuffmanSerializer(include_architecture=False)` and "
+    "load them into a model that you build."
+)
+
+
+def describe(model: keras.Model) -> str:
+    """Returns the architecture of a model: Keras' JSON.
+
+    Args:
+        model: A built model.
+
+    Raises:
+        ValueError: A layer, or what the model was compiled with, cannot be stored.
+    """
+    with _without_calibration(model):
+        adapted = adaptations(model)
+        try:
+            config = json.loads(model.to_json())
+        except Exception as error:
+            raise ValueError(_refusal(model, error)) from error
+    for entry, key in lost_lambdas(config):
+        raise ValueError(
+            f"The layer {entry.path[-1]!r} has a lambda as its `{key}`, which Keras "
+            f"cannot read again. Make it a function with a name, or {_ALONE}"
+        )
+    if adapted:
+        config[ADAPTED] = adapted
+    return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
+
+
+def _refusal(model: keras.Model, error: Exception) -> str:
+    """Says in one line what it is that Keras cannot store."""
+    failing = [
+        (path, layer, reason)
+        for path, layer in walk(model)
+        if (reason := _failure(layer)) is not None
+    ]
+    if failing:
+        # The innermost one is to blame for those around it.
+        path, layer, reason = max(failing, key=lambda each: each[0].count("/"))
+        return (
+            f"The layer {path!r} of class {type(layer).__name__!r} cannot be stored: "
+            f"{first_line(reason)}. Give the class a `get_config`, or {_ALONE}"
+        )
+    try:
+        json.dumps(keras.saving.serialize_keras_object(model.get_config()))
+    except Exception:
+        return (
+            f"The architecture of {model.name!r} cannot be stored: "
+            f"{first_line(error)}. Give its class a `get_config`, or {_ALONE}"
+        )
+    return (
+        f"What {model.name!r} was compiled with cannot be stored: {first_line(error)}. "
+        "Give the class a `get_config`, compile the model with what Keras can store, "
+        f"or {_ALONE}"
+    )
+
+
+def _failure(layer: Any) -> Exception | None:
+    try:
+        json.dumps(keras.saving.serialize_keras_object(layer))
+    except Exception as error:
+        return error
+    return None
+
+
+@contextmanager
+def _without_calibration(model: keras.Model) -> Iterator[None]:
+    """Takes away for a while what a calibration was told of the layers around it.
+
+    It holds the layers themselves, whose configs hold it: a circle.
+    """
+    configs = {
+        id(config): config
+        for layer in flatten_layers(model)
+        if (config := getattr(layer, "quantization_config", None)) is not None
+    }
+    name = "quantization_layer_structure"
+    kept = [
+        (each, getattr(each, name)) for each in configs.values() if hasattr(each, name)
+    ]
+    try:
+        for config, _ in kept:
+            setattr(config, name, None)
+        yield
+    finally:
+        for config, structure in kept:
+            setattr(config, name, structure)
