@@ -7,6 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -19,6 +20,7 @@ from deepcompress._checks import one_of
 from deepcompress._files import atomic_writer
 from deepcompress._threads import each_when_ready
 from deepcompress.dcz import version1, version2
+from deepcompress.dcz.assets import NO_ASSETS, PackedAssets, unpack_assets
 from deepcompress.dcz.coding.bytestream import ByteReader, varint
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
@@ -45,7 +47,11 @@ class Version(Protocol):
     N_PARTS: int
 
     def write(
-        self, arrays: Mapping[str, np.ndarray], architecture: PackedArchitecture, /
+        self,
+        arrays: Mapping[str, np.ndarray],
+        architecture: PackedArchitecture,
+        assets: PackedAssets,
+        /,
     ) -> File:
         """Returns the file of some arrays."""
         ...
@@ -86,10 +92,12 @@ def write(
     *,
     architecture: str | None = None,
     coder: str = "huffman",
+    assets: PackedAssets = NO_ASSETS,
 ) -> tuple[dict[str, TensorStats], int]:
     """Writes a file, and returns the figures that a report is made of.
 
-    `deepcompress.write` is this with the report; it documents the arguments.
+    `deepcompress.write` is this with the report; it documents the arguments. Assets are
+    packed here already.
 
     Returns:
         The figures of every array by its name, and the size of the file in bytes.
@@ -103,7 +111,7 @@ def write(
     True
     """
     version = CODERS[one_of("coder", coder, CODERS)]
-    written = VERSIONS[version].write(arrays, pack_architecture(architecture))
+    written = VERSIONS[version].write(arrays, pack_architecture(architecture), assets)
     parts = [header(version, written.header), *written.body]
     if isinstance(file, str | os.PathLike):
         with atomic_writer(file) as target:
@@ -329,12 +337,33 @@ class Container(Mapping[str, np.ndarray]):
         except CorruptFileError as error:
             raise CorruptFileError(f"{self._label}: {error}") from None
 
+    @cached_property
+    def assets(self) -> Mapping[str, bytes]:
+        """What layers keep besides weights, by name; read when it is asked for.
+
+        Mostly files of Keras' own, such as `"words/vocabulary.txt"`.
+        """
+        section = self._directory.assets
+        if section is None:
+            return {}
+        packed = PackedAssets(self._take(section), self._directory.plain_assets_size)
+        try:
+            return unpack_assets(packed)
+        except CorruptFileError as error:
+            raise CorruptFileError(f"{self._label}: {error}") from None
+
+    @property
+    def assets_size(self) -> int:
+        """Bytes that the assets take in the file."""
+        section = self._directory.assets
+        return section.size if section else 0
+
     def _check_memory(self) -> None:
         total = sum(entry.n_bytes for entry in self._directory.entries.values())
-        total += self._directory.plain_size
+        total += self._directory.plain_size + self._directory.plain_assets_size
         if total > self._max_bytes:
             raise CorruptFileError(
-                f"the arrays would take {total:,} bytes of memory, more than the "
+                f"what it holds would take {total:,} bytes of memory, more than the "
                 f"{self._max_bytes:,} allowed. If you trust the file, raise "
                 "`max_bytes`."
             )

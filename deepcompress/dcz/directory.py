@@ -86,7 +86,7 @@ class ArrayEntry:
 
 @dataclass(frozen=True)
 class Section:
-    """Bytes that share a checksum: some arrays, or the architecture."""
+    """Bytes that share a checksum: some arrays, the architecture, or the assets."""
 
     offset: int
     size: int
@@ -104,6 +104,8 @@ class Directory:
         sections: Where the arrays are.
         architecture: Where the packed architecture is, or `None`.
         plain_size: Bytes of the architecture once unpacked.
+        assets: Where the packed assets are, or `None`.
+        plain_assets_size: Bytes of the assets once unpacked.
     """
 
     version: int
@@ -112,6 +114,8 @@ class Directory:
     sections: list[Section] = field(default_factory=list)
     architecture: Section | None = None
     plain_size: int = 0
+    assets: Section | None = None
+    plain_assets_size: int = 0
 
     def in_section(self, index: int) -> list[ArrayEntry]:
         """Returns the arrays of a section, in their order."""

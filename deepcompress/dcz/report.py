@@ -87,7 +87,8 @@ class CompressionReport(Shown):
     P, Q and H stand for pruning, quantization (weight sharing) and Huffman coding.
     A row is a tensor that was pruned or shared; the tensors that are stored as they
     are, biases mostly, share the row `exact`; what belongs to no tensor (names,
-    checksums, the architecture) is the overhead. The last row is the whole file.
+    checksums, the architecture) is the overhead, but for the assets, such as a
+    vocabulary, where there are any. The last row is the whole file.
     Sizes are those in the file: P+Q+H counts codes, gaps, codebooks, code tables and
     all else; P+Q counts codes and gaps of fixed width, and codebooks.
 
@@ -98,6 +99,7 @@ class CompressionReport(Shown):
     Args:
         stats: The figures of every tensor by its name.
         size: Bytes of the file.
+        assets: Bytes of it that hold what layers keep besides weights. Defaults to 0.
 
     References:
         Han, Mao, Dally 2016, "Deep Compression", tables 2 and 3, figure 5.
@@ -113,9 +115,12 @@ class CompressionReport(Shown):
     (1000, 0.15)
     """
 
-    def __init__(self, stats: Mapping[str, TensorStats], size: int) -> None:
+    def __init__(
+        self, stats: Mapping[str, TensorStats], size: int, assets: int = 0
+    ) -> None:
         self.stats = dict(stats)
         self.size = size
+        self.assets = assets
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "CompressionReport":
@@ -128,7 +133,7 @@ class CompressionReport(Shown):
             CorruptFileError: The file is damaged, or no `.dcz` file.
         """
         with read(path) as container:
-            return cls(container.stats(), container.size)
+            return cls(container.stats(), container.size, container.assets_size)
 
     @property
     def n_weights(self) -> int:
@@ -164,13 +169,14 @@ class CompressionReport(Shown):
     @property
     def overhead(self) -> int:
         """Bytes that belong to no tensor (directory, checksums, architecture)."""
-        return self.size - sum(stats.n_bytes for stats in self.stats.values())
+        arrays = sum(stats.n_bytes for stats in self.stats.values())
+        return self.size - arrays - self.assets
 
     @property
     def total(self) -> ReportRow:
         """The whole file."""
         row = _row("total", list(self.stats.values()))
-        fixed = row.n_bytes_fixed + self.overhead
+        fixed = row.n_bytes_fixed + self.overhead + self.assets
         return ReportRow(
             **{**asdict(row), "n_bytes": self.size, "n_bytes_fixed": fixed}
         )
@@ -191,6 +197,7 @@ class CompressionReport(Shown):
             "exact": plain(self.exact) if self.exact else None,
             "total": plain(self.total),
             "overhead": self.overhead,
+            "assets": self.assets,
             "size": self.size,
             "dense_size": self.dense_size,
             "ratio": self.ratio,
@@ -207,6 +214,8 @@ class CompressionReport(Shown):
             column.vertical = "bottom"
         for row in [*self.rows, *([self.exact] if self.exact else [])]:
             table.add_row(*_cells(row))
+        if self.assets:
+            table.add_row("assets", *["-"] * 8, f"{self.assets:,}")
         table.add_row("overhead", *["-"] * 8, f"{self.overhead:,}")
         table.add_row(*_cells(self.total))
         table.rows[-2].end_section = True

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deepcompress._threads import map_in_threads
+from deepcompress.dcz.assets import NO_ASSETS, PackedAssets, list_assets, read_assets
 from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, string, varint
 from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
@@ -27,12 +28,17 @@ TENSOR: type[CodedTensor] = HuffmanTensor
 N_PARTS = 1  # of the header: the directory
 
 
-def write(arrays: Mapping[str, np.ndarray], architecture: PackedArchitecture) -> File:
+def write(
+    arrays: Mapping[str, np.ndarray],
+    architecture: PackedArchitecture,
+    assets: PackedAssets = NO_ASSETS,
+) -> File:
     """Returns the file of some arrays.
 
     Args:
         arrays: Arrays by their names.
         architecture: The model's architecture.
+        assets: What layers keep besides weights.
     """
 
     def encode(leaf: str, name: str) -> tuple[bytes, bytes, TensorStats]:
@@ -63,7 +69,8 @@ def write(arrays: Mapping[str, np.ndarray], architecture: PackedArchitecture) ->
         section = b"".join(content)
         sections.append(section)
         listing += [string(layer.name), varint(len(entries)), seal(section), *entries]
-    return File([b"".join(listing)], [*sections, packed], stats)
+    listing.append(list_assets(assets))
+    return File([b"".join(listing)], [*sections, packed, assets.data], stats)
 
 
 def read_listing(parts: Sequence[Part], directory: Directory) -> None:
@@ -83,9 +90,9 @@ def read_listing(parts: Sequence[Part], directory: Directory) -> None:
         for _ in range(n_arrays):
             name, dtype, lengths = read_entry(reader, layer)
             directory.add_array(name, dtype, tuple(lengths))
-    reader.end()
     if packed_size:
         directory.architecture = directory.section_at_end(packed_size, checksum)
+    read_assets(reader, directory)
 
 
 def read_section(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from deepcompress._threads import map_in_threads
+from deepcompress.dcz.assets import NO_ASSETS, PackedAssets, list_assets, read_assets
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
 from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
@@ -43,6 +44,7 @@ _MAX_LISTING = 1 << 24
 def write(
     arrays: Mapping[str, np.ndarray],
     architecture: PackedArchitecture,
+    assets: PackedAssets = NO_ASSETS,
     *,
     max_elements: int = 1 << 22,
     max_nonzeros: int = 1 << 17,
@@ -55,6 +57,7 @@ def write(
     Args:
         arrays: Arrays by their names.
         architecture: The model's architecture.
+        assets: What layers keep besides weights.
         max_elements: The most elements of layers that share a section.
         max_nonzeros: The most of them that are not zero.
     """
@@ -93,10 +96,11 @@ def write(
     listing += list_section(listed[0], None)
     for layers_of_section, (section, _) in zip(listed[1:], others, strict=True):
         listing += list_section(layers_of_section, section)
-    head, stats = encode(groups[0], begin_head(listing))
+    head, stats = encode(groups[0], begin_head(listing + list_assets(assets)))
     for _, its_stats in others:
         stats |= its_stats
-    return File([head, packed], [section for section, _ in others], stats)
+    body = [*(section for section, _ in others), assets.data]
+    return File([head, packed], body, stats)
 
 
 def read_listing(parts: Sequence[Part], directory: Directory) -> None:
@@ -122,7 +126,7 @@ def read_listing(parts: Sequence[Part], directory: Directory) -> None:
                 name, dtype, lengths = read_entry(reader, layer)
                 before = shape_of(lengths, before)
                 directory.add_array(name, dtype, before)
-    reader.end()
+    read_assets(reader, directory)
 
 
 def read_section(

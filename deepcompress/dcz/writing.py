@@ -7,6 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from deepcompress.dcz import container
+from deepcompress.dcz.assets import pack_assets
 from deepcompress.dcz.report import CompressionReport
 
 
@@ -16,6 +17,7 @@ def write(
     *,
     architecture: str | None = None,
     coder: str = "huffman",
+    assets: Mapping[str, bytes] | None = None,
 ) -> CompressionReport:
     """Writes named arrays as a `.dcz` file, losslessly.
 
@@ -34,15 +36,17 @@ def write(
             Defaults to `None`: the file holds arrays alone.
         coder: The entropy coder: `"huffman"`, or `"context"` for smaller files that
             take longer to write and to read. Defaults to `"huffman"`.
+        assets: What layers keep besides weights, by names such as
+            `"words/vocabulary.txt"`: what `read` gives as `assets`. Defaults to `None`.
 
     Returns:
         The paper's per-layer table of the file.
 
     Raises:
-        TypeError: An array has a dtype that cannot be stored, or `arrays` is no
-            mapping from names.
-        ValueError: A name is empty, or begins or ends with a slash, or `coder` is not
-            known.
+        TypeError: An array has a dtype that cannot be stored, or `arrays` or
+            `assets` is no mapping from names.
+        ValueError: A name is empty, or begins or ends with a slash, that of an asset
+            leaves its folder, or `coder` is not known.
         OSError: The file cannot be written.
 
     Example:
@@ -66,6 +70,8 @@ def write(
             "`arrays` must be a mapping from names to arrays. Received: "
             f"arrays={arrays!r}"
         )
-    return CompressionReport(
-        *container.write(file, arrays, architecture=architecture, coder=coder)
+    packed = pack_assets(assets)
+    written = container.write(
+        file, arrays, architecture=architecture, coder=coder, assets=packed
     )
+    return CompressionReport(*written, assets=len(packed.data))

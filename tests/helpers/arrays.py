@@ -75,6 +75,16 @@ def assorted():
     return arrays
 
 
+def kept():
+    """Assets as layers keep them; what the golden files of assets hold."""
+    words = "".join(f"{word}{n}\n" for word in ("red", "grün") for n in range(99))
+    return {
+        "words/vocabulary.txt": words.encode(),
+        "block/a/empty": b"",
+        "Größe%2Fx.bin": bytes(range(256)),
+    }
+
+
 def dumps(arrays, **kwargs):
     """The bytes of a file."""
     file = io.BytesIO()

@@ -4,6 +4,7 @@ import struct
 import zlib
 from math import prod
 
+from helpers.second_decoder import assets
 from helpers.second_decoder.basics import DTYPES, NAMES, SIZES, Bits, Bytes
 
 
@@ -126,6 +127,7 @@ def read(data, dictionary):
             shape = tuple(source.varint() for _ in range(rank))
             entries.append((f"{layer}/{leaf}" if layer else leaf, kind // 8, shape))
         sections.append((size, checksum, entries))
+    listed = assets.listed(source, end)
     assert source.at == end
 
     source.at = end + 4
@@ -144,5 +146,6 @@ def read(data, dictionary):
         inflate = zlib.decompressobj(wbits=-15, zdict=dictionary)
         architecture = inflate.decompress(packed)
         assert len(architecture) == plain_size
+    kept = assets.read(source, listed)
     assert source.at == len(data)
-    return architecture, arrays
+    return architecture, arrays, kept

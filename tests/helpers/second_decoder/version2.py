@@ -4,7 +4,7 @@ import struct
 import zlib
 from math import isqrt, prod
 
-from helpers.second_decoder import matrix
+from helpers.second_decoder import assets, matrix
 from helpers.second_decoder.basics import DTYPES, NAMES, SIZES, Bytes
 from helpers.second_decoder.coder import Coder
 from helpers.second_decoder.version1 import tensor
@@ -102,6 +102,7 @@ def read(data, dictionary, listings):
                 shape = tuple(n - 1 if n else shape[-1] for n in lengths)
                 entries.append((f"{layer}/{leaf}" if layer else leaf, kind // 8, shape))
         sections.append((coder, entries))
+    kept = assets.read(source, assets.listed(listing, size))
     assert listing.at == size
     assert source.at == len(data)
 
@@ -115,4 +116,4 @@ def read(data, dictionary, listings):
         inflate = zlib.decompressobj(wbits=-15, zdict=dictionary)
         architecture = inflate.decompress(packed)
         assert len(architecture) == plain_size
-    return architecture, arrays
+    return architecture, arrays, kept
