@@ -15,7 +15,7 @@ from rich.console import Console
 from deepcompress import _lazy, importers
 from deepcompress._files import write_npz
 from deepcompress._version import __version__
-from deepcompress.dcz.container import read
+from deepcompress.dcz.container import Container, read
 from deepcompress.dcz.report import CompressionReport
 
 T = TypeVar("T")
@@ -173,6 +173,7 @@ def _extract(options: argparse.Namespace) -> None:
     output = options.output
     if output.endswith(".npz"):
         with read(options.file) as weights:
+            _refuse_assets(weights, output)
             for name in weights:
                 if weights.dtype(name).kind == "V":
                     raise ValueError(
@@ -187,10 +188,22 @@ def _extract(options: argparse.Namespace) -> None:
                     f"{options.file!r} holds no architecture, so no model can be "
                     "built. Extract to .npz."
                 )
+            if not output.endswith(".keras"):
+                _refuse_assets(weights, output)
         _quietly(lambda: _extract_model(options.file, output))
     else:
         raise ValueError(
             f"The suffix of {output!r} says no format. Use .keras, .weights.h5 or .npz."
+        )
+
+
+def _refuse_assets(weights: Container, output: str) -> None:
+    """Refuses to leave out what layers keep besides weights."""
+    if weights.assets:
+        raise ValueError(
+            f"{output!r} cannot hold what layers keep besides weights: "
+            f"{', '.join(map(repr, weights.assets))}. Extract to .keras, or take it "
+            "from `deepcompress.read(file).assets`."
         )
 
 

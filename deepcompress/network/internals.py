@@ -56,6 +56,14 @@ def retrace(model: Any) -> None:
     model.make_train_function(force=True)
 
 
+def forget_traces(model: Any) -> None:
+    """Makes all steps anew when they are needed: traced ones keep what they looked up.
+
+    `Trainer.train_function` and its like, which `compile` too sets to `None`.
+    """
+    model.train_function = model.test_function = model.predict_function = None
+
+
 def synchronise(model: Any) -> None:
     """Makes the variables hold their current values in the midst of an epoch.
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +13,8 @@ from deepcompress._display import settings
 from deepcompress.dcz import container
 from deepcompress.dcz.container import CODERS, Container
 from deepcompress.dcz.report import CompressionReport
-from deepcompress.network import internals
+from deepcompress.dcz.writing import write
+from deepcompress.network import assets, internals
 from deepcompress.network.variables import finalize, named_variables
 from deepcompress.saving.building import assign, build
 from deepcompress.saving.describing import describe
@@ -27,9 +27,9 @@ class HuffmanSerializer:
     the same bits. Shared values and zeros, which pruning and weight sharing have
     made, are what makes the file small.
 
-    The file holds every weight of the model and, unless that is left out, its
-    architecture with the arguments of `compile`. It does not hold the state of the
-    optimizer.
+    The file holds every weight of the model, what its layers keep besides weights,
+    such as a vocabulary, and, unless that is left out, its architecture with the
+    arguments of `compile`. It does not hold the state of the optimizer.
 
     Huffman codes are the third stage of the paper, and what the class is named after;
     `coder` chooses another in their place.
@@ -87,11 +87,11 @@ class HuffmanSerializer:
             The paper's per-layer table of the file.
 
         Raises:
-            ValueError: The model has not been built, or its architecture cannot be
-                stored.
+            ValueError: The model has not been built, or its architecture, or what a
+                layer keeps besides weights, cannot be stored.
             OSError: The file cannot be written.
         """
-        return CompressionReport(*self._write(model, path))
+        return self._write(model, path)
 
     def dumps(self, model: keras.Model) -> bytes:
         """Returns what `save` writes.
@@ -169,11 +169,15 @@ class HuffmanSerializer:
 
     def _write(
         self, model: keras.Model, file: str | os.PathLike[str] | io.BytesIO
-    ) -> tuple[Any, int]:
+    ) -> CompressionReport:
         weights = _Weights(model)
-        architecture = _architecture(model) if self.include_architecture else None
-        return container.write(
-            file, weights, architecture=architecture, coder=self.coder
+        architecture = describe(model) if self.include_architecture else None
+        return write(
+            file,
+            weights,
+            architecture=architecture,
+            coder=self.coder,
+            assets=assets.collect(model),
         )
 
 
@@ -235,26 +239,6 @@ def load_model(
     )
 
 
-def _architecture(model: keras.Model) -> str:
-    with_more = [
-        layer.name
-        for layer in internals.flatten_layers(model, include_self=False)
-        if hasattr(layer, "save_assets") or _saves_in_its_own_way(layer)
-    ]
-    if with_more:
-        warnings.warn(
-            f"{with_more} keeps state beside its weights, such as a vocabulary, "
-            "which a .dcz file does not hold.",
-            stacklevel=4,
-        )
-    return describe(model)
-
-
-def _saves_in_its_own_way(layer: Any) -> bool:
-    """Whether a layer that is not Keras' own has a `save_own_variables`."""
-    return not type(layer).save_own_variables.__module__.startswith("keras.")
-
-
 def _load(
     weights: Container,
     model: keras.Model | None,
@@ -262,14 +246,21 @@ def _load(
     compile: bool,
     safe_mode: bool,
 ) -> keras.Model:
+    kept = weights.assets
     if model is not None:
+        # Before anything is assigned, so that the model is left alone after an error.
+        pairs = assets.match(kept, model)
         assign(model, weights)
     elif weights.architecture is not None:
         model = build(weights, dict(custom_objects or {}), compile, safe_mode)
+        pairs = assets.match(kept, model)
     else:
         raise ValueError(
             "The file holds weights without an architecture. Pass a model of the "
             "same shapes: `HuffmanSerializer().load(path, model=model)`."
         )
+    assets.give_back(pairs)
     finalize(model)
+    if pairs or any(hasattr(layer, "finalize_state") for layer in model.layers):
+        internals.forget_traces(model)
     return model

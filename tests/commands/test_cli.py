@@ -1,10 +1,11 @@
 import json
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from helpers.nets import dense_net
+from helpers.nets import BACKEND, dense_net
 from helpers.running import run_program
 
 import deepcompress as dc
@@ -165,6 +166,64 @@ def test_arrays_of_any_name_become_npz(names, tmp_path):
         assert sorted(archive) == sorted(names)
         for name, array in arrays.items():
             np.testing.assert_array_equal(archive[name], array, strict=True)
+
+
+@pytest.fixture
+def words(tmp_path):
+    """The file of a model that knows some words, and what it makes of them."""
+    if BACKEND != "tensorflow":
+        pytest.skip("strings are TensorFlow's")
+    lookup = keras.layers.StringLookup(output_mode="one_hot", name="words")
+    lookup.adapt([["red"], ["green"], ["größe"]])
+    inputs = keras.Input((1,), dtype="string")
+    model = keras.Model(inputs, keras.layers.Dense(2)(lookup(inputs)))
+    model.save(tmp_path / "words.keras")
+    return tmp_path / "words.keras"
+
+
+def outputs(path):
+    inputs = keras.ops.convert_to_tensor([["red"], ["größe"], ["x"]])
+    return keras.models.load_model(path).predict(inputs, verbose=0)
+
+
+def test_a_vocabulary_passes_through_the_command(words, tmp_path, capsys):
+    small, back = tmp_path / "small.dcz", tmp_path / "back.keras"
+    assert main(["compress", str(words), str(small)]) == 0
+    assert "assets" in capsys.readouterr().out
+    assert main(["inspect", str(small)]) == 0
+    assert "assets" in capsys.readouterr().out
+    assert main(["extract", str(small), str(back)]) == 0
+    np.testing.assert_array_equal(outputs(back), outputs(words))
+
+
+@pytest.mark.parametrize("suffix", ["npz", "weights.h5"])
+def test_a_vocabulary_is_not_left_out(suffix, words, tmp_path, capsys):
+    small, out = tmp_path / "small.dcz", tmp_path / f"out.{suffix}"
+    assert main(["compress", str(words), str(small)]) == 0
+    capsys.readouterr()
+    assert "'words/vocabulary.txt'" in one_line_of_error(capsys, "extract", small, out)
+    assert not out.exists()
+
+
+@keras.saving.register_keras_serializable("tests")
+class Half(keras.layers.Layer):
+    def save_assets(self, folder):
+        Path(folder, "a").write_bytes(b"a")
+
+    def load_assets(self, folder):
+        pass
+
+    def call(self, x):
+        return x
+
+
+def test_what_cannot_be_kept_is_one_line(tmp_path, capsys, monkeypatch):
+    path, out = tmp_path / "a.keras", tmp_path / "a.dcz"
+    keras.Sequential([keras.Input((3,)), Half(name="odd")]).save(path)
+    monkeypatch.delattr(Half, "load_assets")
+    line = one_line_of_error(capsys, "compress", path, out)
+    assert "the layer 'odd' keeps besides its weights cannot be saved" in line
+    assert not out.exists()
 
 
 def test_names_that_npz_cannot_tell_apart_are_one_line(capsys, tmp_path):

@@ -62,6 +62,18 @@ def retrace():
     assert model.train_function is not before
 
 
+def forget_traces():
+    model = trained()
+    x, y = regression(64)
+    before = model.predict(x, verbose=0)
+    model.evaluate(x, y, verbose=0)
+    internals.forget_traces(model)
+    for function in ("train", "test", "predict"):
+        assert getattr(model, f"{function}_function") is None
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+    model.fit(x, y, verbose=0)
+
+
 def synchronise():
     values = []
 

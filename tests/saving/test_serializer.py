@@ -182,16 +182,6 @@ def test_code_in_the_architecture_is_refused_unless_trusted():
     np.testing.assert_array_equal(loaded(np.ones((1, 3))), np.full((1, 3), 2.0))
 
 
-def test_state_outside_the_weights_is_warned_of():
-    model = keras.Sequential(
-        [keras.Input((1,), dtype="string"), layers.TextVectorization(name="words")]
-    )
-    with pytest.warns(UserWarning, match="keeps state beside its weights") as caught:
-        dc.HuffmanSerializer().dumps(model)
-    assert len(caught) == 1
-    assert "'words'" in str(caught[0].message)
-
-
 def test_an_unbuilt_model_is_refused(tmp_path):
     model = keras.Sequential([layers.Dense(3)])
     with pytest.raises(ValueError, match="has not been built"):
@@ -251,19 +241,6 @@ def test_what_a_layer_derives_from_its_weights_is_derived_again():
     np.testing.assert_array_equal(
         loaded.predict(x, verbose=0), model.predict(x, verbose=0)
     )
-
-
-@keras.saving.register_keras_serializable("tests")
-class Counting(layers.Dense):
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["calls"] = np.array(7)
-
-
-def test_a_layer_that_saves_in_its_own_way_is_warned_of():
-    model = keras.Sequential([keras.Input((3,)), Counting(2, name="counting")])
-    with pytest.warns(UserWarning, match="'counting'"):
-        dc.HuffmanSerializer().dumps(model)
 
 
 def test_what_is_no_model_or_no_bytes_is_refused():
