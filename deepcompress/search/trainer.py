@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from deepcompress.network import assets
 from deepcompress.network.internals import compiled_with, flatten_layers, learning_rate
 from deepcompress.network.moments import optimizers
 from deepcompress.network.variables import finalize
@@ -91,6 +92,7 @@ class Copier:
         )
         copy.set_weights(model.get_weights())
         finalize(copy)
+        assets.copy(model, copy)
         return copy
 
     def load(self, data: bytes) -> keras.Model:

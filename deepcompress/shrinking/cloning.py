@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from deepcompress.network import internals
+from deepcompress.network import assets, internals
 from deepcompress.network.variables import finalize
 from deepcompress.shrinking.compiling import (
     NotCompiledError,
@@ -60,6 +60,7 @@ class Clone:
         if len(clone.weights) != len(model.weights):
             raise NotClonedError("it has weights that no layer in its graph has.")
         finalize(clone)
+        assets.copy(model, clone)
         return clone
 
     def _model(self, model: keras.Model) -> keras.Model:
