@@ -137,7 +137,7 @@ class HuffmanSerializer:
             CorruptFileError: The file is damaged, or no `.dcz` file. A model that
                 was given has not been changed.
             ValueError: The file has no architecture and no model was given, or the
-                weights are not those of the model.
+                weights, or what layers keep besides, are not those of the model.
         """
         with container.read(path) as weights:
             return _load(weights, model, custom_objects, compile, safe_mode)
@@ -261,6 +261,7 @@ def _load(
         )
     assets.give_back(pairs)
     finalize(model)
-    if pairs or any(hasattr(layer, "finalize_state") for layer in model.layers):
+    layers = internals.flatten_layers(model)
+    if pairs or any(hasattr(layer, "finalize_state") for layer in layers):
         internals.forget_traces(model)
     return model

@@ -131,7 +131,9 @@ def test_squeezenet_pools_as_caffe_does():
 
 
 def test_squeezenet_knows_its_versions():
-    with pytest.raises(ValueError, match=r"one of \('1.0', '1.1'\). Received: version='2'"):
+    with pytest.raises(
+        ValueError, match=r"one of \('1.0', '1.1'\). Received: version='2'"
+    ):
         models.squeezenet("2")
 
 

@@ -15,7 +15,7 @@ from deepcompress.network import assets
 
 
 @keras.saving.register_keras_serializable("tests")
-class Own(layers.Layer):
+class Keeper(layers.Layer):
     """Keeps an array, a number, and files."""
 
     table = None
@@ -53,8 +53,8 @@ class Own(layers.Layer):
 
 def own_net(full=True):
     inputs = keras.Input((3,))
-    layer = Own()
-    model = keras.Model(inputs, Own()(layer(inputs)))
+    layer = Keeper()
+    model = keras.Model(inputs, Keeper()(layer(inputs)))
     if full:
         layer.table, layer.content = np.arange(5, dtype="int16"), b"\0\1"
     return model
@@ -72,10 +72,10 @@ def test_layers_of_ones_own_keep_theirs(include_architecture):
     assert first.content == b"\0\1"
     assert (second.table, second.content) == (None, None)
     assert list(dc.read(data).assets) == [
-        "own/sub%2F100%25.bin", "own/variables.dcz", "own_1/variables.dcz"
+        "keeper/sub%2F100%25.bin", "keeper/variables.dcz", "keeper_1/variables.dcz"
     ]  # fmt: skip
     # The weights are in the file already.
-    kept = container.read(dc.read(data).assets["own/variables.dcz"])
+    kept = container.read(dc.read(data).assets["keeper/variables.dcz"])
     assert list(kept) == ["weights/0", "values/table/of it", "values/calls"]
 
 
@@ -156,8 +156,8 @@ def with_other_assets(model, others):
 def test_no_file_is_written_outside_its_folder(leaf, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    data = with_other_assets(own_net(), {f"own/{leaf}": b"evil"})
-    with pytest.raises(ValueError, match=r"'own.*cannot be loaded.*relative path"):
+    data = with_other_assets(own_net(), {f"keeper/{leaf}": b"evil"})
+    with pytest.raises(ValueError, match=r"'keeper.*cannot be loaded.*relative path"):
         dc.HuffmanSerializer().loads(data)
     assert not list(tmp_path.rglob("*evil*"))
 
@@ -166,7 +166,7 @@ def test_arrays_that_are_damaged_or_lie_are_refused():
     inner = io.BytesIO()
     container.write(inner, {"weights/0": np.array(9)})
     for content in (b"", b"\x89DCZ", inner.getvalue()):
-        data = with_other_assets(own_net(), {"own/variables.dcz": content})
+        data = with_other_assets(own_net(), {"keeper/variables.dcz": content})
         with pytest.raises(ValueError, match=r"no weight|empty|ends early"):
             dc.HuffmanSerializer().loads(data)
 
