@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
@@ -15,9 +16,9 @@ from deepcompress.dcz.report import CompressionReport
 from deepcompress.errors import CorruptFileError
 
 _ADVICE = "Load it into its model, and save that with `deepcompress.HuffmanSerializer`."
-# Keras 3 numbers the weights of a layer. What they are follows from its class, or from
-# the attribute that it is of another layer. Where as many weights can mean different
-# things, only the full number is known.
+# Keras 3 numbers the weights of a layer. What they are often follows from its class, or
+# from the attribute that it is of another layer. Where it does not, or as many weights
+# can mean different things, they keep their numbers, which the model knows as well.
 _NAMES = {
     name: tuple(leaves.split())
     for names, leaves in {
@@ -37,7 +38,10 @@ _NAMES = {
 
 
 def compress_h5(
-    path: str | os.PathLike[str], output: str | os.PathLike[str]
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    coder: str = "huffman",
 ) -> CompressionReport:
     """Compresses weights that Keras wrote as HDF5 to a `.dcz` file.
 
@@ -46,11 +50,17 @@ def compress_h5(
     and the `.weights.h5` files of Keras 3. The state of an optimizer is left out.
 
     The `.dcz` file holds no architecture. It loads into the model by
-    `HuffmanSerializer().load(output, model=model)`.
+    `HuffmanSerializer().load(output, model=model)`. A `.weights.h5` file has numbers in
+    place of names; what is not known to be a kernel or the like keeps its number
+    (`"norm/0"`), and `load` asks the model which of its weights Keras saves there.
 
     Args:
         path: The HDF5 file.
         output: The `.dcz` file, written as by `HuffmanSerializer.save`.
+        coder: As in `HuffmanSerializer`. Defaults to `"huffman"`.
+
+    Warns:
+        UserWarning: Weights are of a layer that Keras 3 does not have (`CuDNNLSTM`).
 
     Returns:
         The paper's per-layer table of the file.
@@ -58,9 +68,8 @@ def compress_h5(
     Raises:
         FileNotFoundError: There is no such file.
         CorruptFileError: The file is damaged, or not HDF5.
-        ValueError: The file is not from Keras, or does not tell what its weights are,
-            as the `.weights.h5` files of older versions of Keras 3 and those with
-            layers of your own.
+        ValueError: The file is not from Keras, or does not tell whose its weights are,
+            as the `.weights.h5` files of older versions of Keras 3.
 
     Example:
 
@@ -85,7 +94,16 @@ def compress_h5(
             raise type(error)(f"{label}: {error}") from None
         if not datasets:
             raise ValueError(f"{label} holds no weights of a Keras model.")
-        return CompressionReport(*container.write(output, _Arrays(label, datasets)))
+        for layer, kind in _of_cudnn(datasets):
+            warnings.warn(
+                f"{label}: the layer {layer!r} is a CuDNN{kind}, which Keras 3 has "
+                f"not: its weights are kept, but load into no {kind}. Load the file "
+                f"with TensorFlow 2.15 into a model with {kind} in its place, and save "
+                "that.",
+                stacklevel=2,
+            )
+        arrays = _Arrays(label, datasets)
+        return CompressionReport(*container.write(output, arrays, coder=coder))
 
 
 class _Arrays(Mapping[str, np.ndarray]):
@@ -177,7 +195,7 @@ def _keras_3(
         path: The names of the layers down to the object.
 
     Raises:
-        ValueError: The weights of a layer have no names, and no known ones either.
+        ValueError: The file does not name its layers.
     """
     children = sorted(
         (
@@ -222,10 +240,22 @@ def _leaves(key: str, n: int, layer: str | None) -> tuple[str, ...]:
     names = _NAMES.get(re.sub(r"_\d+$", "", key), ())
     if n == len(names) or (n == len(names) - 1 and names[-1] == "bias"):
         return names[:n]
-    raise ValueError(
-        f"it does not tell what the {n} weights of the layer {layer!r} ({key}) are. "
-        f"{_ADVICE}"
-    )
+    return tuple(map(str, range(n)))
+
+
+def _of_cudnn(datasets: dict[str, h5py.Dataset]) -> Iterator[tuple[str, str]]:
+    """Yields the layers of Keras 2 for NVIDIA's kernels, and what they stand for.
+
+    Theirs is one bias as long as both of each gate together.
+    """
+    for name, dataset in datasets.items():
+        layer, _, leaf = name.rpartition("/")
+        recurrent = datasets.get(f"{layer}/recurrent_kernel")
+        if leaf == "bias" and recurrent is not None and len(recurrent.shape) == 2:
+            units, gates = recurrent.shape
+            kind = {4 * units: "LSTM", 3 * units: "GRU"}.get(gates)
+            if kind and dataset.shape == (2 * gates,):
+                yield layer, kind
 
 
 def _child(group: h5py.Group, path: str, kind: type[Any] = h5py.Group) -> Any:

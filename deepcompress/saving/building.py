@@ -64,7 +64,7 @@ def assign(model: keras.Model, weights: Container) -> None:
         CorruptFileError: The file is damaged. The model has not been changed.
         ValueError: The weights are not those of the model.
     """
-    pairs = match(weights, named_variables(model))
+    pairs = match(weights, model)
     shapes = {named.name: weights.shape(name) for name, named in pairs}
     larger = places(model, shapes)
     for name, named in pairs:

@@ -1,24 +1,32 @@
 """Which stored weight belongs to which variable of a model."""
 
 from collections.abc import Collection
+from typing import Any
 
-from deepcompress.network.variables import NamedVariable
+import keras
+
+from deepcompress.network.variables import NamedVariable, named_variables, walk
 
 
 def match(
-    stored: Collection[str], variables: list[NamedVariable]
+    stored: Collection[str], model: keras.Model
 ) -> list[tuple[str, NamedVariable]]:
     """Returns the stored name of every variable.
 
-    By name, where the numbers that Keras gives to layers may differ, or in order.
+    By name, where the numbers that Keras gives to layers may differ; by the number
+    under which Keras saves a variable, where the file has one in place of its name
+    (`"norm/0"`); by the layer, where each has as many weights as in the file; or in
+    order.
 
     Args:
         stored: The names in the file, in its order.
-        variables: The variables of the model.
+        model: The model.
 
     Raises:
-        ValueError: There are more or fewer weights than variables.
+        ValueError: There are more or fewer weights than variables, or the file has
+            numbers of other layers than those of the model.
     """
+    variables = named_variables(model)
     names, wanted = list(stored), [named.name for named in variables]
     counted = dict(zip(_renumbered(names), names, strict=True))
     if set(names) == set(wanted):
@@ -26,13 +34,69 @@ def match(
     if set(counted) == set(_renumbered(wanted)):
         found = [counted[name] for name in _renumbered(wanted)]
         return list(zip(found, variables, strict=True))
+    if any(name.rpartition("/")[2].isdecimal() for name in names):
+        # Such a file is in the order of Keras' groups, which is not that of the model.
+        return _by_number(counted, variables, model)
     if len(names) == len(wanted):
-        return list(zip(names, variables, strict=True))
+        return _by_layer(counted, variables) or list(zip(names, variables, strict=True))
     raise ValueError(
         f"The file holds {len(names)} weights, the model has {len(wanted)}. "
         f"Only in the file: {_first(set(names) - set(wanted))}; only in the "
         f"model: {_first(set(wanted) - set(names))}."
     )
+
+
+def _by_number(
+    counted: dict[str, str], variables: list[NamedVariable], model: keras.Model
+) -> list[tuple[str, NamedVariable]]:
+    """Matches names, and where the file has none the numbers that Keras saves under.
+
+    A variable that two layers hold stands in the file twice, with the same value.
+    """
+    own = {id(named.variable): named for named in variables}
+    ways = [(named.name, named) for named in variables]
+    layers: list[tuple[str, Any]] = [("", model), *walk(model)]
+    for path, layer in layers:
+        saved: dict[str, Any] = {}
+        layer.save_own_variables(saved)
+        ways += [
+            (f"{path}/{key}" if path else key, own[id(value)])
+            for key, value in saved.items()
+            if id(value) in own
+        ]
+    keys = _renumbered([way for way, _ in ways])
+    found = {
+        (counted[key], named.name): named
+        for key, (_, named) in zip(keys, ways, strict=True)
+        if key in counted
+    }
+    used, filled = [name for name, _ in found], {name for _, name in found}
+    missing = {named.name for named in variables} - filled
+    unused = set(counted.values()) - set(used)
+    if missing or unused or len(used) > len(set(used)):
+        raise ValueError(
+            "The file has numbers in place of names, and its layers are not those of "
+            f"the model. Only in the file: {_first(unused)}; only in the model: "
+            f"{_first(missing)}. Give the layers the names that they have in the file."
+        )
+    return [(stored, named) for (stored, _), named in found.items()]
+
+
+def _by_layer(
+    counted: dict[str, str], variables: list[NamedVariable]
+) -> list[tuple[str, NamedVariable]]:
+    """Matches the weights of each layer in order; none if the layers differ."""
+    stored: dict[str, list[str]] = {}
+    for way, name in counted.items():
+        stored.setdefault(way.rpartition("/")[0], []).append(name)
+    found = []
+    ways = _renumbered([named.name for named in variables])
+    for way, named in zip(ways, variables, strict=True):
+        its = stored.get(way.rpartition("/")[0])
+        if not its:
+            return []
+        found.append((its.pop(0), named))
+    return found
 
 
 def _renumbered(names: list[str]) -> list[str]:

@@ -16,9 +16,9 @@ from deepcompress.network.variables import named_variables
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving:UserWarning")
 
 
-def random_weights(model):
+def random_weights(model, seed=5):
     """Gives every weight of a model its own value."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     for weight in model.weights:
         weight.assign(rng.standard_normal(weight.shape))
     return model
@@ -168,27 +168,51 @@ class Own(layers.Layer):
 
 
 @pytest.mark.parametrize(
-    ("layer", "message"),
+    ("layer", "names"),
     [
-        (Own(name="scale"), r"what the 1 weights of the layer 'scale' \(own\) are"),
+        (Own(name="scale"), ["scale/0"]),
         (
             Pair(name="pair"),
-            r"what the 2 weights of the layer 'pair/dense_2' \(first\)",
+            ["pair/dense_1/0", "pair/dense_1/1", "pair/dense_2/0", "pair/dense_2/1"],
         ),
-        (layers.BatchNormalization(scale=False, name="n"), "the 3 weights of .* 'n'"),
-        (layers.LayerNormalization(center=False, name="n"), "the 1 weights of .* 'n'"),
+        (layers.BatchNormalization(scale=False, name="n"), ["n/0", "n/1", "n/2"]),
+        (layers.LayerNormalization(center=False, name="n"), ["n/0"]),
     ],
 )
-def test_weights_that_the_file_does_not_name_are_refused(layer, message, tmp_path):
-    model = keras.Sequential([keras.Input((3,)), layer])
+def test_weights_that_the_file_does_not_name_keep_their_numbers(layer, names, tmp_path):
+    model = random_weights(keras.Sequential([keras.Input((3,)), layer]))
+    expected = [weight.tobytes() for weight in model.get_weights()]
     model.save_weights(tmp_path / "a.weights.h5")
-    with pytest.raises(ValueError, match=message):
-        compress_h5(tmp_path / "a.weights.h5", tmp_path / "out.dcz")
-    assert not (tmp_path / "out.dcz").exists()
+    compress_h5(tmp_path / "a.weights.h5", tmp_path / "out.dcz")
+    with dc.read(tmp_path / "out.dcz") as weights:
+        assert sorted(weights) == names
+    random_weights(model, seed=6)
+    dc.HuffmanSerializer().load(tmp_path / "out.dcz", model=model)
+    assert [weight.tobytes() for weight in model.get_weights()] == expected
     model.save(tmp_path / "a.h5")  # which has names
     compress_h5(tmp_path / "a.h5", tmp_path / "out.dcz")
     with dc.read(tmp_path / "out.dcz") as weights:
         assert list(weights) == [named.name for named in named_variables(model)]
+
+
+def test_numbers_go_into_no_other_layers(tmp_path):
+    """The two are saved in the order of their classes, and have the same shapes."""
+
+    def build(first, second):
+        made = [
+            layers.LayerNormalization(center=False, name=first),
+            layers.GroupNormalization(3, center=False, name=second),
+        ]
+        return keras.Sequential([keras.Input((3,)), *made])
+
+    model = random_weights(build("a", "b"))
+    model.save_weights(tmp_path / "a.weights.h5")
+    compress_h5(tmp_path / "a.weights.h5", tmp_path / "out.dcz")
+    other = build("c", "d")
+    before = [weight.tobytes() for weight in other.get_weights()]
+    with pytest.raises(ValueError, match="Only in the file: 'a/0', 'b/0'; only in the"):
+        dc.HuffmanSerializer().load(tmp_path / "out.dcz", model=other)
+    assert [weight.tobytes() for weight in other.get_weights()] == before
 
 
 def test_layers_that_the_file_does_not_name_are_refused(tmp_path):
@@ -279,6 +303,30 @@ def test_weights_of_the_model_itself_come_first(path, tmp_path):
     compress_h5(path, tmp_path / "out.dcz")
     with dc.read(tmp_path / "out.dcz") as weights:
         assert list(weights) == ["factor", "a/kernel"]
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("GRU", 3)])
+def test_layers_of_nvidias_kernels_are_told(kind, gates, path, tmp_path):
+    name = f"cu_dnn{kind.lower()}"
+    shapes = {"kernel": (2, gates * 5), "recurrent_kernel": (5, gates * 5)}
+    shapes["bias"] = (2 * gates * 5,)
+    tree = {name: {f"{name}/{leaf}:0": shape for leaf, shape in shapes.items()}}
+    with h5py.File(path, "w") as file:
+        write_keras_2(file, tree=tree)
+    with pytest.warns(
+        UserWarning, match=f"'{name}' is a CuDNN{kind}, which Keras 3 has not"
+    ):
+        compress_h5(path, tmp_path / "out.dcz")
+    with dc.read(tmp_path / "out.dcz") as weights:
+        assert len(weights) == 3
+
+
+def test_the_coder_is_chosen(tmp_path):
+    model = random_weights(dense_net())
+    model.save_weights(tmp_path / "a.weights.h5")
+    compress_h5(tmp_path / "a.weights.h5", tmp_path / "out.dcz", coder="context")
+    version = (tmp_path / "out.dcz").read_bytes()[len(container.MAGIC)]
+    assert version == container.CODERS["context"]
 
 
 # What is not trusted.
