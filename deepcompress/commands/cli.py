@@ -1,24 +1,35 @@
 """The command `deepcompress`."""
 
 import argparse
+import importlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from deepcompress import _lazy, importers
 from deepcompress._files import write_npz
 from deepcompress._version import __version__
-from deepcompress.dcz.container import Container, read
+from deepcompress.commands import chatter
+from deepcompress.commands.contents import contents
+from deepcompress.dcz.container import CODERS, Container, read
 from deepcompress.dcz.report import CompressionReport
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    import keras
+
+_BROKEN_PIPE = 141  # what the shell says of a program that SIGPIPE has ended
+
+
+class _UsageError(ValueError):
+    """The words of the command make no sense, whatever the files are."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,18 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             was called with.
 
     Returns:
-        The exit status: 0, or 1 after an error, which is one line on the standard
-        error.
+        The exit status: 0; 2 where the words make no sense; 1 after any other error.
+        An error is one line on the standard error.
     """
     options = _parser().parse_args(arguments)
-    # Keras and TensorFlow log to the standard error as they are imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _lazy.Advice():
+        with _lazy.Advice(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
             options.run(options)
-    except (ImportError, OSError, ValueError, RuntimeError) as error:
-        print(f"deepcompress: error: {error}", file=sys.stderr)
-        return 1
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has read enough. What is still buffered goes nowhere, since
+        # Python would complain of it at its end.
+        _close_output()
+        return _BROKEN_PIPE
+    except (ImportError, OSError, ValueError, RuntimeError, MemoryError) as error:
+        _say("error", str(error) or type(error).__name__)
+        return 2 if isinstance(error, _UsageError) else 1
     except KeyboardInterrupt:
         print("deepcompress: interrupted", file=sys.stderr)
         return 130
@@ -74,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output", metavar="DIR", default=".", help="folder for the file (default: .)"
     )
     demo.add_argument("--seed", type=int, default=0, help="default: 0")
+    _add_printing(demo)
     demo.set_defaults(run=_demo)
 
     inspect = commands.add_parser(
@@ -82,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints what a .dcz file holds. TensorFlow is not needed.",
     )
     inspect.add_argument("file", metavar="FILE.dcz")
-    inspect.add_argument("--json", action="store_true", help="print JSON instead")
+    _add_printing(inspect)
     inspect.add_argument(
         "--plot",
         metavar="PICTURE",
@@ -96,10 +113,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Compresses what Keras 2 or 3 has saved, without losing anything, "
         "and prints the per-layer table. It pays for weights that were pruned or "
         "shared before. A .keras file keeps its architecture; HDF5 files become "
-        "weights alone, for which TensorFlow is not needed.",
+        "weights alone, for which TensorFlow is not needed. What a file is, its "
+        "contents tell, not its name.",
     )
     compress.add_argument("file", metavar="FILE.keras|FILE.weights.h5|FILE.h5")
     compress.add_argument("output", metavar="OUT.dcz")
+    compress.add_argument(
+        "--coder",
+        choices=list(CODERS),
+        default="huffman",
+        help="context makes files of pruned nets smaller (default: huffman)",
+    )
+    _add_loading(compress)
+    _add_printing(compress)
     compress.set_defaults(run=_compress)
 
     extract = commands.add_parser(
@@ -109,70 +135,187 @@ def _parser() -> argparse.ArgumentParser:
     )
     extract.add_argument("file", metavar="FILE.dcz")
     extract.add_argument("output", metavar="OUT.keras|OUT.weights.h5|OUT.npz")
+    _add_loading(extract)
     extract.set_defaults(run=_extract)
     return parser
 
 
+def _add_printing(command: argparse.ArgumentParser) -> None:
+    printing = command.add_mutually_exclusive_group()
+    printing.add_argument("--json", action="store_true", help="print JSON instead")
+    printing.add_argument("--quiet", action="store_true", help="print no table")
+
+
+def _add_loading(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--custom-objects",
+        metavar="MODULE:NAME",
+        action="append",
+        default=[],
+        type=_module_and_name,
+        help="a class or function that the model needs, such as nets.layers:Scale; "
+        "may be given again",
+    )
+    command.add_argument(
+        "--no-compile",
+        dest="compile",
+        action="store_false",
+        help="leave out the optimizer, the loss and the metrics",
+    )
+
+
+def _module_and_name(text: str) -> tuple[str, str]:
+    module, _, name = text.partition(":")
+    if not module or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form MODULE:NAME")
+    return module, name
+
+
 def _demo(options: argparse.Namespace) -> None:
-    run = _quietly(_import_demo)
-    run(options.net, options.data, options.output, seed=options.seed)
+    with chatter.filtered():
+        from deepcompress.commands.demo import run  # noqa: PLC0415  (Keras is slow)
 
-
-def _import_demo() -> Callable[..., object]:
-    from deepcompress.commands.demo import run  # noqa: PLC0415  (Keras is slow to import)
-
-    return run
+    console = Console(quiet=True) if options.json or options.quiet else None
+    report = run(
+        options.net, options.data, options.output, seed=options.seed, console=console
+    )
+    if options.json:
+        print(_as_json(report))
 
 
 def _inspect(options: argparse.Namespace) -> None:
+    contents(options.file)
     report = CompressionReport.from_file(options.file)
-    if options.json:
-        print(json.dumps(report.to_dict(), indent=2))
-    else:
-        _print(report)
     if options.plot:
         report.plot().savefig(options.plot)
+    _print(report, options)
 
 
 def _compress(options: argparse.Namespace) -> None:
     file, output = options.file, options.output
     if not output.endswith(".dcz"):
-        raise ValueError(f"The output must be a .dcz file. Received: {output!r}")
-    if file.endswith(".keras"):
-        report = _quietly(lambda: _compress_model(file, output))
-    elif file.endswith((".h5", ".hdf5")):
-        report = importers.compress_h5(file, output)
+        raise _UsageError(f"The output must be a .dcz file. Received: {output!r}")
+    kind = contents(file)
+    if kind == "keras":
+        with chatter.filtered():
+            report = _compress_model(options)
+    elif kind == "hdf5" or file.endswith((".h5", ".hdf5")):
+        report = importers.compress_h5(file, output, coder=options.coder)
+        if _holds_architecture(file):
+            _say(
+                "note",
+                f"of {file!r}, the weights were kept and the architecture was left "
+                "out. `HuffmanSerializer().load(path, model=model)` loads them.",
+            )
+    elif kind == "dcz":
+        raise ValueError(f"{file!r} is a .dcz file already.")
+    elif file.endswith(".keras"):
+        raise ValueError(f"{file!r} is neither an archive of Keras nor HDF5.")
     else:
         raise ValueError(
-            f"The suffix of {file!r} says no format. Known are .keras, .weights.h5, "
-            ".h5 and .hdf5."
+            f"The suffix of {file!r} says no format, and neither do its contents. "
+            "Known are .keras, .weights.h5, .h5 and .hdf5."
         )
-    _print(report)
+    _print(report, options)
 
 
-def _compress_model(file: str, output: str) -> CompressionReport:
+def _holds_architecture(file: str) -> bool:
+    import h5py  # noqa: PLC0415
+
+    with h5py.File(file, "r") as opened:
+        return "model_config" in opened.attrs
+
+
+def _compress_model(options: argparse.Namespace) -> CompressionReport:
     import keras  # noqa: PLC0415
 
     from deepcompress.saving.serializer import HuffmanSerializer  # noqa: PLC0415
 
+    file = options.file
+    known = _custom_objects(options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(file)
+        if path.suffix != ".keras":  # without which Keras does not open it
+            path = Path(folder, "model.keras")
+            try:
+                path.symlink_to(Path(file).resolve())
+            except OSError:  # where links are a privilege
+                shutil.copyfile(file, path)
+
+        def load(compile: bool) -> "keras.Model":
+            try:
+                return keras.models.load_model(path, known, compile=compile)
+            except Exception as error:  # Keras raises any, of many lines
+                raise ValueError(
+                    f"Keras cannot load {file!r}; give classes and functions that it "
+                    f"does not know as --custom-objects MODULE:NAME. ({_reason(error)})"
+                ) from error
+
+        model = _with_compilation(load, options)
+    return HuffmanSerializer(coder=options.coder).save(model, options.output)
+
+
+def _with_compilation(
+    load: Callable[[bool], "keras.Model"], options: argparse.Namespace
+) -> "keras.Model":
+    """Returns a model compiled as it was, or not where that cannot be restored."""
+    if not options.compile:
+        return load(False)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of the optimizer's state
-            model = keras.models.load_model(file)
-    except Exception as error:  # Keras raises any, of many lines
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"Keras cannot load {file!r}: {reason}") from error
-    return HuffmanSerializer().save(model, output)
+        return load(True)
+    except Exception as error:
+        model = load(False)  # where this fails too, its reason is the one that counts
+        _say(
+            "note",
+            f"the compilation of {options.file!r} was left out, since Keras cannot "
+            "restore it; give what it needs as --custom-objects MODULE:NAME. "
+            f"({_reason(error)})",
+        )
+        return model
 
 
-def _print(report: CompressionReport) -> None:
-    # A pipe has no width of its own.
-    Console(width=None if sys.stdout.isatty() else 100).print(report.to_table())
+def _custom_objects(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the classes and functions that were named, by their own names."""
+    if options.custom_objects:
+        sys.path.insert(0, os.getcwd())  # as `python -m` has it
+    found: dict[str, Any] = {}
+    for module, name in options.custom_objects:
+        try:
+            value: Any = importlib.import_module(module)
+            for part in name.split("."):
+                value = getattr(value, part)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(
+                f"There is no {module}:{name} for --custom-objects: {error}"
+            ) from error
+        found[name.rpartition(".")[2]] = value
+    return found
+
+
+def _print(report: CompressionReport, options: argparse.Namespace) -> None:
+    if options.json:
+        print(_as_json(report))
+    elif not options.quiet:
+        # A pipe has no width of its own.
+        console = Console(width=None if sys.stdout.isatty() else 100)
+        with console.capture() as captured:
+            console.print(report.to_table())
+        print(captured.get(), end="")
+
+
+def _as_json(report: CompressionReport) -> str:
+    return json.dumps(report.to_dict(), indent=2)
 
 
 def _extract(options: argparse.Namespace) -> None:
-    output = options.output
+    file, output = options.file, options.output
+    if not output.endswith((".npz", ".keras", ".weights.h5")):
+        raise _UsageError(
+            f"The suffix of {output!r} says no format. Use .keras, .weights.h5 or .npz."
+        )
+    contents(file)
     if output.endswith(".npz"):
-        with read(options.file) as weights:
+        with read(file) as weights:
             _refuse_assets(weights, output)
             for name in weights:
                 if weights.dtype(name).kind == "V":
@@ -181,20 +324,17 @@ def _extract(options: argparse.Namespace) -> None:
                         "Extract to .keras or .weights.h5."
                     )
             write_npz(output, weights)
-    elif output.endswith((".keras", ".weights.h5")):
-        with read(options.file) as weights:
-            if weights.architecture is None:
-                raise ValueError(
-                    f"{options.file!r} holds no architecture, so no model can be "
-                    "built. Extract to .npz."
-                )
-            if not output.endswith(".keras"):
-                _refuse_assets(weights, output)
-        _quietly(lambda: _extract_model(options.file, output))
-    else:
-        raise ValueError(
-            f"The suffix of {output!r} says no format. Use .keras, .weights.h5 or .npz."
-        )
+        return
+    with read(file) as weights:
+        if weights.architecture is None:
+            raise ValueError(
+                f"{file!r} holds no architecture, so no model can be built. Extract "
+                "to .npz."
+            )
+        if not output.endswith(".keras"):
+            _refuse_assets(weights, output)
+    with chatter.filtered():
+        _extract_model(options)
 
 
 def _refuse_assets(weights: Container, output: str) -> None:
@@ -207,11 +347,18 @@ def _refuse_assets(weights: Container, output: str) -> None:
         )
 
 
-def _extract_model(file: str, output: str) -> None:
+def _extract_model(options: argparse.Namespace) -> None:
     from deepcompress.saving.serializer import load_model  # noqa: PLC0415
 
-    # Weights alone go without the state of an optimizer that has never stepped.
-    model = load_model(file, compile=output.endswith(".keras"))
+    output = options.output
+    known = _custom_objects(options)
+
+    def load(compile: bool) -> "keras.Model":
+        # Weights alone go without the state of an optimizer that has never stepped.
+        compile = compile and output.endswith(".keras")
+        return load_model(options.file, custom_objects=known, compile=compile)
+
+    model = _with_compilation(load, options)
     target = Path(output)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder of {output!r} does not exist.")
@@ -224,14 +371,23 @@ def _extract_model(file: str, output: str) -> None:
         complete.replace(target)
 
 
-def _quietly(action: Callable[[], T]) -> T:
-    """Runs something without what native code writes to the standard error."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        return action()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _reason(error: BaseException) -> str:
+    """Returns the first line of what went wrong, innermost where Keras nests it."""
+    innermost = str(error).rpartition("Exception encountered: ")[2]
+    return innermost.strip().partition("\n")[0]
+
+
+def _say(kind: str, text: str) -> None:
+    """Writes one line to the standard error."""
+    line = " ".join(part.strip() for part in text.splitlines())
+    print(f"deepcompress: {kind}: {line}", file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say("warning", str(message))
+
+
+def _close_output() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

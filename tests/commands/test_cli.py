@@ -1,5 +1,8 @@
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -7,9 +10,11 @@ import numpy as np
 import pytest
 from helpers.nets import BACKEND, dense_net
 from helpers.running import run_program
+from helpers.saying import one_line_of_error
 
 import deepcompress as dc
 from deepcompress.commands.cli import main
+from deepcompress.dcz import container
 from deepcompress.dcz.container import write
 
 
@@ -107,15 +112,6 @@ def test_compress_keeps_every_weight(suffix, model, tmp_path, capsys):
         assert weight.tobytes() == expected.tobytes()
 
 
-def one_line_of_error(capsys, *arguments):
-    assert main([str(argument) for argument in arguments]) == 1
-    captured = capsys.readouterr()
-    assert captured.err.startswith("deepcompress: error: ")
-    assert captured.err.count("\n") == 1
-    assert captured.out == ""
-    return captured.err
-
-
 def test_a_missing_file_is_one_line(capsys, tmp_path):
     assert "no.dcz" in one_line_of_error(capsys, "inspect", tmp_path / "no.dcz")
 
@@ -130,7 +126,8 @@ def test_a_foreign_file_is_one_line(capsys, tmp_path):
 
 
 def test_an_unknown_suffix_is_one_line(capsys, path):
-    assert ".weights.h5" in one_line_of_error(capsys, "extract", path, "a.onnx")
+    error = one_line_of_error(capsys, "extract", path, "a.onnx", status=2)
+    assert ".weights.h5" in error
 
 
 def test_a_missing_folder_is_one_line(capsys, path, tmp_path):
@@ -254,7 +251,6 @@ def test_a_damaged_file_leaves_the_old_output(capsys, path, tmp_path):
         ("text.keras", "a.dcz", "text.keras"),
         ("text.txt", "a.dcz", "suffix of '.*text.txt' says no format"),
         ("own.keras", "a.dcz", "Keras cannot load '.*own.keras'"),
-        ("text.h5", "text.h5", "must be a .dcz file"),
     ],
 )
 def test_what_cannot_be_compressed_is_one_line(file, out, message, capsys, tmp_path):
@@ -264,7 +260,73 @@ def test_what_cannot_be_compressed_is_one_line(file, out, message, capsys, tmp_p
     error = one_line_of_error(capsys, "compress", tmp_path / file, tmp_path / out)
     assert re.search(message, error)
     assert not (tmp_path / "a.dcz").exists()
-    assert (tmp_path / "text.h5").read_text() == "text"
+
+
+def test_an_output_of_another_suffix_is_wrong_usage(capsys, tmp_path):
+    file = tmp_path / "text.h5"
+    file.write_text("text")
+    error = one_line_of_error(capsys, "compress", file, file, status=2)
+    assert "must be a .dcz file" in error
+    assert file.read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compress", "a.keras"],
+        ["compress", "a.keras", "a.dcz", "--coder", "zip"],
+        ["compress", "a.keras", "a.dcz", "--custom-objects", "module"],
+        ["compress", "a.keras", "a.dcz", "--json", "--quiet"],
+        ["inspect"],
+        ["nothing"],
+    ],
+)
+def test_wrong_usage_has_status_2(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+
+
+# What is printed.
+
+
+def test_compress_takes_a_coder(model, tmp_path, capsys):
+    model.save(tmp_path / "a.keras")
+    model.save_weights(tmp_path / "a.weights.h5")
+    out = tmp_path / "a.dcz"
+    for file in ("a.keras", "a.weights.h5"):
+        words = ["--quiet", "--coder", "context"]
+        assert main(["compress", *words, str(tmp_path / file), str(out)]) == 0
+        version = out.read_bytes()[len(container.MAGIC)]
+        assert version == container.CODERS["context"]
+    assert capsys.readouterr().out == ""
+
+
+def test_compress_prints_json(model, tmp_path, capsys):
+    model.save_weights(tmp_path / "a.weights.h5")
+    out = tmp_path / "a.dcz"
+    arguments = ["compress", "--json", str(tmp_path / "a.weights.h5"), str(out)]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["size"] == out.stat().st_size
+
+
+RUN = "import sys; from deepcompress.commands.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_reader_that_leaves_is_no_error(words, unbuffered, path, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, "inspect", str(path), *words],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""Models with code of the user's own go through the command."""
+
+import importlib
+import subprocess
+import sys
+
+import keras
+import pytest
+from helpers.saying import one_line_of_error
+
+import deepcompress as dc
+from deepcompress.commands.cli import main
+
+RUN = "import sys; from deepcompress.commands.cli import main; sys.exit(main())"
+
+OWN_CODE = """
+import warnings
+
+import keras
+
+
+def rmse(a, b):
+    return keras.ops.sqrt(keras.ops.mean(keras.ops.square(a - b)))
+
+
+class Half(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+
+    @classmethod
+    def from_config(cls, config):
+        warnings.warn("half of it is lost")
+        return cls(**config)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A file of a model with a loss that Keras does not know, and that loss."""
+    (tmp_path / "own_code.py").write_text(OWN_CODE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("own_code")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", module.rmse)
+    model.save("own.keras")
+    model = keras.Sequential([keras.Input((3,)), module.Half(), keras.layers.Dense(2)])
+    model.compile("adam", module.rmse)
+    model.save("half.keras")
+    del sys.modules["own_code"]
+    monkeypatch.delitem(sys.modules, "own_code", raising=False)
+    return module
+
+
+def test_a_compilation_that_cannot_be_restored_is_left_out(own, capsys):
+    assert main(["compress", "own.keras", "own.dcz"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("deepcompress: note: the compilation of 'own.keras' was")
+    assert "rmse" in said
+    assert said.count("\n") == 1
+    assert not dc.load_model("own.dcz").compiled
+
+
+def test_a_compilation_is_left_out_on_request(own, capsys):
+    assert main(["compress", "--no-compile", "own.keras", "own.dcz"]) == 0
+    assert capsys.readouterr().err == ""
+    assert not dc.load_model("own.dcz").compiled
+
+
+def test_objects_of_ones_own_are_named(own, capsys):
+    loss = ["--custom-objects", "own_code:rmse"]
+    assert main(["compress", *loss, "own.keras", "own.dcz"]) == 0
+    assert main(["extract", *loss, "own.dcz", "again.keras"]) == 0
+    assert capsys.readouterr().err == ""
+    model = keras.models.load_model("again.keras", {"rmse": own.rmse})
+    assert model.loss is own.rmse
+    assert main(["extract", "own.dcz", "without.keras"]) == 0
+    assert "the compilation of 'own.dcz' was left out" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default:half of it")
+def test_layers_of_ones_own_are_named(own, capsys):
+    objects = ["own_code:Half", "own_code:rmse"]
+    named = [word for each in objects for word in ("--custom-objects", each)]
+    assert main(["compress", "--quiet", *named, "half.keras", "half.dcz"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "deepcompress: warning: half of it is lost\n" in captured.err
+
+
+def test_only_what_matters_reaches_the_person(own):
+    """Native code logs as TensorFlow is imported, whatever the level."""
+    named = ["--custom-objects", "own_code:Half"]
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, "compress", *named, "half.keras", "half.dcz"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = ended.stderr.splitlines()
+    assert {line.partition(" (")[0] for line in said} == {
+        "deepcompress: warning: half of it is lost",
+        "deepcompress: note: the compilation of 'half.keras' was left out, since Keras "
+        "cannot restore it; give what it needs as --custom-objects MODULE:NAME.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        ("no_such_module:a", "no no_such_module:a for --custom-objects"),
+        ("json:no_such_name", "no json:no_such_name for --custom-objects"),
+    ],
+)
+def test_objects_that_there_are_not_are_one_line(objects, message, own, capsys):
+    arguments = ["compress", "--custom-objects", objects, "own.keras", "own.dcz"]
+    assert message in one_line_of_error(capsys, *arguments)
+
+
+def test_a_missing_layer_is_one_line(own, capsys):
+    error = one_line_of_error(capsys, "compress", "half.keras", "half.dcz")
+    assert "--custom-objects" in error
+    assert "'Half'" in error
