@@ -5,17 +5,26 @@ The numbers of the fields are those of `caffe.proto`.
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from deepcompress.errors import CorruptFileError
-from deepcompress.importers.layouts import CaffeLayer, assign, caffe_layers
+from deepcompress.importers.layouts import (
+    CaffeLayer,
+    assign,
+    caffe_layers,
+    set_variable,
+)
 from deepcompress.importers.protobuf import Message
+from deepcompress.importers.small_layers import SMALL, Normalization, Slopes
+
+# A layer of the model, as the file has it.
+_Layer = CaffeLayer | Slopes | Normalization
 
 _MAX_LAYERS = 1 << 16
 
@@ -37,6 +46,15 @@ _FORMS = {
 }
 _OLD_KINDS = {4: "Convolution", 14: "InnerProduct", 39: "Deconvolution"}
 _OLDEST_LAYER = 1
+# What a layer of the file is in Keras.
+_KINDS = {
+    "Convolution": "Conv2D",
+    "InnerProduct": "Dense",
+    "PReLU": "PReLU",
+    "BatchNorm": "BatchNormalization",
+    "BatchNorm and Scale": "BatchNormalization",
+    "Scale": "BatchNormalization",
+}
 _TRANSPOSE = 6
 
 # Of a blob.
@@ -70,8 +88,11 @@ def load_caffemodel(model: keras.Model, path: str | os.PathLike[str]) -> keras.M
     rounded to the dtype of the model, as Caffe does.
 
     Args:
-        model: A built model of `Conv2D` (also grouped) and `Dense` layers. It is
-            changed in place, or after an error not at all.
+        model: A built model of `Conv2D` (also grouped or dilated), `DepthwiseConv2D`,
+            `Dense`, `PReLU` and `BatchNormalization` layers. The last stands for
+            `BatchNorm` with the `Scale` behind it, under the name of the former, or for
+            a `Scale` by itself; Caffe's `epsilon` is 1e-5. It is changed in place, or
+            after an error not at all.
         path: The file.
 
     Returns:
@@ -81,7 +102,7 @@ def load_caffemodel(model: keras.Model, path: str | os.PathLike[str]) -> keras.M
         FileNotFoundError: There is no such file.
         CorruptFileError: The file is damaged, or no `.caffemodel`.
         ValueError: The layers of the file are not those of the model, or one of them
-            is of a kind that cannot be loaded, such as BatchNorm.
+            is of a kind that cannot be loaded, such as LSTM.
 
     References:
         Jia et al. 2014, "Caffe: Convolutional architecture for fast feature
@@ -108,7 +129,7 @@ def load_caffemodel(model: keras.Model, path: str | os.PathLike[str]) -> keras.M
            [2., 5.],
            [3., 6.]], dtype=float32), array([7., 8.], dtype=float32)]
     """
-    layers = caffe_layers(model)
+    layers: list[_Layer] = caffe_layers(model, SMALL)
     label = repr(os.fspath(path))
     data = Path(path).read_bytes()
     try:
@@ -118,10 +139,23 @@ def load_caffemodel(model: keras.Model, path: str | os.PathLike[str]) -> keras.M
             f"{label} is damaged, or no .caffemodel: {error}"
         ) from None
     try:
-        weights = [_fit(*pair) for pair in _match(stored, layers)]
+        pairs = _match(_joined(stored), layers)
+        kernels = [
+            (layer, _fit(each, layer))
+            for each, layer in pairs
+            if isinstance(layer, CaffeLayer)
+        ]
+        values = [
+            value
+            for each, layer in pairs
+            if not isinstance(layer, CaffeLayer)
+            for value in _small_values(each, layer)
+        ]
     except ValueError as error:
         raise ValueError(f"{label}: {error}") from None
-    assign(layers, weights)
+    assign([layer for layer, _ in kernels], [weights for _, weights in kernels])
+    for variable, value in values:
+        set_variable(variable, value)
     return model
 
 
@@ -177,27 +211,56 @@ def _array(blob: Message) -> np.ndarray:
     return values.reshape(shape)
 
 
+def _joined(stored: list[_StoredLayer]) -> list[_StoredLayer]:
+    """Returns the layers with each `Scale` behind a `BatchNorm` in one with it."""
+    joined: list[_StoredLayer] = []
+    for each in stored:
+        last = joined[-1] if joined else None
+        if last and each.kind == "Scale" and last.kind == "BatchNorm":
+            kind, blobs = "BatchNorm and Scale", [*last.blobs, *each.blobs]
+            joined[-1] = replace(last, kind=kind, blobs=blobs)
+        else:
+            joined.append(each)
+    return joined
+
+
 def _match(
-    stored: list[_StoredLayer], layers: list[CaffeLayer]
-) -> list[tuple[_StoredLayer, CaffeLayer]]:
+    stored: list[_StoredLayer], layers: list[_Layer]
+) -> list[tuple[_StoredLayer, _Layer]]:
     """Returns for every layer of the model that of the file.
 
     Raises:
         ValueError: They are not the same layers.
     """
-    for each in stored:
-        if each.kind not in ("Convolution", "InnerProduct"):
-            raise ValueError(
-                f"the layer {each.name!r} is {each.kind}, whose weights cannot be "
-                "loaded. Fold it into the layer before it, if that is possible."
-            )
     by_name = {_plain(each.name): each for each in stored}
     wanted = {_plain(layer.name) for layer in layers}
     is_unique = len(by_name) == len(stored) and len(wanted) == len(layers)
     if is_unique and wanted <= set(by_name):
-        return [(by_name[_plain(layer.name)], layer) for layer in layers]
-    if len(stored) == len(layers):
-        return list(zip(stored, layers, strict=True))
+        pairs = [(by_name[_plain(layer.name)], layer) for layer in layers]
+    elif len(stored) == len(layers):
+        pairs = list(zip(stored, layers, strict=True))
+    else:
+        pairs = []
+    used = {id(each) for each, _ in pairs}
+    for each in stored:
+        # A kernel that the model does without may be that of a head; what stands
+        # between the others is a part of the net.
+        is_left = id(each) not in used and each.kind not in CaffeLayer.kinds
+        known = _KINDS.get(each.kind)
+        if known is None or (is_left and pairs):
+            raise ValueError(
+                f"the layer {each.name!r} is {each.kind}, whose weights cannot be "
+                "loaded"
+                + (f" into a model without a {known} of that name." if known else ".")
+            )
+    for each, layer in pairs:
+        if each.kind not in layer.kinds:
+            raise ValueError(
+                f"the layer {each.name!r} is {each.kind}, but {layer.name!r} of the "
+                f"model takes {' or '.join(layer.kinds)}."
+            )
+    if pairs or not layers:
+        return pairs
     raise ValueError(
         f"it has {len(stored)} layers with weights "
         f"({_listed(stored)}), the model has {len(layers)} ({_listed(layers)}), and "
@@ -205,13 +268,28 @@ def _match(
     )
 
 
+def _small_values(
+    stored: _StoredLayer, layer: Slopes | Normalization
+) -> list[tuple[Any, np.ndarray]]:
+    try:
+        return layer.values(stored.blobs)
+    except ValueError as error:
+        raise ValueError(f"the layer {stored.name!r}: {error}") from None
+
+
 def _plain(name: str) -> str:
     return name.replace("/", "_")
 
 
-def _listed(layers: Sequence[_StoredLayer | CaffeLayer]) -> str:
-    names = ", ".join(repr(layer.name) for layer in layers[:5])
+def _listed(layers: Sequence[_StoredLayer | _Layer]) -> str:
+    names = ", ".join(_shown(layer) for layer in layers[:5])
     return names + (", ..." if len(layers) > 5 else "")
+
+
+def _shown(layer: _StoredLayer | _Layer) -> str:
+    if isinstance(layer, Slopes | Normalization):
+        return f"{layer.name!r} ({type(layer.layer).__name__})"
+    return repr(layer.name)
 
 
 def _fit(

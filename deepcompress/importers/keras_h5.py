@@ -16,17 +16,18 @@ from deepcompress.dcz.report import CompressionReport
 from deepcompress.errors import CorruptFileError
 
 _ADVICE = "Load it into its model, and save that with `deepcompress.HuffmanSerializer`."
-# Keras 3 numbers the weights of a layer. What they are often follows from its class, or
-# from the attribute that it is of another layer. Where it does not, or as many weights
-# can mean different things, they keep their numbers, which the model knows as well.
+# Keras 3 numbers the weights of a layer. What they are follows from the layer's class,
+# after which Keras names the members of a list; an attribute's name says nothing.
+# Where as many weights can mean different things, they keep their numbers, which the
+# model knows as well.
 _NAMES = {
     name: tuple(leaves.split())
     for names, leaves in {
         "dense conv1d conv2d conv3d conv1d_transpose conv2d_transpose "
-        "conv3d_transpose depthwise_conv1d depthwise_conv2d einsum_dense query_dense "
-        "key_dense value_dense output_dense": "kernel bias",
+        "conv3d_transpose depthwise_conv1d depthwise_conv2d einsum_dense": (
+            "kernel bias"
+        ),
         "separable_conv1d separable_conv2d": "depthwise_kernel pointwise_kernel bias",
-        "cell": "kernel recurrent_kernel bias",
         "embedding": "embeddings",
         "p_re_lu": "alpha",
         "batch_normalization": "gamma beta moving_mean moving_variance",
@@ -34,6 +35,17 @@ _NAMES = {
         "rms_normalization": "scale",
     }.items()
     for name in names.split()
+}
+# Layers that a layer of Keras has as attributes, and what it calls them.
+_PARTS = {
+    "query_dense": ("query", ("kernel", "bias")),
+    "key_dense": ("key", ("kernel", "bias")),
+    "value_dense": ("value", ("kernel", "bias")),
+    "output_dense": ("attention_output", ("kernel", "bias")),
+    "cell": (
+        "lstm_cell gru_cell simple_rnn_cell conv_lstm_cell",
+        ("kernel", "recurrent_kernel", "bias"),
+    ),
 }
 
 
@@ -185,7 +197,7 @@ def _keras_2(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
 
 
 def _keras_3(
-    group: h5py.Group, key: str = "", path: str = ""
+    group: h5py.Group, key: str = "", path: str = "", *, is_listed: bool = False
 ) -> Iterator[tuple[str, h5py.Dataset]]:
     """Yields the weights of an object of the model and of all that it holds.
 
@@ -193,6 +205,7 @@ def _keras_3(
         group: The group of the object.
         key: The name of the group.
         path: The names of the layers down to the object.
+        is_listed: Whether it is a member of a list, not an attribute.
 
     Raises:
         ValueError: The file does not name its layers.
@@ -210,14 +223,20 @@ def _keras_3(
         name = own.attrs.get("name")
         if key and name is not None:
             path = f"{path}/{name}" if path else str(name)
-        leaves = _leaves(key, len(own), path if name is not None else None)
+        if len(own) and name is None:
+            raise ValueError(
+                "it does not name its layers, as older versions of Keras 3 did not. "
+                f"{_ADVICE}"
+            )
+        leaves = _leaves(len(own), _known(key, str(name), is_listed))
         for index, leaf in enumerate(leaves):
             dataset = _child(own, str(index), h5py.Dataset)
             yield f"{path}/{leaf}" if path else leaf, dataset
     for name in children:
         # Neither is a weight of the model.
         if name != "seed_generator" and (key or name != "optimizer"):
-            yield from _keras_3(_child(group, name), name, path)
+            is_list = "vars" not in group
+            yield from _keras_3(_child(group, name), name, path, is_listed=is_list)
 
 
 def _place(key: str) -> tuple[bool, str, int]:
@@ -228,16 +247,23 @@ def _place(key: str) -> tuple[bool, str, int]:
     return base == "backward_layer", base, int(number)
 
 
-def _leaves(key: str, n: int, layer: str | None) -> tuple[str, ...]:
-    """Returns the names of so many weights in a group that Keras called `key`."""
-    if n == 0:
-        return ()
-    if layer is None:
-        raise ValueError(
-            f"it does not name its layers, as older versions of Keras 3 did not. "
-            f"{_ADVICE}"
-        )
-    names = _NAMES.get(re.sub(r"_\d+$", "", key), ())
+def _known(key: str, name: str, is_listed: bool) -> tuple[str, ...]:
+    """Returns what all weights of a layer are called, as far as the file tells.
+
+    Args:
+        key: What Keras called the layer's group.
+        name: The layer's name.
+        is_listed: Whether the group is that of a member of a list.
+    """
+    key, name = (re.sub(r"_\d+$", "", each) for each in (key, name))
+    if is_listed:
+        return _NAMES.get(key, ())
+    named, leaves = _PARTS.get(key, ("", ()))
+    return leaves if name in named.split() else ()
+
+
+def _leaves(n: int, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the names of so many weights of a layer, or numbers."""
     if n == len(names) or (n == len(names) - 1 and names[-1] == "bias"):
         return names[:n]
     return tuple(map(str, range(n)))

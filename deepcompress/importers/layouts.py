@@ -1,6 +1,6 @@
 """The layers of a Keras model as Caffe sees them: other axes, another flattening."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -16,7 +16,7 @@ _TURNED = ("Permute", "Transpose")
 
 @dataclass(frozen=True)
 class CaffeLayer:
-    """A `Conv2D` or `Dense` layer with the layout that its weights have in Caffe.
+    """A layer with a kernel, with the layout that its weights have in Caffe.
 
     Attributes:
         name: Path of the layer.
@@ -24,12 +24,17 @@ class CaffeLayer:
         bias: The `keras.Variable` of its bias, or `None`.
         volume: Height, width and channels of what a dense layer sees flattened, or
             `None`. Caffe flattens channels first.
+        is_depthwise: Whether it is a `DepthwiseConv2D`, in Caffe a convolution in as
+            many groups as channels.
     """
+
+    kinds = ("Convolution", "InnerProduct")
 
     name: str
     kernel: Any
     bias: Any | None
     volume: tuple[int, int, int] | None
+    is_depthwise: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,6 +43,8 @@ class CaffeLayer:
         `(outputs, inputs / groups, height, width)`, or `(outputs, inputs)`.
         """
         *window, inputs, outputs = self.kernel.shape
+        if self.is_depthwise:
+            return (inputs * outputs, 1, *window)
         return (outputs, inputs, *window)
 
     def to_keras(self, weights: np.ndarray) -> np.ndarray:
@@ -49,15 +56,24 @@ class CaffeLayer:
         if weights.ndim == 2 and self.volume is not None:
             height, width, channels = self.volume
             weights = weights.reshape(-1, channels, height, width)
+        if self.is_depthwise:
+            *window, inputs, outputs = self.kernel.shape
+            # The filters of a channel follow each other.
+            weights = weights.reshape(inputs, outputs, *window).swapaxes(0, 1)
         window_first = np.moveaxis(weights, (0, 1), (-1, -2))
         return np.ascontiguousarray(window_first).reshape(self.kernel.shape)
 
 
-def caffe_layers(model: keras.Model) -> list[CaffeLayer]:
+def caffe_layers(
+    model: keras.Model,
+    small: Mapping[type[Any], Callable[[str, Any], Any]] | None = None,
+) -> list[Any]:
     """Returns the layers of a model that have weights, in the order of the model.
 
     Args:
         model: A built model.
+        small: What to make of layers without a kernel, from their path and themselves,
+            by their class. Defaults to `None`: there are none.
 
     Raises:
         ValueError: A layer has no counterpart in Caffe, or the model does not say what
@@ -76,7 +92,7 @@ def caffe_layers(model: keras.Model) -> list[CaffeLayer]:
     for named in named_variables(model):
         leaf = named.name.rpartition("/")[2]
         variables.setdefault(named.layer, {})[leaf] = named.variable
-    layers = []
+    layers: list[Any] = []
     for path, layer in walk(model):
         if getattr(layer, "data_format", None) == "channels_first":
             raise ValueError(
@@ -86,21 +102,44 @@ def caffe_layers(model: keras.Model) -> list[CaffeLayer]:
         own = variables.pop(path, {})
         if not own:
             continue
-        is_plain = {"kernel"} <= set(own) <= {"kernel", "bias"}
-        is_known = isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
-        if not (is_plain and is_known and _is_float(own)):
-            raise ValueError(
-                f"{path!r} is a {type(layer).__name__} with {', '.join(own)}. Only "
-                "Conv2D and Dense layers with a kernel and a bias can be loaded."
-            )
-        is_dense = isinstance(layer, keras.layers.Dense)
-        volume = _volume(path, layer, model) if is_dense else None
-        layers.append(CaffeLayer(path, own["kernel"], own.get("bias"), volume))
+        for kind, make in (small or {}).items():
+            if isinstance(layer, kind) and _is_float(own):
+                _check_channels(path, layer, model)
+                layers.append(make(path, layer))
+                break
+        else:
+            layers.append(_with_kernel(path, layer, own, model))
     if variables or not layers:
         raise ValueError(
             f"The model {model.name!r} has weights outside of its layers, or none."
         )
     return layers
+
+
+def _with_kernel(
+    path: str, layer: Any, own: dict[str, Any], model: keras.Model
+) -> CaffeLayer:
+    is_plain = {"kernel"} <= set(own) <= {"kernel", "bias"}
+    is_dense = isinstance(layer, keras.layers.Dense)
+    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    is_known = is_dense or is_depthwise or isinstance(layer, keras.layers.Conv2D)
+    if not (is_plain and is_known and _is_float(own)):
+        raise ValueError(
+            f"{path!r} is a {type(layer).__name__} with {', '.join(own)}. Only "
+            "Conv2D and Dense layers with a kernel and a bias can be loaded."
+        )
+    volume = _volume(path, layer, model) if is_dense else None
+    return CaffeLayer(path, own["kernel"], own.get("bias"), volume, is_depthwise)
+
+
+def _check_channels(path: str, layer: Any, model: keras.Model) -> None:
+    """Refuses a layer whose channels are what was flattened: Caffe's come first."""
+    seen = [call.input_tensors[0] for call in calls_of(layer)]
+    if any(len(tensor.shape) == 2 for tensor in seen) and _volume(path, layer, model):
+        raise ValueError(
+            f"{path!r} stands behind what flattens, and Caffe flattens in another "
+            "order. Put it before that."
+        )
 
 
 def assign(
@@ -114,12 +153,13 @@ def assign(
         weights: For each of them the kernel in Caffe's layout, and the bias.
     """
     for layer, (kernel, bias) in zip(layers, weights, strict=True):
-        _set(layer.kernel, layer.to_keras(kernel))
+        set_variable(layer.kernel, layer.to_keras(kernel))
         if layer.bias is not None and bias is not None:
-            _set(layer.bias, bias)
+            set_variable(layer.bias, bias)
 
 
-def _set(variable: Any, value: np.ndarray) -> None:
+def set_variable(variable: Any, value: np.ndarray) -> None:
+    """Gives a variable a value, bit for bit where the dtypes agree."""
     # As a tensor at once: Keras would take another dtype on the way.
     variable.assign(keras.ops.convert_to_tensor(value, dtype=variable.dtype))
 

@@ -162,3 +162,31 @@ def test_a_layer_goes_through_a_weights_file(name, tmp_path, rng):
         assert np.any([a != b for a, b in zip(bits(other), bits(model), strict=True)])
         dc.HuffmanSerializer().load(tmp_path / "a.dcz", model=other)
         assert bits(other) == bits(model)
+
+
+class Misnamed(keras.Model):
+    """Attributes that are not of the class whose name they have."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = layers.Dense(3, use_bias=False)
+        self.dense = layers.Embedding(3, 3)
+        self.blocks = [layers.Dense(3, use_bias=False) for _ in range(2)]
+
+    def build(self, shape):
+        for layer in (self.embedding, self.dense, *self.blocks):
+            layer.build((None, 3))
+        self.factor = self.add_weight(shape=(3,), name="factor")
+        self.built = True
+
+
+def test_an_attribute_is_not_taken_for_a_class(tmp_path, rng):
+    first, second = Misnamed(), Misnamed()
+    for model in (first, second):
+        model.build((None, 3))
+        for weight in model.weights:
+            weight.assign(rng.standard_normal(weight.shape))
+    first.save_weights(tmp_path / "a.weights.h5")
+    compress_h5(tmp_path / "a.weights.h5", tmp_path / "out.dcz")
+    dc.HuffmanSerializer().load(tmp_path / "out.dcz", model=second)
+    assert bits(second) == bits(first)

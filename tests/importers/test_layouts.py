@@ -127,7 +127,8 @@ def test_a_flattening_that_cannot_be_seen_is_refused(build):
     ("layer", "message"),
     [
         (layers.BatchNormalization(name="a"), "'a' is a BatchNormalization with gamma"),
-        (layers.DepthwiseConv2D(3, name="a"), "'a' is a DepthwiseConv2D"),
+        (layers.Conv2DTranspose(3, 3, name="a"), "'a' is a Conv2DTranspose"),
+        (layers.SeparableConv2D(3, 3, name="a"), "'a' is a SeparableConv2D"),
         (layers.Conv2D(3, 3, data_format="channels_first", name="a"), "channels first"),
         (layers.ReLU(), "or none"),
     ],
