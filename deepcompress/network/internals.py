@@ -322,9 +322,74 @@ def is_masked(tensor: Any) -> bool:
     return getattr(tensor, "_keras_mask", None) is not None
 
 
-def is_less_better(metric: Any) -> bool:
-    """Whether a metric says of itself that less is better.
+def direction(metric: Any) -> str | None:
+    """Returns which way a metric says of itself is better, `"min"` or `"max"`.
 
     `Metric._direction`, which `EarlyStopping` decides by.
     """
-    return bool(getattr(metric, "_direction", "up") == "down")
+    return {"down": "min", "up": "max"}.get(getattr(metric, "_direction", ""))
+
+
+def function_of(metric: Any) -> Any | None:
+    """Returns the function, or the loss, that a metric takes the mean of, or `None`.
+
+    `MeanMetricWrapper._fn`: it is in the config by its name alone.
+    """
+    return getattr(metric, "_fn", None)
+
+
+def loss_trackers(model: Any) -> list[Any]:
+    """Returns the metrics that track the loss of each output.
+
+    `Trainer._compile_loss`: in `Model.metrics` they look like any mean.
+    """
+    return list(getattr(getattr(model, "_compile_loss", None), "metrics", []))
+
+
+@contextmanager
+def uncompiled(model: Any) -> Iterator[None]:
+    """Lets a model, and those inside it, count as not compiled for a while.
+
+    `Trainer.compiled` has no public setter. Keras puts what a model was compiled with
+    into its config, and refuses where an object of the user's own has none.
+    """
+    compiled = [m for m in flatten_layers(model) if getattr(m, "compiled", False)]
+    try:
+        for each in compiled:
+            each.compiled = False
+        yield
+    finally:
+        for each in compiled:
+            each.compiled = True
+
+
+def config_without_rate(optimizer: Any) -> dict[str, Any]:
+    """Returns the config of an optimizer, also where its schedule has none.
+
+    `Optimizer._learning_rate`, which is replaced in a shell with the same attributes,
+    so that the optimizer itself is not touched.
+    """
+    shell = object.__new__(type(optimizer))
+    vars(shell).update(vars(optimizer), _learning_rate=0.0)
+    config = dict(shell.get_config())
+    config.pop("learning_rate", None)
+    return config
+
+
+def own_attributes(layer: Any) -> dict[str, Any]:
+    """Returns the attributes of a layer that Keras has not made for itself.
+
+    What a plain layer or model has after `compile`, what begins with TensorFlow's
+    `_self_`, and what `fit` leaves behind: no public list of them exists.
+    """
+    if isinstance(layer, keras.Model):
+        plain = keras.Model(name="plain")
+        plain.compile()
+    else:
+        plain = keras.layers.Layer(name="plain")
+    left = {*vars(plain), "history", "stop_evaluating", "_eval_epoch_iterator"}
+    return {
+        name: value
+        for name, value in vars(layer).items()
+        if name not in left and not name.startswith("_self_")
+    }

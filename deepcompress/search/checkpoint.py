@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from deepcompress._files import atomic_writer
+from deepcompress.dcz.container import read
 from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.search.state import CompressionPoint, State
 
@@ -43,6 +45,7 @@ class Checkpoint:
         model: The model that is compressed.
         settings: What the search was asked for, as JSON has it. A folder of another
             search is refused.
+        dumps: Makes a file of a model. Defaults to `None`: with its architecture.
 
     Raises:
         ValueError: The folder holds another search, or one of another model.
@@ -64,18 +67,25 @@ class Checkpoint:
         folder: str | os.PathLike[str] | None,
         model: keras.Model,
         settings: dict[str, Any],
+        dumps: Callable[[keras.Model], bytes] | None = None,
     ) -> None:
         self._folder = None if folder is None else Path(folder)
+        self._paths: dict[str, str] | None = None
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._dense = HuffmanSerializer().dumps(model)
+        self._dumps = dumps or HuffmanSerializer().dumps
+        self._dense = self._dumps(model)
         settings = {"model": hashlib.sha256(self._dense).hexdigest(), **settings}
         self._settings = json.loads(json.dumps(settings))
         found = self._read()
         if found is None:
             return
         stored = found["settings"]
+        # Keras' names of layers may differ in another process; the weights do not.
+        self._paths = self._renamed()
+        if self._paths is not None:
+            stored["model"] = self._settings["model"]
         differing = [
             f"{name}: {stored.get(name)!r} there, {value!r} now"
             for name, value in self._settings.items()
@@ -97,6 +107,9 @@ class Checkpoint:
         found = None if self._folder is None else self._read()
         if found is None or self._folder is None:
             return None
+        paths = self._paths or {}
+        for known in [found["state"], *found["state"]["curve"]]:
+            known["bits"] = {paths.get(k, k): v for k, v in known["bits"].items()}
         net, data = (
             (self._folder / found["files"][name]).read_bytes()
             for name in ("net", "data")
@@ -113,7 +126,7 @@ class Checkpoint:
             self._write(_DENSE, self._dense)
         number = kept.state.n_levels
         files = {"net": f"net-{number}.dcz", "data": f"best-{number}.dcz"}
-        self._write(files["net"], HuffmanSerializer().dumps(kept.net))
+        self._write(files["net"], self._dumps(kept.net))
         self._write(files["data"], kept.data)
         content = {
             "settings": self._settings,
@@ -125,6 +138,26 @@ class Checkpoint:
             if old.name not in files.values():
                 old.unlink()
 
+    def _renamed(self) -> dict[str, str] | None:
+        """Returns the paths of the layers now by those of the model in the folder.
+
+        `None` where that is another model: its weights differ.
+        """
+        assert self._folder is not None
+        if not (self._folder / _DENSE).exists():
+            return None
+        with (
+            read((self._folder / _DENSE).read_bytes()) as there,
+            read(self._dense) as here,
+        ):
+            old, new = (list(map(_bits, f.to_dict().values())) for f in (there, here))
+            if old != new:
+                return None
+            return {
+                before.rpartition("/")[0]: now.rpartition("/")[0]
+                for before, now in zip(there, here, strict=True)
+            }
+
     def _write(self, name: str, data: bytes) -> None:
         assert self._folder is not None
         with atomic_writer(self._folder / name) as file:
@@ -134,3 +167,7 @@ class Checkpoint:
         assert self._folder is not None
         path = self._folder / _STATE
         return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def _bits(array: np.ndarray) -> tuple[tuple[int, ...], str, bytes]:
+    return array.shape, array.dtype.name, array.tobytes()

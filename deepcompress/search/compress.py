@@ -12,15 +12,16 @@ import keras
 
 from deepcompress._checks import integer_in, number_in, one_of
 from deepcompress.dcz.container import CODERS
-from deepcompress.network import internals
 from deepcompress.network.variables import compressible, count_weights
 from deepcompress.search.checkpoint import Checkpoint, Kept
+from deepcompress.search.copying import Copier
 from deepcompress.search.display import Display
 from deepcompress.search.level import Levels, Stopwatch
+from deepcompress.search.monitor import budget_of
 from deepcompress.search.policy import Policy, Step
 from deepcompress.search.result import CompressionResult
-from deepcompress.search.state import Budget, State
-from deepcompress.search.trainer import Copier, DivergedError, Trainer, quiet
+from deepcompress.search.state import State
+from deepcompress.search.trainer import DivergedError, Trainer, quiet
 
 # The part of the time in which a few steps show that the data fits, and how long a step
 # takes. Twenty steps, as a rule; this is for nets of which a step takes seconds.
@@ -37,6 +38,7 @@ def compress(
     time_budget: float = 900.0,
     batch_size: int | None = None,
     monitor: str | None = None,
+    mode: str | None = None,
     distill: bool = True,
     coder: str | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -60,11 +62,13 @@ def compress(
 
     Args:
         model: A trained model, compiled with its loss, and an accuracy among its
-            metrics. An optimizer like Adam with a fixed rate gives the learning rate;
-            otherwise it is 0.001.
-        train: What `fit` takes, arrays as a tuple `(x, y)` or `(x, y, sample_weight)`.
-            It must say, or let be counted, how many batches it has.
-        validation_data: What `evaluate` takes, arrays as a tuple. Not the training
+            metrics. What is the user's own in it, such as losses, metrics and training
+            steps, is used as it is. An optimizer like Adam with a fixed rate gives the
+            learning rate; otherwise it is 0.001.
+        train: What `fit` takes, arrays as a tuple `(x, y)` or `(x, y, sample_weight)`;
+            inputs alone, where the model brings its loss along, as they are or as
+            `(x,)`. It must say, or let be counted, how many batches it has.
+        validation_data: What `evaluate` takes, in the same form. Not the training
             data, and not the test data.
         max_accuracy_drop: How far the accuracy on the validation data may fall, in
             [0, 1): by 0.01 from 0.98 to 0.97. Of a quantity of which less is better,
@@ -77,7 +81,9 @@ def compress(
         batch_size: Samples of a batch where the data are arrays. Defaults to `None`:
             64.
         monitor: The name of the metric that the budget is for. Defaults to `None`: the
-            first that is called an accuracy, else the loss.
+            first accuracy of Keras' own, else the loss.
+        mode: Which way of it is better: `"min"` or `"max"`. Defaults to `None`: as
+            Keras' metrics and losses say.
         distill: Whether the model given teaches the smaller one, where its loss is a
             crossentropy and it has one output; samples with weights are trained
             without a teacher. Defaults to `True`.
@@ -98,7 +104,8 @@ def compress(
     Raises:
         ValueError: The model is not compiled, not built, or has nothing to compress;
             a budget is out of range; data is missing, not finite, or cannot be read
-            again; the metric is not known; or the checkpoint is of another call.
+            again; the metric is not known, or which way of it is better; the model
+            cannot be copied; or the checkpoint is of another call.
 
     References:
         Han, Mao, Dally 2016, "Deep Compression"; LeCun, Denker, Solla 1990, "Optimal
@@ -138,6 +145,8 @@ def compress(
         number_in("target_ratio", target_ratio, "(1, inf)")
     if batch_size is not None:
         integer_in("batch_size", batch_size, 1)
+    if mode is not None:
+        one_of("mode", mode, ("min", "max"))
     if coder is not None:
         one_of("coder", coder, CODERS)
     copier = Copier(model)
@@ -150,10 +159,12 @@ def compress(
             "time_budget": time_budget,
             "batch_size": batch_size,
             "monitor": monitor,
+            "mode": mode,
             "distill": distill,
             "coder": coder,
             "seed": seed,
         },
+        copier.dumps,
     )
     keras.utils.set_random_seed(seed)
     teacher = copier.copy(model)
@@ -166,7 +177,15 @@ def compress(
         copier=copier,
     )
     metrics = trainer.evaluate(teacher)
-    budget = _budget(teacher, metrics, monitor, max_accuracy_drop, target_ratio)
+    budget = budget_of(
+        teacher,
+        metrics,
+        monitor=monitor,
+        mode=mode,
+        drop=max_accuracy_drop,
+        target_ratio=target_ratio,
+    )
+    _check_copy(trainer, model, teacher, metrics)
     trainer.probe(copier.copy(model), _PROBE_TIME * time_budget)
 
     display = Display(verbose, budget.monitor)
@@ -204,10 +223,12 @@ def search(
             a kill is the one that was killed.
     """
     policy, (state, net, data) = levels.policy, kept
+    best: keras.Model | None = None
     with display, quiet():
+        display.tell(levels.notes)
         if not state.curve:
             bar = display.as_given()
-            data, point = levels.as_given(net)
+            data, point, best = levels.as_given(net)
             state = policy.after_measuring(state, point)
             display.measured(bar, point)
             state = replace(state, seconds=levels.stopwatch.spent)
@@ -231,11 +252,13 @@ def search(
                 if point.is_accurate:
                     net = reached.net
                 if state.curve[state.best] is point:
-                    data = reached.written.data
+                    data, best = reached.written.data, reached.written.model
                 display.measured(bar, point)
             state = replace(state, bits=levels.bits, seconds=levels.stopwatch.spent)
             folder.save(Kept(state, net, data))
-        best = levels.load(data)
+            display.tell(levels.notes)
+        best = levels.load(data) if best is None else best
+        display.tell(levels.notes)
     result = CompressionResult(data, best, state.curve, state.best, policy.budget)
     display.end(step, result)
     return result
@@ -243,42 +266,48 @@ def search(
 
 def _check_model(model: keras.Model) -> None:
     compressible(model)
-    if not model.compiled or internals.compiled_with(model).get("loss") is None:
+    if not model.compiled:
         raise ValueError(
-            f"The model {model.name!r} is not compiled with a loss. Call "
-            "`model.compile(optimizer, loss, metrics=['accuracy'])` first."
+            f"The model {model.name!r} is not compiled, so it has neither a loss to "
+            "train with nor a metric to keep to. Call `model.compile(optimizer, loss, "
+            "metrics=['accuracy'])` first."
         )
 
 
-def _budget(
+def _check_copy(
+    trainer: Trainer,
     model: keras.Model,
+    copy: keras.Model,
     metrics: Mapping[str, float],
-    monitor: str | None,
-    drop: float,
-    target_ratio: float | None,
-) -> Budget:
-    """Returns what a file must keep to, given the metrics of the model."""
-    if monitor is None:
-        likely = [name for name in metrics if "acc" in name.lower()]
-        monitor = likely[0] if likely else "loss"
-    monitor = one_of("monitor", monitor.removeprefix("val_"), metrics)
-    baseline = metrics[monitor]
-    if not math.isfinite(baseline):
+) -> None:
+    """Refuses a copy that computes something else than the model.
+
+    Args:
+        trainer: Evaluates.
+        model: The model, which is the same afterwards.
+        copy: A copy of it.
+        metrics: Those of the copy.
+    """
+    before = [(variable, variable.numpy()) for variable in model.variables]
+    try:
+        given = trainer.evaluate(model)
+    finally:
+        for variable, value in before:
+            variable.assign(value)
+    if _are_close(given, metrics):
+        return
+    # Where chance has a part in it, no two evaluations are the same.
+    if _are_close(trainer.evaluate(copy), metrics):
         raise ValueError(
-            f"The {monitor} of the model on `validation_data` is {baseline}. "
-            "Is there NaN in the data or in the weights?"
+            f"A copy of the model {model.name!r} evaluates to {dict(metrics)}, the "
+            f"model itself to {given}: it holds what neither its weights nor its "
+            "config tell. Give its class a `get_config` that tells all of it."
         )
-    if _is_less_better(model, monitor):
-        bound = baseline + drop * abs(baseline)
-        return Budget(monitor, baseline, bound, target_ratio, is_less_better=True)
-    return Budget(monitor, baseline, baseline - drop, target_ratio)
 
 
-def _is_less_better(model: keras.Model, monitor: str) -> bool:
-    if "loss" in monitor or "error" in monitor:
-        return True
-    for group in model.metrics:
-        for metric in getattr(group, "metrics", [group]):
-            if metric.name == monitor:
-                return internals.is_less_better(metric)
-    return False
+def _are_close(ours: Mapping[str, float], theirs: Mapping[str, float]) -> bool:
+    return ours.keys() == theirs.keys() and all(
+        math.isclose(value, theirs[name], rel_tol=1e-3, abs_tol=1e-4)
+        or math.isnan(value)
+        for name, value in ours.items()
+    )

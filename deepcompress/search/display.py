@@ -28,6 +28,7 @@ class Display(AbstractContextManager["Display"]):
         )
         self._bars = Bars(self._console)
         self._monitor = monitor
+        self._n_notes = 0
 
     def __enter__(self) -> "Display":
         self._bars.__enter__()
@@ -50,6 +51,12 @@ class Display(AbstractContextManager["Display"]):
     def level(self, step: Step) -> Bar:
         """Returns a bar for a level."""
         return self._bars.add(f"level {step.number}", step.n_pruning + step.n_sharing)
+
+    def tell(self, notes: list[str]) -> None:
+        """Prints those of the notes that are new."""
+        for note in notes[self._n_notes :]:
+            self._console.print(note, soft_wrap=True, markup=False)
+        self._n_notes = len(notes)
 
     def measured(self, bar: Bar, point: CompressionPoint) -> None:
         """Ends a bar with what was measured."""

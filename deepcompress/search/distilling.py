@@ -1,19 +1,27 @@
 """Training a net to output what a teacher does, with Keras' own `Distiller`."""
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import keras
 from keras import ops
 from keras.distillation import Distiller, LogitsDistillation
 
+from deepcompress.network.internals import flatten_layers
+
 _TEMPERATURE = 3.0
 _LABELS_COUNT = 0.3
+# Keras' losses of classes, by the names of its functions.
 _LOSSES = {
     "binary_crossentropy": keras.losses.BinaryCrossentropy,
     "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
     "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
 }
+# The functions themselves: one of the user's own may have such a name.
+_FUNCTIONS = [getattr(keras.losses, name) for name in _LOSSES]
+# Which of them is meant is known when there are labels.
+_BY_SHAPE = ("crossentropy", "ce")
 
 
 class OutputDistillation(LogitsDistillation):
@@ -79,27 +87,56 @@ def distiller(
 
     Returns:
         A `Distiller` and a loss that it takes; or `None` where the outputs are no
-        classes, or there are several outputs.
+        classes, there are several outputs, or the model adds to its loss or trains in
+        a way of its own, of which a `Distiller` knows nothing.
     """
-    if callable(loss) and not isinstance(loss, keras.losses.Loss):
-        loss = getattr(loss, "__name__", None)
-    if isinstance(loss, str):
-        named = getattr(keras.losses.get(loss), "__name__", "")
-        loss = _LOSSES[named]() if named in _LOSSES else None
-    kinds = tuple(_LOSSES.values())
-    if not isinstance(loss, kinds) or len(getattr(student, "outputs", None) or []) != 1:
+    if isinstance(loss, str) and loss.lower() not in _BY_SHAPE:
+        loss = keras.losses.get(loss)
+    if loss in _FUNCTIONS:
+        loss = _LOSSES[loss.__name__]()
+    if type(loss) not in _LOSSES.values() or trains_in_its_own_way(student):
+        return None
+    if len(getattr(student, "outputs", None) or []) != 1:
         return None
     config = loss.get_config()
     if config.get("axis", -1) != -1:
         return None
-    return (
-        Distiller(
+    try:
+        made = Distiller(
             teacher,
             student,
             _distillation(loss, config["from_logits"]),
             student_loss_weight=_LABELS_COUNT,
-        ),
-        loss,
+        )
+    except ValueError:
+        return None  # Keras takes no outputs of such a structure
+    return made, loss
+
+
+def trains_in_its_own_way(model: keras.Model) -> bool:
+    """Whether there is more to the loss of a model than what `compile` was given.
+
+    Args:
+        model: The model.
+    """
+    is_own = any(
+        getattr(type(model), name) is not getattr(keras.Model, name)
+        for name in ("train_step", "compute_loss")
+    )
+    return is_own or any(_adds_loss(layer) for layer in flatten_layers(model))
+
+
+def _adds_loss(layer: Any) -> bool:
+    own = [
+        code
+        for kind in type(layer).__mro__
+        if not kind.__module__.startswith("keras.")
+        for code in vars(kind).values()
+    ]
+    return getattr(layer, "activity_regularizer", None) is not None or any(
+        "add_loss" in each.__code__.co_names
+        for each in own
+        if isinstance(each, FunctionType)
     )
 
 

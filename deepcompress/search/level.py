@@ -2,20 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 
 from deepcompress.network.variables import compressible, count_weights
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
-from deepcompress.saving.serializer import HuffmanSerializer
+from deepcompress.search.copying import Copier
 from deepcompress.search.policy import Clock, Policy, Step
 from deepcompress.search.state import CompressionPoint
-from deepcompress.search.trainer import Copier, Trainer
+from deepcompress.search.trainer import Trainer
 from deepcompress.sensitivity import sensitivity
 from deepcompress.sharing import WeightSharingQuantizer
-from deepcompress.shrinking.shrink import shrink
 
 # Pruning begins after a few steps, which saliency has to see, and leaves the last third
 # of the training for what has to be made up for.
@@ -61,10 +60,17 @@ class Stopwatch:
 
 
 class Written(NamedTuple):
-    """A file that was written and measured."""
+    """A file that was written and measured.
+
+    Args:
+        data: The file.
+        point: What was measured.
+        model: The model that was loaded from the file, and measured.
+    """
 
     data: bytes
     point: CompressionPoint
+    model: keras.Model
 
 
 class Levelled(NamedTuple):
@@ -120,9 +126,18 @@ class Levels:
         """What time there is."""
         return Clock(self.stopwatch.left, self._trainer.epoch_seconds)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of what was done, so far."""
+        return self._copier.notes
+
     def load(self, data: bytes) -> keras.Model:
         """Returns the model of a file."""
         return self._copier.load(data)
+
+    def dumps(self, net: keras.Model) -> bytes:
+        """Returns the file of a net."""
+        return self._copier.dumps(net)
 
     def as_given(self, net: keras.Model) -> Written:
         """Measures a net that is shared without training."""
@@ -153,13 +168,13 @@ class Levels:
         fit = trainer.fit(
             net,
             step.n_pruning,
-            PruningCallback(schedule, scope="global", criterion="saliency"),
+            PruningCallback(schedule, scope="global", criterion=self._criterion()),
             seconds=self.stopwatch.left - step.reserve,
             rate=step.rate,
             show=show,
         )
         trained, epochs = fit.seconds, fit.epochs
-        net = shrink(net)
+        net = self._copier.shrink(net)
         self.bits = self.choose_bits(net, step.bits_seconds)
         shared = self._copier.copy(net)
         WeightSharingQuantizer(self.bits, **_SHARING).quantize(shared)
@@ -210,11 +225,10 @@ class Levels:
         self, net: keras.Model, bits: Mapping[str, int], epochs: float
     ) -> Written:
         """Writes a file, loads it, and evaluates what was loaded."""
-        files = {
-            coder: HuffmanSerializer(coder=coder).dumps(net) for coder in self._coders
-        }
+        files = {coder: self._copier.dumps(net, coder) for coder in self._coders}
         coder, data = min(files.items(), key=lambda item: len(item[1]))
-        metrics = self._trainer.evaluate(self.load(data))
+        model = self.load(data)
+        metrics = self._trainer.evaluate(model)
         budget = self.policy.budget
         value = metrics[budget.monitor]
         point = CompressionPoint(
@@ -229,7 +243,17 @@ class Levels:
             seconds=self.stopwatch.spent,
             metrics=metrics,
         )
-        return Written(data, point)
+        return Written(data, point, model)
+
+    def _criterion(self) -> Literal["magnitude", "saliency"]:
+        """Returns saliency, or what can be told of a training of the user's own."""
+        if self._trainer.is_stepping_seen:
+            return "saliency"
+        self._copier.note(
+            "Pruned by magnitude: the model steps with optimizers of its own, of which "
+            "the saliency of a weight is not known."
+        )
+        return "magnitude"
 
 
 def _paths(net: keras.Model) -> list[str]:

@@ -1,23 +1,20 @@
-"""How `compress` trains a net and measures it: data, time, rate, and teacher."""
+"""How `compress` trains a net and measures it: time, rate, and teacher."""
 
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import GeneratorType
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from deepcompress.network import assets
-from deepcompress.network.internals import compiled_with, flatten_layers, learning_rate
-from deepcompress.network.moments import optimizers
-from deepcompress.network.variables import finalize
-from deepcompress.saving.serializer import HuffmanSerializer
+from deepcompress.network.internals import compiled_with, learning_rate
+from deepcompress.network.moments import n_steps, optimizers
+from deepcompress.search import data
+from deepcompress.search.copying import Copier, compile_as_keras
 from deepcompress.search.distilling import distiller
-from deepcompress.shrinking.compiling import own_objects
 
 _BATCH_SIZE = 64
 _RATE = 1e-3
@@ -37,6 +34,7 @@ _WARM_UP_RATE = 0.3
 _LAST_RATE = 0.03
 # Enough steps to tell how long one takes, at a rate that can do no harm.
 _PROBE_STEPS = 20
+_LEAST_STEPS = 2
 _PROBE_RATE = 0.1
 # A batch is larger where no gradients have to be kept.
 _EVALUATION_BATCHES = 4
@@ -65,48 +63,6 @@ class DivergedError(Exception):
     """A training whose loss has become NaN or infinite."""
 
 
-class Copier:
-    """Copies a model, and reads the files of nets made from it.
-
-    Args:
-        model: A built and compiled model. Its own functions and classes need no
-            registration.
-    """
-
-    def __init__(self, model: keras.Model) -> None:
-        layers = list(flatten_layers(model))
-        parts = [*layers, *keras.tree.flatten(list(compiled_with(model).values()))]
-        for layer in layers:
-            parts += vars(layer).values()
-        self._own = own_objects(parts)
-        # Code that is in the model runs here already.
-        self._is_safe = "__lambda__" not in model.to_json()
-        self._compile_config = model.get_compile_config()
-
-    def copy(self, model: keras.Model) -> keras.Model:
-        """Returns a model with the same weights, compiled as it is."""
-        copy = keras.saving.deserialize_keras_object(
-            keras.saving.serialize_keras_object(model),
-            custom_objects=self._own,
-            safe_mode=self._is_safe,
-        )
-        copy.set_weights(model.get_weights())
-        finalize(copy)
-        assets.copy(model, copy)
-        return copy
-
-    def load(self, data: bytes) -> keras.Model:
-        """Returns the model of a file."""
-        return HuffmanSerializer().loads(
-            data, custom_objects=self._own, safe_mode=self._is_safe
-        )
-
-    def compile(self, model: keras.Model) -> None:
-        """Compiles a model as the first one was."""
-        with keras.saving.CustomObjectScope(self._own):
-            model.compile_from_config(self._compile_config)
-
-
 class Trainer:
     """Trains nets within a time, and evaluates them.
 
@@ -131,22 +87,35 @@ class Trainer:
         copier: Copier,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        size = batch_size or _BATCH_SIZE
-        self._train = _arguments("train", _of_known_length(train), size)
-        self._validation = _arguments(
-            "validation_data", validation_data, _EVALUATION_BATCHES * size
+        inputs = getattr(model, "inputs", None) or []
+        # Such as one with states; it takes batches of this size alone.
+        fixed = next((t.shape[0] for t in inputs if t.shape[0] is not None), None)
+        size = batch_size or fixed or _BATCH_SIZE
+        n_inputs = max(1, len(inputs))
+        self._train = data.arguments(
+            "train", data.of_known_length(train), size, n_inputs=n_inputs
+        )
+        self._validation = data.arguments(
+            "validation_data",
+            validation_data,
+            fixed or _EVALUATION_BATCHES * size,
+            n_inputs=n_inputs,
         )
         config = compiled_with(model)
         self._options = {name: config[name] for name in ("jit_compile", "run_eagerly")}
         self._loss = config["loss"]
         self._loss_weights = config["loss_weights"]
-        self._teacher = None if _has_sample_weights(train) else teacher
+        self._teacher = teacher
         self._copier = copier
+        if teacher is not None and data.has_sample_weights(self._train):
+            self._dismiss("its samples have weights")
         self._rate = _rate(model)
         self._now = now
         #: Seconds of a step, as last measured, and steps of an epoch.
         self.step_seconds = math.inf
         self.n_steps = 1
+        #: Whether the optimizer is seen to step, which saliency is measured by.
+        self.is_stepping_seen = True
 
     @property
     def epoch_seconds(self) -> float:
@@ -157,7 +126,8 @@ class Trainer:
         """Returns the metrics on the validation data, by name."""
         with _named("validation_data"):
             results = model.evaluate(**self._validation, verbose=0, return_dict=True)
-        return {name: float(value) for name, value in results.items()}
+        # A metric may be an array, such as one of each class.
+        return {k: float(v) for k, v in results.items() if np.size(v) == 1}
 
     @property
     def validation(self) -> dict[str, Any]:
@@ -169,11 +139,12 @@ class Trainer:
 
         Args:
             model: The model, which is changed.
-            seconds: The longest time, but for one step.
+            seconds: The longest time, but for two steps.
         """
-        timer = Timer(seconds, n_steps=_PROBE_STEPS, now=self._now)
+        timer = Timer(seconds, n_steps=_PROBE_STEPS, least=_LEAST_STEPS, now=self._now)
         with _named("train"):
-            self._fit(model, 1, _PROBE_RATE, timer, None)
+            # An epoch of one batch does not tell how long a step takes.
+            self._fit(model, _LEAST_STEPS, _PROBE_RATE, timer, None)
         if timer.n_steps_of_epoch is None:
             raise ValueError(
                 "`train` does not say how many batches it has. Give it a length, for "
@@ -223,12 +194,17 @@ class Trainer:
         if self._teacher is not None:
             made = distiller(self._teacher, model, loss)
             if made is None:
-                self._teacher = None
+                self._dismiss(
+                    "that is known to be right for a crossentropy of one output alone"
+                )
             else:
                 (target, loss), loss_weights = made, None
         optimizer = keras.optimizers.Adam(self._schedule(rate, epochs * self.n_steps))
         options = {} if loss_weights is None else {"loss_weights": loss_weights}
-        target.compile(optimizer, loss=loss, **options, **self._options)
+        if target is model:
+            compile_as_keras(target, optimizer, loss=loss, **options, **self._options)
+        else:
+            target.compile(optimizer, loss=loss, **options, **self._options)
         callbacks = [timer] if callback is None else [timer, callback]
         try:
             with quiet():
@@ -238,10 +214,15 @@ class Trainer:
             _check_finite(model)
             raise
         _check_finite(model)
+        self.is_stepping_seen = n_steps(target) > 0
         if target is model:
             self._copier.compile(model)
         if timer.step_seconds is not None:
             self.step_seconds = timer.step_seconds
+
+    def _dismiss(self, reason: str) -> None:
+        self._teacher = None
+        self._copier.note(f"The training has no teacher: {reason}.")
 
     def _schedule(self, factor: float, n_steps: int) -> Any:
         rate = self._rate * factor
@@ -261,6 +242,7 @@ class Timer(keras.callbacks.Callback):
     Args:
         seconds: The time that it has.
         n_steps: After how many steps to stop, or `None`.
+        least: How many steps to take in any case. Defaults to `1`.
         show: Is told of each epoch that is done.
         now: Reads a clock. Defaults to `time.monotonic`.
     """
@@ -270,6 +252,7 @@ class Timer(keras.callbacks.Callback):
         seconds: float,
         *,
         n_steps: int | None = None,
+        least: int = 1,
         show: Callable[[int], None] = lambda epoch: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -277,6 +260,7 @@ class Timer(keras.callbacks.Callback):
         self._now = now
         self._end = now() + seconds
         self._n_steps = n_steps
+        self._least = least
         self._show = show
         self._first: float | None = None
         self._last = 0.0
@@ -303,63 +287,16 @@ class Timer(keras.callbacks.Callback):
             self._first = self._last
         self.n_done += 1
         for name, value in (logs or {}).items():
-            if not math.isfinite(value):
+            # What a training step of the user's own tells beside may be anything.
+            if "loss" in name and not np.isfinite(value).all():
                 raise DivergedError(f"{name} is {value} after {self.n_done} steps")
-        if self._last >= self._end or self.n_done == self._n_steps:
+        is_late = self._last >= self._end and self.n_done >= self._least
+        if is_late or self.n_done == self._n_steps:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Tells of the epoch."""
         self._show(epoch + 1)
-
-
-def _arguments(name: str, data: Any, batch_size: int) -> dict[str, Any]:
-    """Returns data as arguments of `fit` or `evaluate`."""
-    if data is None:
-        raise ValueError(
-            f"`{name}` is needed: a tuple of arrays `(x, y)`, or a dataset. Keep the "
-            "validation data apart from the training data and from the test data."
-        )
-    if isinstance(data, GeneratorType | Iterator):
-        raise ValueError(
-            f"`{name}` must be data that can be read again and again, such as arrays, "
-            f"a `tf.data.Dataset` or a `keras.utils.PyDataset`. Received: {data!r}"
-        )
-    if not isinstance(data, tuple | list):
-        return {"x": data}
-    if len(data) not in {2, 3}:
-        raise ValueError(
-            f"`{name}` must be `(x, y)` or `(x, y, sample_weight)` if it is a tuple. "
-            f"Received: {len(data)} elements"
-        )
-    named = dict(zip(("x", "y", "sample_weight"), data, strict=False))
-    return {**named, "batch_size": batch_size}
-
-
-def _of_known_length(data: Any) -> Any:
-    """Counts the batches of a `tf.data.Dataset` that does not know how many it has."""
-    if not hasattr(data, "cardinality"):
-        return data
-    import tensorflow as tf  # noqa: PLC0415  (only where the data is of its making)
-
-    if int(data.cardinality()) == tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "`train` never ends. Pass what an epoch is: `dataset.take(n_batches)`."
-        )
-    if int(data.cardinality()) == tf.data.UNKNOWN_CARDINALITY:
-        n_batches = sum(1 for _ in data)
-        return data.apply(tf.data.experimental.assert_cardinality(n_batches))
-    return data
-
-
-def _has_sample_weights(train: Any) -> bool:
-    """Whether samples are weighted, which a `Distiller` ignores."""
-    if isinstance(train, tuple | list):
-        return len(train) == 3
-    if isinstance(train, keras.utils.PyDataset):
-        return len(train[0]) == 3
-    spec = getattr(train, "element_spec", None)
-    return isinstance(spec, tuple) and len(spec) == 3
 
 
 def _check_finite(model: keras.Model) -> None:
@@ -371,6 +308,8 @@ def _check_finite(model: keras.Model) -> None:
 def _rate(model: keras.Model) -> float:
     """Returns the user's learning rate where it is one for Adam and its kin."""
     optimizer = optimizers(model)[-1]
+    if optimizer is None:
+        return _RATE
     is_schedule = isinstance(
         learning_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule
     )

@@ -7,10 +7,11 @@ import numpy as np
 from keras import layers
 
 import deepcompress as dc
+from deepcompress.search.copying import Copier
 from deepcompress.search.level import Levels, Stopwatch
 from deepcompress.search.policy import Policy
 from deepcompress.search.state import CompressionPoint, State
-from deepcompress.search.trainer import Copier, Trainer
+from deepcompress.search.trainer import Trainer
 
 
 def blobs(n=600, seed=0):

@@ -230,11 +230,70 @@ def is_masked():
     assert internals.is_masked(layers.Embedding(9, 3, mask_zero=True)(x))
 
 
-def is_less_better():
-    model = dense_net(metrics=["mae"])
-    model.fit(*regression(64), verbose=0)
-    assert not internals.is_less_better(keras.metrics.BinaryAccuracy())
-    assert internals.is_less_better(keras.metrics.MeanAbsoluteError())
+def direction():
+    assert internals.direction(keras.metrics.BinaryAccuracy()) == "max"
+    assert internals.direction(keras.metrics.MeanAbsoluteError()) == "min"
+    assert internals.direction(keras.metrics.Mean()) is None
+
+
+def function_of():
+    own = keras.metrics.MeanMetricWrapper(abs)
+    assert internals.function_of(own) is abs
+    assert internals.function_of(keras.metrics.AUC()) is None
+
+
+def loss_trackers():
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])
+    assert internals.loss_trackers(model) == []
+    model.compile("sgd", ["mse", "mae"])
+    ones = np.ones((2, 4)), [np.ones((2, 1))] * 2
+    names = model.evaluate(*ones, verbose=0, return_dict=True)
+    found = [metric.name for metric in internals.loss_trackers(model)]
+    assert found == ["a_loss", "b_loss"]
+    assert {*found, "loss"} == set(names)
+
+
+def uncompiled():
+    inner = nested()
+    model = keras.Sequential([inner])
+    for each in (inner, model):
+        each.compile("sgd", "mse")
+    with internals.uncompiled(model):
+        assert not model.compiled
+        assert not inner.compiled
+        assert model.get_compile_config() in (None, {})
+    assert model.compiled
+    assert inner.compiled
+
+
+def config_without_rate():
+    class Own(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1
+
+    schedule = Own()
+    adam = keras.optimizers.Adam(schedule, beta_1=0.5)
+    config = internals.config_without_rate(adam)
+    assert config["beta_1"] == 0.5
+    assert "learning_rate" not in config
+    assert internals.learning_rate(adam) is schedule
+
+
+def own_attributes():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.rate = layers.Dense(2), 0.5
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Own()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert set(internals.own_attributes(model)) == {"dense", "rate"}
+    assert internals.own_attributes(layers.Layer()) == {}
 
 
 def order_variables():

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 
+import keras
 import numpy as np
 import pytest
 from helpers.nets import dense_net
@@ -110,3 +111,23 @@ def test_without_a_folder_nothing_is_kept():
     folder = Checkpoint(None, dense_net(), SETTINGS)
     folder.save(Kept(KNOWN, dense_net(), b""))
     assert folder.load(read) is None
+
+
+def test_names_that_keras_made_up_are_another_process_matter(tmp_path):
+    def named(name, value=1.0):
+        net = keras.Sequential(
+            [keras.Input((4,), name="x"), keras.layers.Dense(3, name=name)], name="net"
+        )
+        net.set_weights([np.full_like(weight, value) for weight in net.get_weights()])
+        return net
+
+    known = dataclasses.replace(
+        KNOWN, bits={"dense_7": 5}, curve=[point(bits={"dense_7": 4})]
+    )
+    model = named("dense_7")
+    Checkpoint(tmp_path, model, SETTINGS).save(Kept(known, model, b""))
+    state, _, _ = Checkpoint(tmp_path, named("dense"), SETTINGS).load(read)
+    assert state.bits == {"dense": 5}
+    assert state.curve[0].bits == {"dense": 4}
+    with pytest.raises(ValueError, match="model: "):
+        Checkpoint(tmp_path, named("dense", 2.0), SETTINGS)

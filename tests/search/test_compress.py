@@ -8,7 +8,7 @@ from helpers.searches import blobs, classifier, compress, levels_of
 from keras import layers
 
 import deepcompress as dc
-from deepcompress.search import distilling, trainer
+from deepcompress.search import copying, distilling, trainer
 from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.compress import search
 from deepcompress.search.display import Display
@@ -222,3 +222,97 @@ def test_data_that_does_not_fit_is_named():
         dc.compress(model, (np.full_like(x, np.nan), y), validation, verbose=0)
     with pytest.raises(ValueError, match="read again and again"):
         dc.compress(model, (batch for batch in ()), validation, verbose=0)
+
+
+class Plain(keras.Model):
+    """With the names that Keras makes up."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.out = layers.Dense(64, activation="relu"), layers.Dense(3)
+
+    def call(self, x):
+        return self.out(self.wide(x))
+
+
+class Penalty(layers.Layer):
+    def call(self, x):
+        self.add_loss(keras.ops.mean(keras.ops.square(x - 1)))
+        return x
+
+
+def with_automatic_names():
+    model = Plain()
+    model(blobs()[0][:1])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    return model, blobs(), blobs(300, seed=2)
+
+
+def with_a_loss_of_its_own():
+    def scale(factor):
+        return lambda y, p: factor * keras.ops.mean(keras.ops.square(y - p), axis=-1)
+
+    model = keras.Sequential(
+        [keras.Input((16,)), layers.Dense(32, activation="relu"), layers.Dense(2)]
+    )
+    model.compile("adam", scale(0.5), metrics=[scale(0.1)])
+    return model, *((x, x[:, :2]) for x, _ in (blobs(), blobs(300, seed=2)))
+
+
+def with_a_loss_inside():
+    inputs = [keras.Input((8,)), keras.Input((8,))]
+    x = layers.Dense(32, activation="relu")(layers.Concatenate()(inputs))
+    model = keras.Model(inputs, Penalty()(layers.Dense(4)(x)))
+    model.compile("adam")
+    return model, *([x[:, :8], x[:, 8:]] for x, _ in (blobs(), blobs(300, seed=2)))
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize(
+    "make", [with_automatic_names, with_a_loss_of_its_own, with_a_loss_inside]
+)
+def test_ordinary_models_are_compressed(make):
+    model, train, validation = make()
+    before = model.get_weights()
+    result = dc.compress(
+        model, train, validation,
+        max_accuracy_drop=0.5, target_ratio=4.0, time_budget=60, verbose=0,
+    )  # fmt: skip
+    assert result.is_met
+    assert len(result.curve) > 1
+    assert type(result.model) is type(model)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    x, y = validation if isinstance(validation, tuple) else (validation, None)
+    measured = result.model.evaluate(x, y, batch_size=256, verbose=0, return_dict=True)
+    assert measured[result.budget.monitor] == pytest.approx(result.best.value, rel=1e-4)
+
+
+def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsys):
+    def shrink(model):
+        raise ValueError("the layer 'wide' is not known")
+
+    monkeypatch.setattr(copying, "shrink", shrink)
+    result = compress(classifier(), target_ratio=2.0, time_budget=60, verbose=1)
+    assert result.is_met
+    assert len(result.curve) > 1
+    assert capsys.readouterr().out.count("'wide' is not known") == 1
+
+
+def test_a_copy_that_computes_something_else_is_refused():
+    class Shifted(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.out, self.table = layers.Dense(1), {"shift": 0.0}
+
+        def call(self, x):
+            return self.out(x) + self.table["shift"]
+
+    x, y = blobs()
+    model = Shifted()
+    model(x[:1])
+    model.table["shift"] = 5.0  # no config tells of it
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match="evaluates to"):
+        dc.compress(model, (x, y), (x, y), verbose=0)

@@ -52,3 +52,47 @@ def test_two_classes_are_softened_alike(is_logits):
     outputs = (x if is_logits else 1 / (1 + np.exp(-x)) for x in (teacher, student))
     two = (np.concatenate([x, 0 * x], axis=-1) for x in (teacher, student))
     assert measured(loss, *outputs) == pytest.approx(divergence(*two), rel=1e-3)
+
+
+def binary_crossentropy(y, outputs):
+    """One of the user's own with the name of one of Keras'."""
+    return keras.ops.mean(keras.ops.abs(y - outputs), axis=-1)
+
+
+class Focused(keras.losses.BinaryCrossentropy):
+    def call(self, y, outputs):
+        return super().call(y, outputs) ** 2
+
+
+@pytest.mark.parametrize(
+    "loss", ["mse", "crossentropy", binary_crossentropy, Focused(), None, ["mse"]]
+)
+def test_what_is_no_crossentropy_of_keras_has_no_teacher(loss):
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    assert distiller(keras.models.clone_model(net), net, loss) is None
+
+
+def test_a_function_of_keras_has_one():
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    loss = keras.losses.binary_crossentropy
+    assert distiller(keras.models.clone_model(net), net, loss) is not None
+
+
+def test_a_model_with_more_to_its_loss_has_no_teacher():
+    class Penalty(keras.layers.Layer):
+        def call(self, x):
+            self.add_loss(keras.ops.mean(x))
+            return x
+
+    class Own(keras.Model):
+        def compute_loss(self, **arguments):
+            return 2 * super().compute_loss(**arguments)
+
+    x = keras.Input((4,))
+    dense = keras.layers.Dense(1)(x)
+    for net in (
+        keras.Model(x, Penalty()(dense)),
+        keras.Model(x, keras.layers.ActivityRegularization(0.1)(dense)),
+        Own(x, dense),
+    ):
+        assert distiller(net, net, "binary_crossentropy") is None

@@ -20,7 +20,7 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
     before = model.get_weights()
     levels = levels_of(model, BUDGET)
     shown = []
-    net, (data, point), overhead = levels.run(model, STEP, shown.append)
+    net, (data, point, _), overhead = levels.run(model, STEP, shown.append)
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert dc.count_weights(net) <= 200

@@ -5,7 +5,8 @@ from helpers.searches import blobs, classifier, ticking
 from keras import layers
 
 from deepcompress.network.variables import named_variables
-from deepcompress.search.trainer import Copier, DivergedError, Timer, Trainer
+from deepcompress.search.copying import Copier
+from deepcompress.search.trainer import DivergedError, Timer, Trainer
 
 
 class Own(layers.Layer):
