@@ -214,7 +214,7 @@ class Trainer:
             _check_finite(model)
             raise
         _check_finite(model)
-        self.is_stepping_seen = n_steps(target) > 0
+        self.is_stepping_seen = n_steps(optimizers(target)[-1]) > 0
         if target is model:
             self._copier.compile(model)
         if timer.step_seconds is not None:
