@@ -183,10 +183,7 @@ def _check_is_built(model: keras.Model, weights: Container) -> None:
 def _order(model: keras.Model, weights: Container) -> None:
     """Puts the variables of each layer in the order in which they were saved."""
     ranks = {name: rank for rank, name in enumerate(weights)}
-    rank = {
-        id(named.variable): ranks[name]
-        for name, named in match(weights, named_variables(model))
-    }
+    rank = {id(named.variable): ranks[name] for name, named in match(weights, model)}
     if list(rank.values()) != sorted(rank.values()):
         for layer in internals.flatten_layers(model):
             internals.order_variables(layer, rank)
