@@ -35,7 +35,7 @@ class OwnMetric(keras.metrics.Metric):
         self.total.assign_add(ops.sum(ops.abs(y - predicted)))
 
     def result(self):
-        return self.total
+        return ops.convert_to_tensor(self.total)
 
 
 class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
