@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -92,7 +93,11 @@ def test_what_needs_a_framework_says_what_to_install(missing, backend, code, pac
         ["extract", str(GOLDEN / "v1.dcz"), "model.keras"],
     ],
 )
-def test_the_command_says_what_to_install(words):
+def test_the_command_says_what_to_install(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # The command looks into a file before it asks for Keras.
+    with zipfile.ZipFile("model.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
     code = f"from deepcompress.commands.cli import main\nsys.exit(main({words}))\n"
     result = run_without(["keras"], code)
     assert result.returncode == 1
