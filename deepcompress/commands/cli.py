@@ -269,7 +269,7 @@ def _with_compilation(
             "note",
             f"the compilation of {options.file!r} was left out, since Keras cannot "
             "restore it; give what it needs as --custom-objects MODULE:NAME. "
-            f"({_reason(error)})",
+            f"({_reason(error.__cause__ or error)})",
         )
         return model
 
