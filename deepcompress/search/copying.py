@@ -170,6 +170,18 @@ class Copier:
                     fresh_metric, arguments[name]
                 )
         compile_as_keras(net, **arguments)
+        self.reset_metrics()
+
+    def reset_metrics(self) -> None:
+        """Lets the user's own metrics begin anew.
+
+        Keras does so before each evaluation, but for the first of a model: a metric
+        that another model has been measured with would go on from there.
+        """
+        for name in ("metrics", "weighted_metrics"):
+            for metric in keras.tree.flatten(self._compiled_with.get(name)):
+                if isinstance(metric, keras.metrics.Metric):
+                    metric.reset_state()
 
     def fresh_optimizer(self, optimizer: Any) -> Any:
         """Returns an optimizer that has not stepped; one serves one model only."""
@@ -314,8 +326,8 @@ def compile_as_keras(net: keras.Model, *arguments: Any, **named: Any) -> None:
 def fresh_metric(metric: Any) -> Any:
     """Returns a metric of a model's own, where it is of a class of Keras'.
 
-    A metric of the user's own is used as it is, by one model after the other: each
-    evaluation begins with its `reset_state`.
+    A metric of the user's own is used as it is, by one model after the other, with
+    `Copier.reset_metrics` in between.
     """
     if (
         isinstance(metric, keras.metrics.Metric)

@@ -124,6 +124,7 @@ class Trainer:
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Returns the metrics on the validation data, by name."""
+        self._copier.reset_metrics()
         with _named("validation_data"):
             results = model.evaluate(**self._validation, verbose=0, return_dict=True)
         # A metric may be an array, such as one of each class.

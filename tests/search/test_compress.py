@@ -302,8 +302,8 @@ def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsy
 
 def test_a_copy_that_computes_something_else_is_refused():
     class Shifted(keras.Model):
-        def __init__(self):
-            super().__init__()
+        def __init__(self, **arguments):
+            super().__init__(**arguments)
             self.out, self.table = layers.Dense(1), {"shift": 0.0}
 
         def call(self, x):
@@ -315,4 +315,4 @@ def test_a_copy_that_computes_something_else_is_refused():
     model.table["shift"] = 5.0  # no config tells of it
     model.compile("adam", "mse")
     with pytest.raises(ValueError, match="evaluates to"):
-        dc.compress(model, (x, y), (x, y), verbose=0)
+        dc.compress(model, (x, y), (x, y), time_budget=5, verbose=0)

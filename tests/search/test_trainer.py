@@ -139,3 +139,32 @@ def test_a_rate_of_nothing_trains_nothing():
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(DivergedError):
         trainer.fit(model, 1, keras.callbacks.Callback(), seconds=100.0, rate=1e36)
+
+
+class Spread(keras.metrics.Mean):
+    """One of the user's own, which Keras cannot make anew."""
+
+    def update_state(self, y, outputs, sample_weight=None):
+        return super().update_state(keras.ops.std(outputs))
+
+
+def test_a_metric_of_the_users_own_begins_anew_with_every_model():
+    def own(y, outputs):
+        return keras.ops.mean(keras.ops.abs(outputs), axis=-1)
+
+    model = classifier()
+    wrapped = keras.metrics.MeanMetricWrapper(own, name="own")
+    model.compile("adam", model.loss, metrics=[Spread(name="spread"), wrapped])
+    other = trainer_of(model)._copier.copy(model)
+    other.set_weights([3 * weight for weight in other.get_weights()])
+    trainer = trainer_of(model)
+    expected = trainer.evaluate(model)
+    assert trainer.evaluate(other)["own"] > 2 * expected["own"]
+    # A model that is evaluated for the first time.
+    copy = trainer._copier.copy(model)
+    assert trainer.evaluate(copy) == pytest.approx(expected)
+    trainer.evaluate(other)
+    late = trainer._copier.copy(model)
+    x, y = blobs(300, seed=2)
+    found = late.evaluate(x, y, batch_size=256, verbose=0, return_dict=True)
+    assert found == pytest.approx(expected)
