@@ -277,7 +277,7 @@ def test_ordinary_models_are_compressed(make):
     before = model.get_weights()
     result = dc.compress(
         model, train, validation,
-        max_accuracy_drop=0.5, target_ratio=4.0, time_budget=60, verbose=0,
+        max_accuracy_drop=0.5, target_ratio=3.0, time_budget=60, verbose=0,
     )  # fmt: skip
     assert result.is_met
     assert len(result.curve) > 1
