@@ -3,7 +3,7 @@
 Nothing else in the library touches an attribute of Keras that begins with an
 underscore, so that a new release of Keras has one place to be held against, and one
 test (`tests/network/test_internals.py`) that says what it has changed. All were seen in
-Keras 3.12 and 3.15.
+Keras 3.15.
 """
 
 from collections.abc import Callable, Iterator, Sequence
