@@ -380,16 +380,18 @@ def own_attributes(layer: Any) -> dict[str, Any]:
     """Returns the attributes of a layer that Keras has not made for itself.
 
     What a plain layer or model has after `compile`, what begins with TensorFlow's
-    `_self_`, and what `fit` leaves behind: no public list of them exists.
+    `_self_`, and what `fit` leaves behind: no public list of them exists. On PyTorch
+    layers are not among the `vars` of a layer, which is a `torch.nn.Module` there.
     """
     if isinstance(layer, keras.Model):
         plain = keras.Model(name="plain")
         plain.compile()
     else:
         plain = keras.layers.Layer(name="plain")
-    left = {*vars(plain), "history", "stop_evaluating", "_eval_epoch_iterator"}
+    fitted = {"history", "stop_evaluating", "_eval_epoch_iterator", "_jax_state"}
+    left = {*vars(plain), *fitted, "_torch_params"}
     return {
         name: value
-        for name, value in vars(layer).items()
+        for name, value in {**vars(layer), **vars(layer).get("_modules", {})}.items()
         if name not in left and not name.startswith("_self_")
     }

@@ -227,8 +227,9 @@ class Copier:
         for ours, theirs in _pairs(net, copy):
             if type(ours).__module__.startswith("keras."):
                 continue
+            present = internals.own_attributes(theirs)
             for name, value in internals.own_attributes(ours).items():
-                is_missing = vars(theirs).get(name) is None and value is not None
+                is_missing = present.get(name) is None and value is not None
                 if is_missing or isinstance(value, _SETTINGS):
                     setattr(theirs, name, twins.value(value))
 
