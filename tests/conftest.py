@@ -1,6 +1,8 @@
 """Shared by all tests: a quiet TensorFlow, workers, hypothesis' profile, --slow."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,3 +57,11 @@ def pytest_collection_modifyitems(
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forgotten() -> Iterator[None]:
+    """Lets Keras forget the models of a file: the longer it runs, the slower it is."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()

@@ -116,7 +116,9 @@ def inertia_of(values, weights, result):
 def slack(values):
     """What the float64 costs of the values cannot tell apart."""
     flat = np.asarray(values, np.float64).ravel()
-    return 1e-14 * float(((flat - np.median(flat)) ** 2).sum())
+    # Of centers, too, which lie between two of them.
+    ulp = float(np.spacing(np.abs(flat).max(initial=0)))
+    return 1e-14 * float(((flat - np.median(flat)) ** 2).sum()) + flat.size * ulp**2
 
 
 def check_shape_of(result, values, n_clusters):

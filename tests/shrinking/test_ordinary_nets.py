@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 from helpers.nets import BACKEND
-from helpers.ordinary_layers import chain
-from helpers.ordinary_nets import MODELS, data_of, prune_units
 from keras import layers
+from ordinary.cases import data_of
+from ordinary.layers import chain
+from ordinary.nets import MODELS, prune_units
 
 import deepcompress as dc
 

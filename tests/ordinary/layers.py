@@ -5,6 +5,8 @@ import numpy as np
 from keras import layers as L
 from keras import ops
 
+from ordinary.cases import ordinary
+
 
 def chain(*parts):
     """A functional net of some layers between dense ones."""
@@ -15,6 +17,7 @@ def chain(*parts):
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def lookups():
     words = L.StringLookup(output_mode="one_hot", name="words")
     words.adapt(["a", "b", "c"])
@@ -31,6 +34,7 @@ def lookups():
     return keras.Model(inputs, L.Dense(2)(x))
 
 
+@ordinary()
 def vectorizer():
     text = L.TextVectorization(output_sequence_length=4)
     text.adapt(["red green", "blue sky red"])
@@ -58,21 +62,25 @@ class Halves(L.Layer):
         return self.first(x) + self.second(x)
 
 
+@ordinary(own=[Halves])
 def frozen_inside():
     model = chain(Halves(4))
     model.layers[2].first.trainable = False
     return model
 
 
+@ordinary()
 def lambda_as_activation():
     return chain(L.Dense(8, activation=lambda t: ops.relu(t) * 2))
 
 
+@ordinary()
 def lambda_that_reads_around():
     scale = 3.0
     return chain(L.Lambda(lambda t: ops.tanh(t) * scale))
 
 
+@ordinary()
 def activations_of_one_name():
     def make(scale):
         def activation(x):
@@ -99,6 +107,7 @@ class Cell(L.Layer):
         return y, [y]
 
 
+@ordinary(own=[Cell])
 def own_cells():
     return chain(L.Reshape((3, 3)), L.RNN([Cell(5), Cell(4)]))
 
@@ -113,6 +122,7 @@ class OwnInit(keras.Model):
         self.units = units
 
 
+@ordinary(own=[OwnInit])
 def own_model_inside():
     return chain(OwnInit())
 
@@ -136,6 +146,7 @@ class Table(L.Layer):
             self.factor = float(file.read())
 
 
+@ordinary(own=[Table])
 def table():
     layer = Table()
     layer.factor = 3.0
@@ -170,6 +181,7 @@ def a_number_as_output():
     return keras.Model(inputs, [ops.mean(x), L.Dense(2)(x)])
 
 
+@ordinary()
 def structures():
     inputs = {
         "a": {name: keras.Input((3,), name=name) for name in ("q", "p")},
@@ -180,6 +192,7 @@ def structures():
     return keras.Model(inputs, {"o": [L.Dense(2)(x), x], "e": {"z": L.Dense(1)(x)}})
 
 
+@ordinary()
 def spectral():
     inputs = keras.Input((3, 8, 8, 1))
     x = L.TimeDistributed(L.SpectralNormalization(L.Conv2D(3, 3)))(inputs)
@@ -189,6 +202,7 @@ def spectral():
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def slices():
     inputs = keras.Input((6, 4))
     x = L.Dense(8, activation="relu")(inputs)

@@ -4,6 +4,8 @@ import keras
 from keras import layers as L
 from keras import ops
 
+from ordinary.cases import ordinary
+
 
 def attention_block(x, n=8, causal=False):
     y = L.LayerNormalization()(x)
@@ -13,6 +15,7 @@ def attention_block(x, n=8, causal=False):
     return x + L.Dense(n)(y)
 
 
+@ordinary()
 def vit():
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(8, 4, strides=4)(inputs)
@@ -24,6 +27,7 @@ def vit():
     return keras.Model(inputs, L.Dense(3)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def gpt():
     tokens = keras.Input((None,), dtype="int32")
     x = L.Embedding(20, 8)(tokens) + L.Embedding(16, 8)(
@@ -34,6 +38,7 @@ def gpt():
     return keras.Model(tokens, L.Dense(20)(L.LayerNormalization()(x)))
 
 
+@ordinary()
 def masked_gpt():
     tokens = keras.Input((7,), dtype="int32")
     x = L.Embedding(20, 8, mask_zero=True)(tokens)
@@ -41,6 +46,7 @@ def masked_gpt():
     return keras.Model(tokens, L.Dense(20)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def seq2seq():
     source = keras.Input((6,), dtype="int32", name="source")
     target = keras.Input((5,), dtype="int32", name="target")
@@ -53,6 +59,7 @@ def seq2seq():
     return keras.Model({"source": source, "target": target}, L.Dense(20)(y))
 
 
+@ordinary()
 def masked_sequential():
     return keras.Sequential(
         [
@@ -65,6 +72,7 @@ def masked_sequential():
     )
 
 
+@ordinary()
 def masking_and_gru():
     return keras.Sequential(
         [
@@ -79,6 +87,7 @@ def masking_and_gru():
     )
 
 
+@ordinary()
 def bidirectional():
     tokens = keras.Input((None,), dtype="int32")
     x = L.Embedding(20, 6, mask_zero=True)(tokens)
@@ -87,6 +96,7 @@ def bidirectional():
     return keras.Model(tokens, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def mean_of_words():
     return keras.Sequential(
         [
@@ -100,6 +110,7 @@ def mean_of_words():
     )
 
 
+@ordinary()
 def masks_by_hand():
     tokens = keras.Input((6,), dtype="int32")
     x = L.Embedding(20, 6)(tokens)
@@ -109,6 +120,7 @@ def masks_by_hand():
     return keras.Model(tokens, L.Dense(2)(x))
 
 
+@ordinary()
 def time_distributed():
     inputs = keras.Input((3, 8, 8, 1))
     frame = keras.Sequential(
@@ -118,6 +130,7 @@ def time_distributed():
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def conv_lstm():
     return keras.Sequential(
         [
@@ -141,6 +154,7 @@ class Tied(L.Layer):
         return ops.matmul(x, ops.transpose(self.embedding.embeddings))
 
 
+@ordinary(own=[Tied])
 def tied():
     tokens = keras.Input((5,), dtype="int32")
     embedding = L.Embedding(20, 6)
@@ -148,6 +162,7 @@ def tied():
     return keras.Model(tokens, Tied(embedding)(L.Dense(6)(x)))
 
 
+@ordinary()
 def reversed_embedding():
     tokens = keras.Input((5,), dtype="int32")
     embedding = L.ReversibleEmbedding(20, 6)
@@ -155,6 +170,7 @@ def reversed_embedding():
     return keras.Model(tokens, embedding(L.Dense(6)(x), reverse=True))
 
 
+@ordinary()
 def lora():
     inputs = keras.Input((5, 8))
     x = L.Dense(9, activation="relu")(inputs)
@@ -165,6 +181,7 @@ def lora():
     return keras.Model(inputs, L.Dense(2)(L.Dense(9)(x)))
 
 
+@ordinary()
 def time_and_feature_mix():
     """A mixer: dense layers over both axes, with a transposition between them."""
     inputs = keras.Input((4, 6))
@@ -174,6 +191,7 @@ def time_and_feature_mix():
     return keras.Model(inputs, L.Dense(2)(L.Flatten()(x)))
 
 
+@ordinary()
 def einsum_and_group_norm():
     inputs = keras.Input((5, 6))
     x = L.EinsumDense("abc,cd->abd", (None, 8), bias_axes="d")(inputs)
@@ -182,12 +200,14 @@ def einsum_and_group_norm():
     return keras.Model(inputs, L.Dense(2)(L.UnitNormalization()(x)))
 
 
+@ordinary()
 def stateful():
     inputs = keras.Input(batch_shape=(4, 3, 5))
     x = L.LSTM(6, stateful=True)(inputs)
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def shared_block_with_masks():
     encoder = keras.Sequential(
         [
@@ -202,6 +222,7 @@ def shared_block_with_masks():
     return keras.Model([a, b], L.Dot(1)([encoder(a), encoder(b)]))
 
 
+@ordinary()
 def masked_block():
     inner = keras.Sequential(
         [
@@ -215,6 +236,7 @@ def masked_block():
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(inner(inputs))))
 
 
+@ordinary()
 def peeled_transformer():
     """A masked sequence into attention with an explicit mask and its scores."""
     x, keep = keras.Input((4, 6)), keras.Input((4,), dtype="bool")

@@ -5,7 +5,10 @@ import numpy as np
 from keras import layers as L
 from keras import ops
 
+from ordinary.cases import ordinary
 
+
+@ordinary()
 def unet():
     inputs = keras.Input((8, 8, 1))
     a = L.Conv2D(6, 3, padding="same", activation="relu")(inputs)
@@ -16,6 +19,7 @@ def unet():
     return keras.Model(inputs, L.Conv2D(1, 1, activation="sigmoid")(x))
 
 
+@ordinary()
 def mobile_net():
     x = inputs = keras.Input((8, 8, 3))
     for n, strides in ((8, 2), (8, 1), (12, 2)):
@@ -30,6 +34,7 @@ def mobile_net():
     return keras.Model(inputs, L.Dense(4)(L.GlobalAveragePooling2D()(x)))
 
 
+@ordinary()
 def squeeze_excite():
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(8, 3, activation="hard_swish")(inputs)
@@ -39,6 +44,7 @@ def squeeze_excite():
     return keras.Model(inputs, L.Dense(2)(L.Flatten()(x)))
 
 
+@ordinary()
 def res_net():
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(8, 3, padding="same")(inputs)
@@ -49,6 +55,7 @@ def res_net():
     return keras.Model(inputs, L.Dense(3)(L.GlobalAveragePooling2D()(ops.relu(x))))
 
 
+@ordinary()
 def xception():
     inputs = keras.Input((9, 9, 3))
     x = L.Conv2D(6, 3, activation="relu")(inputs)
@@ -58,6 +65,7 @@ def xception():
     return keras.Model(inputs, L.Dense(3)(L.GlobalMaxPooling2D()(x)))
 
 
+@ordinary()
 def separable_1d():
     return keras.Sequential(
         [
@@ -71,6 +79,7 @@ def separable_1d():
     )
 
 
+@ordinary()
 def grouped():
     inputs = keras.Input((8, 8, 4))
     x = L.Conv2D(8, 3, activation="relu")(inputs)
@@ -79,6 +88,7 @@ def grouped():
     return keras.Model(inputs, L.Dense(2)(L.Flatten()(x)))
 
 
+@ordinary()
 def siamese():
     encoder = keras.Sequential(
         [keras.Input((6,)), L.Dense(9, activation="relu"), L.Dense(4)]
@@ -96,6 +106,7 @@ def tower(inputs, outputs):
     return keras.Model(inputs, {name: L.Dense(n)(x) for name, n in outputs.items()})
 
 
+@ordinary()
 def dicts_inside():
     inputs = {name: keras.Input((4,), name=name) for name in ("q", "p")}
     inner = tower(
@@ -105,6 +116,7 @@ def dicts_inside():
     return keras.Model(inputs, {"u": L.Dense(2)(parts["x"]), "v": parts["y"]})
 
 
+@ordinary()
 def dict_inputs():
     inputs = {
         "age": keras.Input((1,), name="age"),
@@ -116,6 +128,7 @@ def dict_inputs():
     return keras.Model(inputs, L.Dense(1)(L.Dropout(0.2)(x)))
 
 
+@ordinary()
 def two_outputs():
     inputs = keras.Input((6,))
     x = L.Dense(9, activation="relu")(inputs)
@@ -132,6 +145,7 @@ class Sampling(L.Layer):
         return mean
 
 
+@ordinary(own=[Sampling])
 def vae():
     inputs = keras.Input((8,))
     x = L.Dense(9, activation="relu")(inputs)
@@ -142,6 +156,7 @@ def vae():
     return keras.Model(inputs, decoder(code))
 
 
+@ordinary()
 def with_lambda():
     inputs = keras.Input((6,))
     x = L.Dense(9, activation="relu")(inputs)
@@ -161,6 +176,7 @@ def nested_twice():
     return keras.Model(inputs, L.Dense(2)(block(L.Dense(9, activation="relu")(inputs))))
 
 
+@ordinary()
 def quantized():
     inputs = keras.Input((6,))
     x = L.Dense(9, activation="relu")(inputs)
@@ -170,6 +186,7 @@ def quantized():
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
 
+@ordinary()
 def mixed_precision():
     inputs = keras.Input((8, 8, 1))
     x = L.Conv2D(6, 3, activation="relu", dtype="mixed_bfloat16")(inputs)
@@ -177,20 +194,24 @@ def mixed_precision():
     return keras.Model(inputs, L.Dense(2, dtype="float32")(L.Flatten()(x)))
 
 
+@ordinary()
 def one_parameter():
     return keras.Sequential([keras.Input((1,)), L.Dense(1, use_bias=False)])
 
 
+@ordinary()
 def no_parameter():
     return keras.Sequential([keras.Input((4,)), L.Rescaling(2.0), L.Softmax()])
 
 
+@ordinary()
 def frozen():
     model = two_outputs()
     model.trainable = False
     return model
 
 
+@ordinary()
 def constants_in_the_graph():
     inputs = keras.Input((6,))
     x = L.Dense(9, activation="relu")(inputs)
@@ -200,6 +221,7 @@ def constants_in_the_graph():
     return keras.Model(inputs, L.Dense(2)(ops.concatenate([c, a * b], axis=-1)))
 
 
+@ordinary()
 def one_optional_input():
     a, b = keras.Input((6,)), keras.Input((6,), optional=True)
 
@@ -236,6 +258,7 @@ def the_input_again():
     return keras.Model(inputs, [inputs, L.Dense(2)(L.Dense(9)(inputs))])
 
 
+@ordinary()
 def image_pipeline():
     inputs = keras.Input((8, 8, 3), dtype="uint8")
     x = L.RandomFlip()(L.Rescaling(1 / 255)(inputs))

@@ -1,0 +1,177 @@
+"""What an ordinary model is for a test: it, its data, and what a person expects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from deepcompress.network import internals
+
+N_TRAIN, N_VALIDATION = 48, 16
+
+
+@dataclass
+class Case:
+    """A compiled model with data, as a person has it when they begin to compress.
+
+    Args:
+        model: Compiled, built, trained for a moment.
+        train: What `fit` takes, as `dc.compress` takes it: arrays as a tuple, or what
+            yields batches.
+        validation: What `evaluate` takes, in the same form.
+        monitor: Arguments of `dc.compress` that a person would give.
+        inputs: What `predict` takes. Defaults to the inputs of `validation`.
+        predict: What the model computes, where that isn't what `predict` gives.
+    """
+
+    model: keras.Model
+    train: Any
+    validation: Any
+    monitor: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Any = None
+    predict: Callable[[keras.Model, Any], Any] | None = None
+
+    def fit(self, *callbacks: keras.callbacks.Callback) -> None:
+        """Trains the model for one epoch."""
+        self.model.fit(
+            *_positional(self.train), verbose=0, callbacks=[*callbacks], shuffle=False
+        )
+
+    def evaluate(self, model: keras.Model) -> dict[str, float]:
+        """Measures a model on the validation data."""
+        found = model.evaluate(
+            **dict(zip(_NAMES, _positional(self.validation), strict=False)),
+            verbose=0,
+            return_dict=True,
+        )
+        return {name: float(value) for name, value in found.items()}
+
+    def computed(self, model: keras.Model) -> list[np.ndarray]:
+        """Returns what a model makes of the inputs."""
+        inputs = self.inputs
+        if inputs is None:
+            inputs = _positional(self.validation)[0]
+        if self.predict is None:
+            outputs = model.predict(inputs, verbose=0)
+        else:
+            outputs = self.predict(model, inputs)
+        return [
+            keras.ops.convert_to_numpy(keras.ops.cast(each, "float32"))
+            for each in keras.tree.flatten(outputs)
+        ]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of an ordinary model before it is made.
+
+    Args:
+        make: Returns the `Case`, or a model that `case_of` finds data for.
+        own: Classes and functions that a file of the model needs, each reachable in its
+            module by its qualified name.
+        refuses: For a verb, or `"*"` for all but those that `works` names, words of the
+            sentence that refuses it.
+        works: The verbs that `"*"` does not speak of.
+        backends: The backends on which Keras itself can train the model.
+        is_fast: Whether the suite tries it each time.
+    """
+
+    make: Callable[[], Any]
+    own: Sequence[Any] = ()
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    works: Sequence[str] = ()
+    backends: Sequence[str] = ("tensorflow", "jax", "torch")
+    is_fast: bool = False
+
+    @property
+    def family(self) -> str:
+        """The module that the model stands in."""
+        return self.make.__module__.rpartition(".")[2]
+
+    def refusal(self, verb: str) -> str | None:
+        """Returns words of the sentence that refuses a verb, `None` where it works."""
+        usual = None if verb in self.works else self.refuses.get("*")
+        return self.refuses.get(verb, usual)
+
+    def custom_objects(self) -> dict[str, Any]:
+        """Returns what a loader is given for the model."""
+        return {each.__name__: each for each in self.own}
+
+
+REGISTRY: dict[str, Entry] = {}
+_NAMES = ("x", "y", "sample_weight")
+
+
+def ordinary(**known: Any) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Registers a function as that of an ordinary model; `known` is of `Entry`."""
+
+    def register(make: Callable[[], Any]) -> Callable[[], Any]:
+        assert make.__name__ not in REGISTRY
+        REGISTRY[make.__name__] = Entry(make, **known)
+        return make
+
+    return register
+
+
+def case_of(name: str) -> Case:
+    """Makes a registered model, the same each time."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    made = REGISTRY[name].make()
+    case = made if isinstance(made, Case) else of_model(made)
+    case.fit()
+    return case
+
+
+def of_model(model: keras.Model) -> Case:
+    """Finds data for a functional model, and compiles it where that has not been."""
+    x = data_of(model, N_TRAIN + N_VALIDATION)
+    rng = np.random.default_rng(1)
+    outputs = model.predict(_first(x, 4), verbose=0)
+    n = N_TRAIN + N_VALIDATION
+    y = keras.tree.map_structure(
+        lambda each: rng.normal(size=(n, *each.shape[1:])).astype("float32"), outputs
+    )
+    if not model.compiled:
+        model.compile("adam", "mse")
+    return arrays(model, x, y)
+
+
+def arrays(model: keras.Model, *data: Any, **more: Any) -> Case:
+    """Returns a case with a part of the arrays held back."""
+    train = tuple(_first(each, N_TRAIN) for each in data)
+    held_back = tuple(
+        keras.tree.map_structure(lambda a: a[N_TRAIN:], each) for each in data
+    )
+    return Case(model, train, held_back, **more)
+
+
+def data_of(model: keras.Model, n: int = 4, seed: int = 0) -> Any:
+    """Returns inputs for a functional model, in the form in which it takes them."""
+    rng = np.random.default_rng(seed)
+    embeds = any("embedding" in weight.path for weight in model.weights)
+
+    def one(tensor: Any) -> Any:
+        shape = [n, *(7 if size is None else size for size in tensor.shape[1:])]
+        if tensor.dtype == "string":
+            words = ["red a", "b", "zzz", "c"]
+            return keras.ops.convert_to_tensor([[words[i % 4]] for i in range(n)])
+        if tensor.dtype == "bool":
+            return rng.random(shape) < 0.7
+        if "int" in tensor.dtype or (embeds and len(shape) == 2):
+            return rng.integers(0, 9, shape).astype(tensor.dtype)
+        x = rng.standard_normal(shape).astype(tensor.dtype)
+        x[0, shape[1] // 2 :] = 0  # what `Masking` masks
+        return x
+
+    return keras.tree.map_structure(one, internals.graph_of(model).input)
+
+
+def _positional(data: Any) -> tuple[Any, ...]:
+    return data if isinstance(data, tuple) else (data,)
+
+
+def _first(data: Any, n: int) -> Any:
+    return keras.tree.map_structure(lambda each: each[:n], data)

@@ -1,0 +1,21 @@
+"""Every verb on ordinary models: it works, or is refused with words to be expected."""
+
+import pytest
+from helpers.nets import BACKEND
+
+from ordinary.families import ORDINARY
+from ordinary.verbs import VERBS, attempt
+
+
+def parameters():
+    for name, entry in ORDINARY.items():
+        for verb in VERBS:
+            slow = () if entry.is_fast else [pytest.mark.slow]
+            yield pytest.param(name, verb, marks=slow, id=f"{name}-{verb}")
+
+
+@pytest.mark.parametrize(("name", "verb"), parameters())
+def test_it_works_or_is_refused_with_words(name, verb):
+    if BACKEND not in ORDINARY[name].backends:
+        pytest.skip(f"Keras does not train {name} on {BACKEND}")
+    attempt(name, verb)

@@ -1,0 +1,245 @@
+"""What people do with a model, each with what they may expect of it afterwards.
+
+A verb returns nothing where it works, raises what the library raises where it refuses,
+and `AssertionError` where the result isn't what was asked for.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+from helpers.running import command
+
+import deepcompress as dc
+from deepcompress.network.variables import choose
+from ordinary.cases import REGISTRY, Case, case_of
+
+_COMMAND = "import sys; from deepcompress.commands.cli import main; sys.exit(main())"
+# What a search of seconds cannot but lose on nets that have hardly been trained.
+_BUDGET = {"max_accuracy_drop": 0.5, "time_budget": 4, "verbose": 0}
+
+
+def prune_in_fit(name: str, case: Case) -> None:
+    """Half of the weights of each kernel are zero after a training."""
+    case.fit(dc.PruningCallback(dc.ConstantSparsity(0.5)))
+    _check_sparsity(case.model)
+
+
+def share_in_fit(name: str, case: Case) -> None:
+    """Each kernel has four values after a training."""
+    with _deaf():  # to kernels with too few weights to share
+        case.fit(dc.WeightSharingQuantizer(bits=2))
+    _check_values(case.model, 4)
+
+
+def prune(name: str, case: Case) -> None:
+    """Half of the weights of each kernel are zero."""
+    dc.prune(case.model, 0.5)
+    _check_sparsity(case.model)
+
+
+def quantize(name: str, case: Case) -> None:
+    """Each kernel has eight values."""
+    with _deaf():
+        dc.WeightSharingQuantizer(bits=3).quantize(case.model)
+    _check_values(case.model, 8)
+
+
+def shrink(name: str, case: Case) -> None:
+    """The smaller model computes the same, and the model is as it was."""
+    for named, _ in choose(case.model, None, None):
+        value = named.numpy().copy()
+        value[..., ::2] = 0
+        named.variable.assign(value)
+    expected, before = case.computed(case.model), _bits(case.model)
+    with _deaf():  # to the layers that are left alone
+        small = dc.shrink(case.model)
+    _check_bits(case.model, before)
+    _check_close(case.computed(small), expected)
+
+
+def sensitivity(name: str, case: Case) -> None:
+    """Each kernel is measured, and the model is as it was."""
+    before, measured = _bits(case.model), case.evaluate(case.model)
+    data = case.validation if isinstance(case.validation, tuple) else (case.validation,)
+    x, y, weight = (*data, None, None)[:3]
+    with _deaf():
+        found = dc.sensitivity(
+            case.model, x, y, sample_weight=weight, sparsities=[0.5], bits=[2]
+        )
+    _check_bits(case.model, before)
+    layers = {named.layer for named, _ in choose(case.model, None, None)}
+    assert {point.layer for point in found.points} == layers
+    assert all(np.isfinite(list(p.metrics.values())).all() for p in found.points)
+    _check_measured(found.baseline, measured)
+
+
+def compress(name: str, case: Case) -> None:
+    """The file holds the model of the result, which is as good as it is said to be."""
+    before = _bits(case.model)
+    with _deaf():  # to a budget that so short a search does not meet
+        found = dc.compress(
+            case.model, case.train, case.validation, **{**_BUDGET, **case.monitor}
+        )
+    _check_bits(case.model, before)
+    assert len(found.data) == found.best.size
+    own = REGISTRY[name].custom_objects()
+    loaded = dc.HuffmanSerializer().loads(found.data, custom_objects=own)
+    _check_bits(loaded, _bits(found.model))
+    measured = case.evaluate(found.model)
+    value = measured[found.budget.monitor]
+    assert np.isclose(value, found.best.value, rtol=1e-3, atol=1e-4), (
+        f"{value} was measured, {found.best.value} is reported"
+    )
+
+
+def save(name: str, case: Case) -> None:
+    """The model comes back, with and without its architecture."""
+    expected, before = case.computed(case.model), _bits(case.model)
+    data = dc.HuffmanSerializer().dumps(case.model)
+    own = REGISTRY[name].custom_objects()
+    loaded = dc.HuffmanSerializer().loads(data, custom_objects=own)
+    _check_bits(loaded, before)
+    _check_close(case.computed(loaded), expected, rtol=0)
+    data = dc.HuffmanSerializer(include_architecture=False).dumps(case.model)
+    for weight in case.model.weights:
+        weight.assign(keras.ops.zeros_like(weight))
+    dc.HuffmanSerializer().loads(data, model=case.model)
+    _check_bits(case.model, before)
+
+
+def load(name: str, case: Case) -> None:
+    """The model comes back in a process that has only its file and its classes."""
+    with tempfile.TemporaryDirectory() as folder:
+        dc.HuffmanSerializer().save(case.model, f"{folder}/model.dcz")
+        _check_loaded_elsewhere(name, case, f"{folder}/model.dcz")
+
+
+def run_command(name: str, case: Case) -> None:
+    """The command makes a file of what Keras has saved, and that comes back."""
+    with tempfile.TemporaryDirectory() as folder:
+        case.model.save(f"{folder}/model.keras")
+        own = [f"{each.__module__}:{each.__qualname__}" for each in REGISTRY[name].own]
+        objects = [part for each in own for part in ("--custom-objects", each)]
+        done = _run(
+            *(sys.executable, "-c", _COMMAND, "compress", "--quiet"),
+            *(f"{folder}/model.keras", f"{folder}/model.dcz", *objects),
+        )
+        if done.returncode:
+            lines = done.stderr.splitlines()
+            assert done.returncode == 1, done.stderr
+            assert lines[-1].startswith("deepcompress: error: "), done.stderr
+            raise ValueError(lines[-1])
+        assert done.stdout == ""
+        _check_loaded_elsewhere(name, case, f"{folder}/model.dcz")
+
+
+VERBS: dict[str, Callable[[str, Case], None]] = {
+    "prune in fit": prune_in_fit,
+    "share in fit": share_in_fit,
+    "prune": prune,
+    "quantize": quantize,
+    "shrink": shrink,
+    "sensitivity": sensitivity,
+    "compress": compress,
+    "save": save,
+    "load elsewhere": load,
+    "command": run_command,
+}
+
+
+def attempt(name: str, verb: str) -> str | None:
+    """Does to a model what a verb says.
+
+    Args:
+        name: That of a registered model.
+        verb: One of `VERBS`.
+
+    Returns:
+        `None` where it works; the sentence, where it is refused as is to be expected.
+
+    Raises:
+        AssertionError: It is refused with other words, or where it should work.
+    """
+    entry, case = REGISTRY[name], case_of(name)
+    words = entry.refusal(verb)
+    before = _bits(case.model)
+    try:
+        VERBS[verb](name, case)
+    except (ValueError, RuntimeError, TypeError) as error:
+        sentence = str(error)
+        if words is None or words not in sentence or "\n" in sentence:
+            raise AssertionError(f"{verb} of {name}: {sentence}") from error
+        _check_bits(case.model, before)
+        return sentence
+    assert words is None, f"{verb} of {name} was to be refused: {words}"
+    return None
+
+
+def _check_sparsity(model: keras.Model) -> None:
+    chosen = [named.numpy() for named, _ in choose(model, None, None)]
+    assert chosen
+    for value in chosen:
+        n_zeros = value.size - np.count_nonzero(value)
+        assert n_zeros >= value.size // 2, f"{n_zeros} of {value.size} are zero"
+        assert np.isfinite(value.astype("float32")).all()
+
+
+def _check_values(model: keras.Model, most: int) -> None:
+    chosen = [named.numpy() for named, _ in choose(model, None, None)]
+    assert chosen
+    for value in chosen:
+        n_values = len(np.unique(value))
+        assert n_values <= most or value.size <= most, f"{n_values} values"
+
+
+def _check_measured(found: dict[str, float], expected: dict[str, float]) -> None:
+    assert found.keys() == expected.keys()
+    for each, value in expected.items():
+        assert np.isclose(found[each], value, rtol=1e-3, atol=1e-4), each
+
+
+def _check_close(
+    found: list[np.ndarray], expected: list[np.ndarray], rtol: float = 1e-3
+) -> None:
+    assert len(found) == len(expected)
+    for first, second in zip(found, expected, strict=True):
+        np.testing.assert_allclose(first, second, rtol=rtol, atol=rtol)
+
+
+def _check_bits(model: keras.Model, before: list[bytes]) -> None:
+    assert _bits(model) == before
+
+
+def _bits(model: keras.Model) -> list[bytes]:
+    return [weight.numpy().tobytes() for weight in model.weights]
+
+
+def _check_loaded_elsewhere(name: str, case: Case, path: str) -> None:
+    done = _run(*command("load_ordinary", name, path))
+    assert done.returncode == 0, done.stderr[-2000:]
+    loaded = [bytes.fromhex(line) for line in done.stdout.split()]
+    assert loaded == _bits(case.model)
+
+
+def _run(*words: str) -> "subprocess.CompletedProcess[str]":
+    tests = str(Path(__file__).parents[1])
+    paths = [tests, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.run(
+        words, capture_output=True, text=True, check=False, env=environment
+    )
+
+
+class _deaf(warnings.catch_warnings):
+    """Lets no warning pass for an error."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore")
