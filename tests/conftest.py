@@ -27,9 +27,7 @@ settings.load_profile("deepcompress")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--slow", action="store_true", help="also run what trains on all of MNIST"
-    )
+    parser.addoption("--slow", action="store_true", help="also run what takes minutes")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,7 +46,7 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     if not config.getoption("--slow"):
-        skip = pytest.mark.skip(reason="trains on all of MNIST; give --slow to run it")
+        skip = pytest.mark.skip(reason="takes minutes; give --slow to run it")
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(skip)
@@ -61,7 +59,14 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(autouse=True, scope="module")
 def _forgotten() -> Iterator[None]:
-    """Lets Keras forget the models of a file: the longer it runs, the slower it is."""
+    """Frees the graphs of a file, each of which TensorFlow keeps for a gradient in it.
+
+    A thousand tests later they would be gigabytes, and every test would take longer.
+    """
     yield
-    if "keras" in sys.modules:
-        sys.modules["keras"].utils.clear_session()
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import ops
+
+        gradients = ops._gradient_registry._registry
+        for name in [each for each in gradients if each.startswith("CustomGradient-")]:
+            del gradients[name]

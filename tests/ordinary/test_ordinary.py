@@ -8,13 +8,14 @@ from ordinary.verbs import VERBS, attempt
 
 
 def parameters():
+    """All pairs; those of models that aren't quick only with `--slow`."""
     for name, entry in ORDINARY.items():
         for verb in VERBS:
             slow = () if entry.is_fast else [pytest.mark.slow]
             yield pytest.param(name, verb, marks=slow, id=f"{name}-{verb}")
 
 
-@pytest.mark.parametrize(("name", "verb"), parameters())
+@pytest.mark.parametrize(("name", "verb"), list(parameters()))
 def test_it_works_or_is_refused_with_words(name, verb):
     if BACKEND not in ORDINARY[name].backends:
         pytest.skip(f"Keras does not train {name} on {BACKEND}")

@@ -30,7 +30,7 @@ def test_it_computes_the_same_and_its_file_loads(name):
     if name in OF_TENSORFLOW and BACKEND != "tensorflow":
         pytest.skip("strings are tensors of TensorFlow alone")
     model = prune_units(MODELS[name]())
-    x = data_of(model)
+    x = keras.tree.map_structure(keras.ops.convert_to_tensor, data_of(model))
     expected = computed(model, x)
     weights = [weight.numpy().tobytes() for weight in model.weights]
     flags = [weight.trainable for weight in model.weights]
