@@ -2,8 +2,8 @@
 
 Run it with:
 
-    python tests/ordinary/table.py --output docs/results
-    KERAS_BACKEND=jax python tests/ordinary/table.py --output docs/results
+    python tests/ordinary/table.py --docs docs
+    KERAS_BACKEND=jax python tests/ordinary/table.py --docs docs
 
 It takes half an hour on two cores. The exit status is 1 where a cell holds a fault.
 """
@@ -25,13 +25,24 @@ from ordinary.families import ORDINARY
 from ordinary.verbs import VERBS, attempt
 
 BACKEND = keras.backend.backend()
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+HEAD = """# Ordinary models
+
+What people have, and what they do with it: each model of `tests/ordinary/`, against
+each verb. A cell is `+`, it works as `tests/ordinary/verbs.py` says, or it is refused,
+with one line that says why. `python tests/ordinary/table.py --docs docs` makes this.
+
+| Verb | What a person may expect |
+|---|---|
+{verbs}
+"""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="models; default: all")
     parser.add_argument("--verb", action="append", choices=list(VERBS))
-    parser.add_argument("--output", type=Path, help="folder for ordinary_BACKEND.json")
+    parser.add_argument("--docs", type=Path, help="where the page is made anew")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--here", action="store_true", help="in this process, as JSON")
     options = parser.parse_args()
@@ -48,18 +59,12 @@ def main() -> int:
         for number, row in enumerate(pool.map(lambda n: in_child(n, verbs), names), 1):
             found.update(row)
             say_row(number, len(names), row)
-    if options.output:
-        path = options.output / f"ordinary_{BACKEND}.json"
+    if options.docs:
+        path = options.docs / "results" / f"ordinary_{BACKEND}.json"
         path.write_text(json.dumps(found, indent=1) + "\n")
-    faults = sum(
-        cell.startswith("fault") for row in found.values() for cell in row.values()
-    )
-    n_refused = sum(
-        cell.startswith("refused") for row in found.values() for cell in row.values()
-    )
-    n_cells = sum(map(len, found.values()))
-    print(f"{len(found)} models, {n_cells} cells: {n_refused} refused, {faults} faults")
-    return 1 if faults else 0
+        write_page(options.docs)
+    print(count(found))
+    return 1 if n_of(found, "fault") else 0
 
 
 def cells(name: str, verbs: list[str]) -> dict[str, str]:
@@ -90,8 +95,53 @@ def in_child(name: str, verbs: list[str]) -> dict[str, dict[str, str]]:
     row = json.loads(done.stdout.splitlines()[-1])
     if any(cell.startswith("fault") for cell in row[name].values()):
         print(done.stderr, file=sys.stderr)
-    print(f"{seconds:6.1f} s ", end="")
+    print(f"{name} took {seconds:.1f} s")
     return dict(row)
+
+
+def n_of(found: dict[str, dict[str, str]], kind: str) -> int:
+    """The cells of one kind: "works", "refused" or "fault"."""
+    return sum(cell.startswith(kind) for row in found.values() for cell in row.values())
+
+
+def count(found: dict[str, dict[str, str]]) -> str:
+    """Says how many cells there are of each kind."""
+    return (
+        f"{len(found)} models, {sum(map(len, found.values()))} cells: "
+        f"{n_of(found, 'works')} work, {n_of(found, 'refused')} are refused, "
+        f"{n_of(found, 'fault')} are faults"
+    )
+
+
+def write_page(docs: Path) -> None:
+    """Writes the page from what was found on each backend."""
+    told = [f"| {verb} | {done.__doc__} |" for verb, done in VERBS.items()]
+    parts = [HEAD.format(verbs="\n".join(told))]
+    for backend, title in BACKENDS.items():
+        path = docs / "results" / f"ordinary_{backend}.json"
+        if path.exists():
+            found = json.loads(path.read_text())
+            parts += [f"## On {title}", "", f"{count(found)}.", "", *grid(found), ""]
+    (docs / "ordinary.md").write_text("\n".join(parts))
+
+
+def grid(found: dict[str, dict[str, str]]) -> list[str]:
+    """The table of one backend, and what its refusals say."""
+    reasons: list[str] = []
+    verbs = list(next(iter(found.values())))
+    lines = ["| Model | " + " | ".join(verbs) + " |", "|---" * (1 + len(verbs)) + "|"]
+    for name, row in found.items():
+        cells = []
+        for verb in verbs:
+            kind, _, sentence = row[verb].partition(": ")
+            if kind == "refused" and sentence not in reasons:
+                reasons.append(sentence)
+            number = f" {reasons.index(sentence) + 1}" if sentence in reasons else ""
+            cells.append({"works": "+", "refused": "refused", "fault": "FAULT"}[kind])
+            cells[-1] += number
+        lines.append(f"| {ORDINARY[name].family}: {name} | " + " | ".join(cells) + " |")
+    lines += ["", "What is refused, and the line that says so:", ""] if reasons else []
+    return lines + [f"{i}. {reason}" for i, reason in enumerate(reasons, 1)]
 
 
 def say_row(number: int, n: int, row: dict[str, dict[str, str]]) -> None:
