@@ -10,6 +10,8 @@ from rich.table import Table
 from deepcompress._display import Shown, new_figure, new_table
 from deepcompress._progress import say
 from deepcompress.clustering.clusters import Init
+from deepcompress.network import internals
+from deepcompress.network.distribution import check_one_process
 from deepcompress.network.trial import Trial
 from deepcompress.network.variables import NamedVariable, choose
 from deepcompress.pruning.callback import pruned
@@ -163,8 +165,8 @@ def sensitivity(
         A `Sensitivity`, with the table and the plot.
 
     Raises:
-        ValueError: The model is not compiled, a pattern matches no layer, or a
-            weight is not finite.
+        ValueError: The model is not compiled, a pattern matches no layer, a weight is
+            not finite, or several workers of a strategy train the model together.
 
     References:
         Han, Pool, Tran, Dally 2015, "Learning both weights and connections",
@@ -185,6 +187,9 @@ def sensitivity(
             f"The model {model.name!r} is not compiled. Call `model.compile` with the "
             "loss and the metrics to measure first."
         )
+
+    if not internals.is_jax():
+        check_one_process(model, "Keras cannot evaluate it there.")
 
     def evaluate() -> dict[str, float]:
         result = model.evaluate(

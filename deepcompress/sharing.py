@@ -182,7 +182,7 @@ class WeightSharingQuantizer(TyingCallback):
             inner = ties.inner(named.variable)
             named.variable.assign(clusters.values())
             if is_held:
-                ties.attach(named.variable, self._tie(ties, clusters, inner))
+                ties.attach(named.variable, self._tie(ties, named, clusters, inner))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the number of distinct values to the logs."""
@@ -203,12 +203,15 @@ class WeightSharingQuantizer(TyingCallback):
     def __repr__(self) -> str:
         return settings(self)
 
-    def _tie(self, ties: TieSet, shared: Clusters, inner: Any | None) -> Tie:
+    def _tie(
+        self, ties: TieSet, named: NamedVariable, shared: Clusters, inner: Any | None
+    ) -> Tie:
         state = ties.state
         if not shared.is_shared:
             # Fewer weights have survived than there are codes; the zeros stay zero.
             values = shared.values()
-            return MaskTie(state((values != 0).astype(values.dtype)), inner)
+            mask = (values != 0).astype(values.dtype)
+            return MaskTie(state(mask, named.variable), inner)
         return SharingTie(
             None if shared.positions is None else state(shared.positions),
             state(shared.codes),

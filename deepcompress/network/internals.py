@@ -100,6 +100,37 @@ def num_replicas(model: Any) -> int:
     return int(getattr(strategy, "num_replicas_in_sync", 1))
 
 
+def num_workers(model: Any) -> int:
+    """Returns how many processes a `tf.distribute.Strategy` trains in, 1 without one.
+
+    `TensorFlowTrainer.distribute_strategy`, see `strategy_scope`.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    resolver = getattr(strategy, "cluster_resolver", None)
+    cluster = None if resolver is None else resolver.cluster_spec()
+    n = sum(map(cluster.num_tasks, cluster.jobs)) if cluster else 1
+    return max(1, n)
+
+
+def layout_of(variable: Any) -> Any | None:
+    """Returns how devices share a variable, `None` where no distribution says so.
+
+    `Variable._layout`, which JAX' variables follow; what `Distribution` says of the
+    variable's path may have changed since.
+    """
+    return getattr(variable, "_layout", None)
+
+
+def lay_out(variable: Any, layout: Any) -> None:
+    """Makes devices share a variable as a layout says.
+
+    `Variable._layout`, from which `assign` takes it; layers take one as an argument
+    alone.
+    """
+    variable._layout = layout
+    variable.assign(variable.value)
+
+
 def learning_rate(optimizer: Any) -> Any:
     """Returns the learning rate, or the schedule that it follows.
 

@@ -15,6 +15,7 @@ from keras import ops
 
 from deepcompress.clustering.clusters import scatter
 from deepcompress.network import internals
+from deepcompress.network.distribution import lay_out_as
 from deepcompress.network.moments import optimizers, stepping
 
 Gradient = Literal["mean", "sum"]
@@ -193,14 +194,21 @@ class TieSet:
                 f"{self._model.name!r} and {model.name!r}. Make one for each."
             )
 
-    def state(self, value: np.ndarray) -> Any:
-        """Returns a variable that a tie reads inside the compiled step."""
+    def state(self, value: np.ndarray, like: Any | None = None) -> Any:
+        """Returns a variable that a tie reads inside the compiled step.
+
+        Args:
+            value: What it begins with.
+            like: A variable of the same shape, which devices share as they share this.
+        """
         dtype = str(value.dtype)
         if internals.is_jax():
             # A variable that the optimizer does not track is baked into the step
             # as a constant, and changes go unseen.
             *_, updating = optimizers(self._model)
             variable = updating.add_variable(value.shape, dtype=dtype)
+            if like is not None:
+                lay_out_as(variable, like)
             variable.assign(value)
         else:
             variable = keras.Variable(value, dtype=dtype, trainable=False)
@@ -247,7 +255,9 @@ class TieSet:
             Variables with the moments, by the `id` of what they are of; each is there
             once the training step hands an optimizer the gradient.
         """
-        moments = {id(v): self.state(np.zeros(v.shape, "float32")) for v in variables}
+        moments = {
+            id(v): self.state(np.zeros(v.shape, "float32"), v) for v in variables
+        }
         watched: dict[int, Any] = {}
         for optimizer in stepping(self._model):
             self._replace(optimizer, "apply", _watching(optimizer, moments, watched))

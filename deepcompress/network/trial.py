@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import keras
 import numpy as np
 
+from deepcompress.network.distribution import give, values_of
 from deepcompress.network.variables import every_variable
 
 T = TypeVar("T")
@@ -39,9 +40,8 @@ class Trial(Generic[T]):
 
     def __init__(self, model: keras.Model, measure: Callable[[], T]) -> None:
         self._measure = measure
-        # Copies: an array may be the memory of the variable itself.
         self._values = [
-            (variable, np.array(variable.numpy())) for variable in every_variable(model)
+            (variable, values_of(variable)) for variable in every_variable(model)
         ]
 
     def __call__(self, changes: Iterable[tuple[Any, np.ndarray]] = ()) -> T:
@@ -60,8 +60,8 @@ class Trial(Generic[T]):
 
     def _put_back(self) -> None:
         try:
-            for variable, value in self._values:
-                variable.assign(value)
+            for variable, values in self._values:
+                give(variable, values)
         except KeyboardInterrupt:
             # A second one, or the first at this very moment.
             self._put_back()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
+from deepcompress.network.distribution import check_readable
 from deepcompress.network.internals import flatten_layers, is_quantized
 
 T = TypeVar("T")
@@ -97,6 +98,7 @@ def named_variables(model: keras.Model) -> list[NamedVariable]:
         path, layer = owners.get(id(variable), ("", model))
         name = f"{path}/{variable.name}" if path else variable.name
         name = _unused(name, taken)
+        check_readable(variable, name)
         is_trainable = id(variable) in trainable
         input_axis, output_axes = _axes(variable, layer)
         variables.append(

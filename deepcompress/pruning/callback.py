@@ -118,7 +118,7 @@ class PruningCallback(TyingCallback):
         for group in self._groups:
             self._masks.append([])
             for named in group.variables:
-                mask = ties.state(np.ones_like(named.variable.numpy()))
+                mask = ties.state(np.ones_like(named.variable.numpy()), named.variable)
                 self._masks[-1].append(mask)
                 ties.attach(named.variable, MaskTie(mask, ties.inner(named.variable)))
 

@@ -79,14 +79,14 @@ def assign(model: keras.Model, weights: Container) -> None:
     # All is decoded before anything is assigned, so that a damaged file leaves a given
     # model as it was. As a tensor of the variable's dtype: a detour over Python numbers
     # or another dtype would change NaN payloads.
-    variables, values = dict(pairs), []
+    variables, values = dict(pairs), {}
     for name, array in weights.decode():
         variable, place = variables[name].variable, larger.get(variables[name].name)
         whole = place.enlarge(array) if place else array
-        value = keras.ops.convert_to_tensor(whole, dtype=variable.dtype)
-        values.append((variable, value))
-    for variable, value in values:
-        internals.begin_with(variable, value)
+        values[name] = keras.ops.convert_to_tensor(whole, dtype=variable.dtype)
+    # Not as they came: processes that share a model assign to the same one at a time.
+    for name, named in variables.items():
+        internals.begin_with(named.variable, values.pop(name))
     for layer in internals.flatten_layers(model):
         if internals.is_quantized(layer) and not internals.has_plain_kernel(layer):
             internals.calibrate(layer)

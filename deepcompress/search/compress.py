@@ -12,6 +12,12 @@ import keras
 
 from deepcompress._checks import integer_in, number_in, one_of
 from deepcompress.dcz.container import CODERS
+from deepcompress.network.distribution import (
+    check_one_process,
+    give,
+    scope_of,
+    values_of,
+)
 from deepcompress.network.variables import compressible, count_weights
 from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.copying import Copier
@@ -26,6 +32,10 @@ from deepcompress.search.trainer import DivergedError, Trainer, quiet
 # The part of the time in which a few steps show that the data fits, and how long a step
 # takes. Twenty steps, as a rule; this is for nets of which a step takes seconds.
 _PROBE_TIME = 0.05
+_WHY_ONE_PROCESS = (
+    "`compress` goes by the clock, which no two of them read alike, so they would wait "
+    "for each other."
+)
 
 
 def compress(
@@ -105,7 +115,8 @@ def compress(
         ValueError: The model is not compiled, not built, or has nothing to compress;
             a budget is out of range; data is missing, not finite, or cannot be read
             again; the metric is not known, or which way of it is better; the model
-            cannot be copied; or the checkpoint is of another call.
+            cannot be copied, or several processes train it together; or the checkpoint
+            is of another call.
 
     References:
         Han, Mao, Dally 2016, "Deep Compression"; LeCun, Denker, Solla 1990, "Optimal
@@ -149,61 +160,63 @@ def compress(
         one_of("mode", mode, ("min", "max"))
     if coder is not None:
         one_of("coder", coder, CODERS)
-    copier = Copier(model)
-    folder = Checkpoint(
-        checkpoint,
-        model,
-        {
-            "max_accuracy_drop": max_accuracy_drop,
-            "target_ratio": target_ratio,
-            "time_budget": time_budget,
-            "batch_size": batch_size,
-            "monitor": monitor,
-            "mode": mode,
-            "distill": distill,
-            "coder": coder,
-            "seed": seed,
-        },
-        copier.dumps,
-    )
-    keras.utils.set_random_seed(seed)
-    teacher = copier.copy(model)
-    trainer = Trainer(
-        teacher,
-        train,
-        validation_data,
-        batch_size=batch_size,
-        teacher=teacher if distill else None,
-        copier=copier,
-    )
-    metrics = trainer.evaluate(teacher)
-    budget = budget_of(
-        teacher,
-        metrics,
-        monitor=monitor,
-        mode=mode,
-        drop=max_accuracy_drop,
-        target_ratio=target_ratio,
-    )
-    _check_copy(trainer, model, teacher, metrics)
-    trainer.probe(copier.copy(model), _PROBE_TIME * time_budget)
+    check_one_process(model, _WHY_ONE_PROCESS)
+    with scope_of(model):
+        copier = Copier(model)
+        folder = Checkpoint(
+            checkpoint,
+            model,
+            {
+                "max_accuracy_drop": max_accuracy_drop,
+                "target_ratio": target_ratio,
+                "time_budget": time_budget,
+                "batch_size": batch_size,
+                "monitor": monitor,
+                "mode": mode,
+                "distill": distill,
+                "coder": coder,
+                "seed": seed,
+            },
+            copier.dumps,
+        )
+        keras.utils.set_random_seed(seed)
+        teacher = copier.copy(model)
+        trainer = Trainer(
+            teacher,
+            train,
+            validation_data,
+            batch_size=batch_size,
+            teacher=teacher if distill else None,
+            copier=copier,
+        )
+        metrics = trainer.evaluate(teacher)
+        budget = budget_of(
+            teacher,
+            metrics,
+            monitor=monitor,
+            mode=mode,
+            drop=max_accuracy_drop,
+            target_ratio=target_ratio,
+        )
+        _check_copy(trainer, model, teacher, metrics)
+        trainer.probe(copier.copy(model), _PROBE_TIME * time_budget)
 
-    display = Display(verbose, budget.monitor)
-    kept = folder.load(copier.load)
-    if kept is None:
-        kept = Kept(State(n_good=count_weights(model)), model, b"")
-    else:
-        display.resume(kept.state, checkpoint or "")
-    levels = Levels(
-        trainer,
-        copier,
-        Policy(budget),
-        Stopwatch(time_budget, spent=kept.state.seconds, begin=begin),
-        coders=[coder] if coder else list(CODERS),
-        dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
-        bits=kept.state.bits,
-    )
-    result = search(levels, kept, folder, display, seed=seed)
+        display = Display(verbose, budget.monitor)
+        kept = folder.load(copier.load)
+        if kept is None:
+            kept = Kept(State(n_good=count_weights(model)), model, b"")
+        else:
+            display.resume(kept.state, checkpoint or "")
+        levels = Levels(
+            trainer,
+            copier,
+            Policy(budget),
+            Stopwatch(time_budget, spent=kept.state.seconds, begin=begin),
+            coders=[coder] if coder else list(CODERS),
+            dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
+            bits=kept.state.bits,
+        )
+        result = search(levels, kept, folder, display, seed=seed)
     if not result.is_met:
         warnings.warn(f"The budget was not met. {result!r}", stacklevel=2)
     return result
@@ -288,12 +301,12 @@ def _check_copy(
         copy: A copy of it.
         metrics: Those of the copy.
     """
-    before = [(variable, variable.numpy()) for variable in model.variables]
+    before = [(variable, values_of(variable)) for variable in model.variables]
     try:
         given = trainer.evaluate(model)
     finally:
-        for variable, value in before:
-            variable.assign(value)
+        for variable, values in before:
+            give(variable, values)
     if _are_close(given, metrics):
         return
     # Where chance has a part in it, no two evaluations are the same.

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from deepcompress.network import assets, internals
+from deepcompress.network.distribution import give, lay_out_as, values_of
 from deepcompress.network.internals import flatten_layers
 from deepcompress.network.variables import finalize
 from deepcompress.saving.serializer import HuffmanSerializer
@@ -98,7 +99,9 @@ class Copier:
                     f"The model {net.name!r} cannot be copied: {_in_short(reason)} "
                     f"Give its class a `get_config`. ({_in_short(error)})"
                 ) from reason
-        copy.set_weights(net.get_weights())
+        for ours, theirs in zip(net.weights, copy.weights, strict=True):
+            lay_out_as(theirs, ours)
+            give(theirs, values_of(ours))
         return self._finished(net, copy)
 
     def load(self, data: bytes) -> keras.Model:
@@ -116,6 +119,8 @@ class Copier:
                     safe_mode=self._is_safe,
                 )
                 self._give_what_is_own(self._model, net)
+                for ours, theirs in zip(self._model.weights, net.weights, strict=True):
+                    lay_out_as(theirs, ours)
             except Exception as error:
                 self.note(
                     "The file does not load by itself, but by "

@@ -316,7 +316,7 @@ def _rate(model: keras.Model) -> float:
     )
     if is_schedule or not isinstance(optimizer, _LIKE_ADAM):
         return _RATE
-    return float(optimizer.learning_rate)
+    return float(optimizer.learning_rate.numpy())  # of the replicas all have the same
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from deepcompress.network import assets, internals
+from deepcompress.network.distribution import lay_out_as, scope_of
 from deepcompress.network.variables import finalize
 from deepcompress.shrinking.compiling import (
     NotCompiledError,
@@ -40,6 +41,7 @@ class Clone:
         self.uncompiled: dict[str, str] = {}
         self._graph, self._kept = graph, kept
         self._clones: dict[int, Any] = {}
+        self._models: list[tuple[keras.Model, keras.Model]] = []
 
     def model(self, model: keras.Model) -> keras.Model:
         """Returns the smaller model with its weights.
@@ -47,6 +49,10 @@ class Clone:
         Raises:
             NotClonedError: A layer cannot be built from its config.
         """
+        with scope_of(model):
+            return self._filled(model)
+
+    def _filled(self, model: keras.Model) -> keras.Model:
         try:
             clone = self._model(model)
         except NotClonedError:
@@ -59,6 +65,8 @@ class Clone:
         self._copy_weights()
         if len(clone.weights) != len(model.weights):
             raise NotClonedError("it has weights that no layer in its graph has.")
+        # Optimizers take their variables to the devices that those of the model are on.
+        self._compile()
         finalize(clone)
         assets.copy(model, clone)
         return clone
@@ -72,11 +80,15 @@ class Clone:
         else:
             outputs = internals.run_through_graph(model, inputs, self._layer)
             clone = _kind(model)(inputs, outputs, **settings)
-        try:
-            compile_as(clone, model)
-        except NotCompiledError as error:
-            self.uncompiled[model.name] = str(error)
+        self._models.append((clone, model))
         return clone
+
+    def _compile(self) -> None:
+        for clone, model in self._models:
+            try:
+                compile_as(clone, model)
+            except NotCompiledError as error:
+                self.uncompiled[model.name] = str(error)
 
     def _copy_weights(self) -> None:
         copies: dict[int, Any] = {}
@@ -96,6 +108,7 @@ class Clone:
                         f"the layer {rule.path!r} shares a weight with another layer, "
                         "and would have one of its own if built from its config."
                     )
+                lay_out_as(smaller, variable)
                 smaller.assign(value)
                 if smaller.trainable != variable.trainable:
                     smaller.trainable = variable.trainable

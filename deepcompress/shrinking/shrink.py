@@ -26,6 +26,9 @@ def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
     warning. A model that is neither `Sequential` nor functional is returned as it is,
     with a warning, and so is one with a layer that cannot be built from its config.
 
+    Where devices share an axis of a weight, as `keras.distribution.ModelParallel` has
+    it, so many units stay that each device has as many.
+
     The model that is returned is new, has the names of the old one and is compiled as
     that was, with the same losses, and an optimizer and metrics that are new. A file
     of it loads into the old one too: `HuffmanSerializer().load(path, model=model)`.
@@ -61,7 +64,7 @@ def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
         return model
     graph = Graph(model)
     try:
-        clone = Clone(graph, Kept(graph, graph.needed_units(), sort))
+        clone = Clone(graph, Kept(graph, graph.needed_units(), sort, evenly=True))
         small = clone.model(model)
     except NotClonedError as error:
         warnings.warn(

@@ -13,11 +13,12 @@ def command(name, *arguments, options=()):
     return [sys.executable, *options, program, *map(str, arguments)]
 
 
-def run_program(name, *arguments, options=()):
+def run_program(name, *arguments, options=(), env=None):
     """How a program has ended, and what it wrote."""
     return subprocess.run(
         command(name, *arguments, options=options),
         capture_output=True,
         text=True,
         check=False,
+        env=env,
     )

@@ -39,15 +39,22 @@ def test_data_parallel_in_two_processes():
         )
         for rank in range(2)
     ]  # fmt: skip
-    outputs = []
+    outputs, told = [], []
     for worker in workers:
         output, errors = worker.communicate(timeout=300)
         assert worker.returncode == 0, errors
+        told.append([line for line in output.splitlines() if "[Gloo]" not in line])
         lines = [line.split() for line in output.splitlines()]
         outputs.append([line for line in lines if len(line) == 3])
     assert outputs[0] == outputs[1]
     assert [line[0] for line in outputs[0]] == ["160", "48", "160", "48"]
     assert [line[1] for line in outputs[0][2:]] == ["8", "8"]
+    assert told[0] == told[1]
+    *_, measured, loaded, compressed, split = told[0]
+    assert measured.startswith("measured: {'baseline': {'loss': 0")
+    assert loaded == "loaded: True"
+    assert compressed.startswith("refused: 'sequential' is trained by 2 processes")
+    assert split.startswith("refused: 'hidden/kernel' is split over devices of several")
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow's")

@@ -111,6 +111,27 @@ def num_replicas():
     assert internals.num_replicas(nested()) == 1
 
 
+def num_workers():
+    assert internals.num_workers(nested()) == 1
+
+
+def layout_of():
+    assert internals.layout_of(keras.Variable(np.ones(2))) is None
+
+
+def lay_out():
+    variable = keras.Variable(np.ones(2))
+    layout = None
+    if BACKEND == "jax":
+        mesh = keras.distribution.DeviceMesh(
+            (1,), ["all"], keras.distribution.list_devices()[:1]
+        )
+        layout = keras.distribution.TensorLayout(("all",), mesh)
+    internals.lay_out(variable, layout)
+    assert internals.layout_of(variable) is layout
+    assert variable.numpy().sum() == 2
+
+
 def learning_rate():
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
     assert internals.learning_rate(keras.optimizers.SGD(schedule)) is schedule

@@ -12,6 +12,7 @@ from keras import layers
 import deepcompress as dc
 from deepcompress.dcz import container
 from deepcompress.models import zoo
+from deepcompress.network import internals
 
 register = keras.saving.register_keras_serializable("tests")
 
@@ -312,6 +313,24 @@ def test_a_damaged_file_is_decoded_once():
     with pytest.raises(dc.CorruptFileError, match="checksum"):
         dc.HuffmanSerializer().loads(bytes(data))
     assert Counted.n == 1
+
+
+def test_values_are_given_in_the_order_of_the_model(monkeypatch):
+    # As processes that share a model must do, however fast each of them decodes.
+    model = sequential(keras.Input((9,)), layers.Dense(8), layers.Dense(7))
+    decode, begin_with = container.Container.decode, internals.begin_with
+    monkeypatch.setattr(
+        container.Container, "decode", lambda file: reversed(list(decode(file)))
+    )
+    given = []
+    monkeypatch.setattr(
+        internals,
+        "begin_with",
+        lambda variable, value: (given.append(variable), begin_with(variable, value)),
+    )
+    file = dc.HuffmanSerializer().dumps(model)
+    dc.HuffmanSerializer().loads(file, model=model)
+    assert [id(variable) for variable in given] == [id(v) for v in model.weights]
 
 
 class Unknown(layers.Dense):
