@@ -14,6 +14,7 @@ from deepcompress.clustering.clusters import Clusters, Init, cluster
 from deepcompress.clustering.rounding import round_mantissa
 from deepcompress.network import internals
 from deepcompress.network.moments import second_moments
+from deepcompress.network.tables import TableTie, is_table, lead_updates
 from deepcompress.network.ties import (
     Gradient,
     MaskTie,
@@ -178,11 +179,20 @@ class WeightSharingQuantizer(TyingCallback):
         found = self._clusters(self.model, self._choose(self.model))
         self._chosen = [named for named, _, _ in found]
         self._shared = [named for named, _, is_held in found if is_held]
+        tied = []
         for named, clusters, is_held in found:
             inner = ties.inner(named.variable)
             named.variable.assign(clusters.values())
             if is_held:
-                ties.attach(named.variable, self._tie(ties, named, clusters, inner))
+                tie = self._tie(ties, named, clusters, inner)
+                ties.attach(named.variable, tie)
+                tied.append((named.variable, tie))
+        lead_updates(ties, self.model, tied)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Shares what another callback has written to a large tensor meanwhile."""
+        # A step adds nothing up but updates there, for which it has to be shared.
+        self.check().project(TableTie)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the number of distinct values to the logs."""
@@ -212,6 +222,8 @@ class WeightSharingQuantizer(TyingCallback):
             values = shared.values()
             mask = (values != 0).astype(values.dtype)
             return MaskTie(state(mask, named.variable), inner)
+        if is_table(shared):
+            return TableTie(ties, named.variable, shared, self.gradient, inner)
         return SharingTie(
             None if shared.positions is None else state(shared.positions),
             state(shared.codes),

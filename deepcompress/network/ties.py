@@ -141,12 +141,16 @@ class SharingTie(Tie):
         if self.positions is not None:
             positions = self.positions.numpy()
             flat = flat[positions]
-        # The mean around a member: exact where all are equal, as they should be.
-        around = np.empty(self.n_clusters, flat.dtype)
-        around[codes] = flat
-        offsets = (flat - around[codes]).astype(np.float64)
-        means = np.bincount(codes, offsets) / np.bincount(codes)
-        return scatter((around + means).astype(w.dtype)[codes], positions, w.shape)
+        return scatter(means(flat, codes, self.n_clusters)[codes], positions, w.shape)
+
+
+def means(values: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray:
+    """Returns the mean of the values of each code, exact where all are equal."""
+    around = np.empty(n_codes, values.dtype)
+    around[codes] = values
+    offsets = (values - around[codes]).astype(np.float64)
+    moved = around + np.bincount(codes, offsets) / np.bincount(codes)
+    return moved.astype(values.dtype)
 
 
 class TieSet:
@@ -237,10 +241,15 @@ class TieSet:
         variable.constraint = tie
         self._ties.append((variable, tie))
 
-    def project(self) -> None:
-        """Makes the weights keep their ties now, outside the training step."""
+    def project(self, kind: type[Tie] = Tie) -> None:
+        """Makes the weights keep their ties now, outside the training step.
+
+        Args:
+            kind: Only the ties of a class. Defaults to `Tie`: all.
+        """
         for variable, tie in self._ties:
-            variable.assign(tie.project(variable.numpy()))
+            if isinstance(tie, kind):
+                variable.assign(tie.project(variable.numpy()))
 
     def watch(self, variables: Sequence[Any]) -> dict[int, Any]:
         """Follows the second moments of gradients.
@@ -260,7 +269,7 @@ class TieSet:
         }
         watched: dict[int, Any] = {}
         for optimizer in stepping(self._model):
-            self._replace(optimizer, "apply", _watching(optimizer, moments, watched))
+            self.replace(optimizer, "apply", _watching(optimizer, moments, watched))
         return watched
 
     def retrace(self) -> None:
@@ -310,10 +319,10 @@ class TieSet:
             for index, variable in enumerate(present):
                 variable.assign(store[str(index)])
 
-        self._replace(optimizer, "save_own_variables", save_own_variables)
-        self._replace(optimizer, "load_own_variables", load_own_variables)
+        self.replace(optimizer, "save_own_variables", save_own_variables)
+        self.replace(optimizer, "load_own_variables", load_own_variables)
 
-    def _replace(self, target: Any, name: str, method: Any) -> None:
+    def replace(self, target: Any, name: str, method: Any) -> None:
         """Gives an object a method of its own until the ties are taken off."""
         self._replaced.append((target, name, vars(target).get(name)))
         setattr(target, name, method)
