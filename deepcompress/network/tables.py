@@ -57,15 +57,19 @@ class TableTie(Tie):
     ) -> None:
         super().__init__(inner)
         self.n_centers = n_centers = len(clusters.centers)
-        codes = clusters.codes
-        if clusters.positions is not None:
-            codes = n_centers + np.arange(clusters.size, dtype="int32") % _ZERO_CODES
-            codes[clusters.positions] = clusters.codes
-        _, firsts, counts = np.unique(codes, return_index=True, return_counts=True)
-        self.n_codes = len(counts)
+        codes = np.full(clusters.size, -1, "int32")
+        codes[... if clusters.positions is None else clusters.positions] = (
+            clusters.codes
+        )
+        zeros = np.flatnonzero(codes < 0)
+        codes[zeros] = n_centers + np.arange(len(zeros)) % _ZERO_CODES
+        self.n_codes = n_centers + min(len(zeros), _ZERO_CODES)
+        counts = np.bincount(codes, minlength=self.n_codes)
+        firsts = np.zeros(self.n_codes, "int32")
+        firsts[codes[::-1]] = np.arange(clusters.size)[::-1]
         divisors = counts if gradient == "mean" else np.ones_like(counts)
         divisors[n_centers:] = 0
-        self.firsts = ties.state(firsts.astype("int32"))
+        self.firsts = ties.state(firsts)
         self.divisors = ties.state(divisors.astype("float32"))
         self.codes = ties.state(
             codes.reshape(clusters.shape).astype(_code_dtype(self.n_codes)), variable
@@ -276,8 +280,13 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     import tensorflow as tf  # noqa: PLC0415  (where it is the backend)
 
-    compiled: Callable[..., Any] = tf.function(function, jit_compile=True)
-    return compiled
+    compiled = tf.function(function, jit_compile=True)
+
+    def of_values(*arguments: Any) -> Any:
+        # XLA reads no variable that is on the device of another replica.
+        return compiled(*map(tf.convert_to_tensor, arguments))
+
+    return of_values
 
 
 @cache

@@ -61,7 +61,7 @@ def test_data_parallel_in_two_processes():
 def test_a_mirrored_strategy():
     trained = run_program("train_mirrored")
     assert trained.returncode == 0, trained.stderr
-    hidden, out, refused = trained.stdout.splitlines()
-    assert (hidden, out) == ("160 8", "48 8")
+    hidden, out, table, refused = trained.stdout.splitlines()
+    assert (hidden, out, table) == ("160 8", "48 8", "table 8")
     assert refused.startswith("refused:")
     assert "several replicas" in refused

@@ -61,7 +61,7 @@ class Rows(Recorder):
 
 
 @pytest.mark.parametrize("gradient", ["mean", "sum"])
-@pytest.mark.parametrize("sparsity", [0.0, 0.5])
+@pytest.mark.parametrize("sparsity", [0.0, 3 / (ROWS * WIDTH), 0.5])
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 def test_every_step_is_that_of_a_reference_in_numpy(gradient, sparsity, momentum):
     rate = 1000.0 if gradient == "mean" else 0.5

@@ -8,6 +8,8 @@ tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
+import keras
+import numpy as np
 from helpers.nets import dense_net, distinct, regression, zeros
 
 import deepcompress as dc
@@ -25,6 +27,16 @@ for layer in model.layers:
     assert len(replicas) == 2
     assert replicas[0].tobytes() == replicas[1].tobytes()
     print(zeros(replicas[0]), distinct(replicas[0]))
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    table = keras.layers.Embedding(9_000, 8)
+    large = keras.Sequential([keras.Input((4,), dtype="int32"), table])
+    large.compile("sgd", "mse")
+rows = np.arange(256).reshape(64, 4)
+sharing = dc.WeightSharingQuantizer(3)
+large.fit(rows, np.ones((64, 4, 8)), verbose=0, callbacks=[sharing])
+replicas = [replica.numpy() for replica in table.embeddings.value.values]
+assert replicas[0].tobytes() == replicas[1].tobytes()
+print("table", distinct(replicas[0]))
 try:
     sharing = dc.WeightSharingQuantizer(3, gradient="sum")
     model.fit(x, y, verbose=0, callbacks=[sharing])
