@@ -14,7 +14,8 @@ from helpers.nets import dense_net, distinct, regression, zeros
 
 import deepcompress as dc
 
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
     model = dense_net()
 x, y = regression()
 for callback in (
@@ -27,7 +28,7 @@ for layer in model.layers:
     assert len(replicas) == 2
     assert replicas[0].tobytes() == replicas[1].tobytes()
     print(zeros(replicas[0]), distinct(replicas[0]))
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+with strategy.scope():
     table = keras.layers.Embedding(9_000, 8)
     large = keras.Sequential([keras.Input((4,), dtype="int32"), table])
     large.compile("sgd", "mse")
