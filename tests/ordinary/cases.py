@@ -10,6 +10,8 @@ import numpy as np
 from deepcompress.network import internals
 
 N_TRAIN, N_VALIDATION = 48, 16
+# The verbs that make a model smaller, which there may be nothing in it for.
+CHANGES = "prune in fit,share in fit,prune,quantize,sensitivity,compress".split(",")
 
 
 @dataclass
@@ -35,9 +37,8 @@ class Case:
 
     def fit(self, *callbacks: keras.callbacks.Callback) -> None:
         """Trains the model for one epoch."""
-        self.model.fit(
-            *_positional(self.train), verbose=0, callbacks=[*callbacks], shuffle=False
-        )
+        data = dict(zip(_NAMES, _positional(self.train), strict=False))
+        self.model.fit(**data, verbose=0, callbacks=[*callbacks], shuffle=False)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Measures a model on the validation data."""
@@ -121,7 +122,8 @@ def case_of(name: str) -> Case:
     keras.utils.set_random_seed(0)
     made = REGISTRY[name].make()
     case = made if isinstance(made, Case) else of_model(made)
-    case.fit()
+    if case.model.compiled:
+        case.fit()
     return case
 
 
@@ -146,6 +148,37 @@ def arrays(model: keras.Model, *data: Any, **more: Any) -> Case:
         keras.tree.map_structure(lambda a: a[N_TRAIN:], each) for each in data
     )
     return Case(model, train, held_back, **more)
+
+
+def batches(model: keras.Model, *data: Any, size: int = 8, **more: Any) -> Case:
+    """Returns a case with data that yields batches: PyTorch's on it, else a dataset."""
+    case = arrays(model, *data, **more)
+    if keras.backend.backend() == "torch":
+        from torch.utils.data import DataLoader
+
+        def yielding(part: Any) -> Any:
+            n = len(keras.tree.flatten(part)[0])
+            rows = [keras.tree.map_structure(lambda a: a[i], part) for i in range(n)]  # noqa: B023
+            return DataLoader(rows, batch_size=size)  # type: ignore[arg-type]
+    else:
+        import tensorflow as tf
+
+        def yielding(part: Any) -> Any:
+            return tf.data.Dataset.from_tensor_slices(part).batch(size)
+
+    return Case(
+        model,
+        yielding(case.train),
+        yielding(case.validation),
+        **{"inputs": case.validation[0], **more},
+    )
+
+
+def classes(shape: tuple[int, ...] = (6,), n: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Returns inputs and the classes that they are of."""
+    x = np.random.default_rng(0).normal(size=(N_TRAIN + N_VALIDATION, *shape))
+    y = x.reshape(len(x), -1)[:, :n].argmax(-1)
+    return x.astype("float32"), y.astype("int32")
 
 
 def data_of(model: keras.Model, n: int = 4, seed: int = 0) -> Any:

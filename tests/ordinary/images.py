@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers as L
 from keras import ops
 
-from ordinary.cases import ordinary
+from ordinary.cases import CHANGES, ordinary
 
 
 @ordinary()
@@ -156,7 +156,12 @@ def vae():
     return keras.Model(inputs, decoder(code))
 
 
-@ordinary()
+@ordinary(
+    refuses=dict.fromkeys(
+        ("save", "load elsewhere", "command"),
+        "The file holds Python code: the lambda of the layer 'lambda'",
+    )
+)
 def with_lambda():
     inputs = keras.Input((6,))
     x = L.Dense(9, activation="relu")(inputs)
@@ -176,7 +181,7 @@ def nested_twice():
     return keras.Model(inputs, L.Dense(2)(block(L.Dense(9, activation="relu")(inputs))))
 
 
-@ordinary()
+@ordinary(refuses=dict.fromkeys(CHANGES, "is quantized already"))
 def quantized():
     inputs = keras.Input((6,))
     x = L.Dense(9, activation="relu")(inputs)
@@ -199,12 +204,12 @@ def one_parameter():
     return keras.Sequential([keras.Input((1,)), L.Dense(1, use_bias=False)])
 
 
-@ordinary()
+@ordinary(refuses=dict.fromkeys(CHANGES, "has no weights that can be compressed"))
 def no_parameter():
     return keras.Sequential([keras.Input((4,)), L.Rescaling(2.0), L.Softmax()])
 
 
-@ordinary()
+@ordinary(refuses=dict.fromkeys(CHANGES, "has no weights that can be compressed"))
 def frozen():
     model = two_outputs()
     model.trainable = False

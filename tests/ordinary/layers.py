@@ -69,18 +69,32 @@ def frozen_inside():
     return model
 
 
-@ordinary()
+@ordinary(
+    refuses=dict.fromkeys(
+        ("save", "load elsewhere", "command"), "has a lambda as its `activation`"
+    )
+)
 def lambda_as_activation():
     return chain(L.Dense(8, activation=lambda t: ops.relu(t) * 2))
 
 
-@ordinary()
+@ordinary(
+    refuses=dict.fromkeys(
+        ("save", "load elsewhere", "command"),
+        "The file holds Python code: the lambda of the layer 'lambda'",
+    )
+)
 def lambda_that_reads_around():
     scale = 3.0
     return chain(L.Lambda(lambda t: ops.tanh(t) * scale))
 
 
-@ordinary()
+@ordinary(
+    refuses={
+        **dict.fromkeys(("save", "load elsewhere"), "Two functions are named"),
+        "command": "Keras does not know the function 'activation' of the layer",
+    }
+)
 def activations_of_one_name():
     def make(scale):
         def activation(x):

@@ -11,13 +11,14 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from helpers.running import command
 
 import deepcompress as dc
-from deepcompress.network.variables import choose
+from deepcompress.network.variables import choose, named_variables
 from ordinary.cases import REGISTRY, Case, case_of
 
 _COMMAND = "import sys; from deepcompress.commands.cli import main; sys.exit(main())"
@@ -53,7 +54,9 @@ def quantize(name: str, case: Case) -> None:
 
 def shrink(name: str, case: Case) -> None:
     """The smaller model computes the same, and the model is as it was."""
-    for named, _ in choose(case.model, None, None):
+    for named in named_variables(case.model):
+        if not named.is_compressible:
+            continue
         value = named.numpy().copy()
         value[..., ::2] = 0
         named.variable.assign(value)
@@ -66,7 +69,7 @@ def shrink(name: str, case: Case) -> None:
 
 def sensitivity(name: str, case: Case) -> None:
     """Each kernel is measured, and the model is as it was."""
-    before, measured = _bits(case.model), case.evaluate(case.model)
+    before = _bits(case.model)
     data = case.validation if isinstance(case.validation, tuple) else (case.validation,)
     x, y, weight = (*data, None, None)[:3]
     with _deaf():
@@ -77,7 +80,7 @@ def sensitivity(name: str, case: Case) -> None:
     layers = {named.layer for named, _ in choose(case.model, None, None)}
     assert {point.layer for point in found.points} == layers
     assert all(np.isfinite(list(p.metrics.values())).all() for p in found.points)
-    _check_measured(found.baseline, measured)
+    _check_measured(found.baseline, case.evaluate(case.model))
 
 
 def compress(name: str, case: Case) -> None:
@@ -90,8 +93,12 @@ def compress(name: str, case: Case) -> None:
     _check_bits(case.model, before)
     assert len(found.data) == found.best.size
     own = REGISTRY[name].custom_objects()
-    loaded = dc.HuffmanSerializer().loads(found.data, custom_objects=own)
-    _check_bits(loaded, _bits(found.model))
+    if REGISTRY[name].refusal("save") is None:
+        loaded = dc.HuffmanSerializer().loads(found.data, custom_objects=own)
+        _check_bits(loaded, _bits(found.model))
+    else:  # the file does not load by itself
+        dc.HuffmanSerializer().loads(found.data, model=case.model)
+        _check_close(case.computed(case.model), case.computed(found.model))
     measured = case.evaluate(found.model)
     value = measured[found.budget.monitor]
     assert np.isclose(value, found.best.value, rtol=1e-3, atol=1e-4), (
@@ -124,8 +131,12 @@ def load(name: str, case: Case) -> None:
 def run_command(name: str, case: Case) -> None:
     """The command makes a file of what Keras has saved, and that comes back."""
     with tempfile.TemporaryDirectory() as folder:
-        case.model.save(f"{folder}/model.keras")
-        own = [f"{each.__module__}:{each.__qualname__}" for each in REGISTRY[name].own]
+        try:
+            case.model.save(f"{folder}/model.keras")
+        except (NotImplementedError, RecursionError):  # Keras saves its weights alone
+            _check_weights_go_through(case, folder)
+            return
+        own = [_place(each) for each in REGISTRY[name].own]
         objects = [part for each in own for part in ("--custom-objects", each)]
         done = _run(
             *(sys.executable, "-c", _COMMAND, "compress", "--quiet"),
@@ -137,7 +148,8 @@ def run_command(name: str, case: Case) -> None:
             assert lines[-1].startswith("deepcompress: error: "), done.stderr
             raise ValueError(lines[-1])
         assert done.stdout == ""
-        _check_loaded_elsewhere(name, case, f"{folder}/model.dcz")
+        # Keras may load the weights of a quantized layer in another order.
+        _check_loaded_elsewhere(name, case, f"{folder}/model.dcz", sorted)
 
 
 VERBS: dict[str, Callable[[str, Case], None]] = {
@@ -221,11 +233,40 @@ def _bits(model: keras.Model) -> list[bytes]:
     return [weight.numpy().tobytes() for weight in model.weights]
 
 
-def _check_loaded_elsewhere(name: str, case: Case, path: str) -> None:
+def _check_weights_go_through(case: Case, folder: str) -> None:
+    before, out = _bits(case.model), f"{folder}/model.dcz"
+    case.model.save_weights(f"{folder}/model.weights.h5")
+    words = ("compress", "--quiet", f"{folder}/model.weights.h5", out)
+    done = _run(sys.executable, "-c", _COMMAND, *words)
+    assert done.returncode == 0, done.stderr
+    values = case.model.get_weights()
+    case.model.set_weights([np.zeros_like(value) for value in values])
+    try:
+        dc.HuffmanSerializer().load(out, model=case.model)
+    except ValueError:
+        case.model.set_weights(values)
+        raise
+    _check_bits(case.model, before)
+
+
+def _check_loaded_elsewhere(
+    name: str, case: Case, path: str, order: Callable[[list[str]], list[str]] = list
+) -> None:
     done = _run(*command("load_ordinary", name, path))
+    last = (done.stderr.splitlines() or [""])[-1]
+    if done.returncode and last.startswith("ValueError: "):
+        raise ValueError(last.removeprefix("ValueError: "))
     assert done.returncode == 0, done.stderr[-2000:]
-    loaded = [bytes.fromhex(line) for line in done.stdout.split()]
-    assert loaded == _bits(case.model)
+    weights = case.model.weights
+    expected = [f"{each.name}:{each.numpy().tobytes().hex()}" for each in weights]
+    assert order(done.stdout.splitlines()) == order(expected)
+
+
+def _place(part: Any) -> str:
+    """Where the command finds a class or a function, or what a function has made."""
+    module = sys.modules[part.__module__]
+    name = next(name for name, each in vars(module).items() if each is part)
+    return f"{part.__module__}:{name}"
 
 
 def _run(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -1,4 +1,4 @@
-"""Loads an ordinary model and prints the bytes of its weights.
+"""Loads an ordinary model and prints its weights, each as its name and its bytes.
 
 python load_ordinary.py NAME FILE
 """
@@ -11,4 +11,4 @@ import deepcompress as dc
 
 own = ORDINARY[sys.argv[1]].custom_objects()
 for weight in dc.load_model(sys.argv[2], custom_objects=own).weights:
-    print(weight.numpy().tobytes().hex())
+    print(f"{weight.name}:{weight.numpy().tobytes().hex()}")
