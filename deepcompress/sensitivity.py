@@ -12,6 +12,7 @@ from deepcompress._progress import say
 from deepcompress.clustering.clusters import Init
 from deepcompress.network import internals
 from deepcompress.network.distribution import check_one_process
+from deepcompress.network.evaluating import evaluate, read_again
 from deepcompress.network.trial import Trial
 from deepcompress.network.variables import NamedVariable, choose
 from deepcompress.pruning.callback import pruned
@@ -146,7 +147,8 @@ def sensitivity(
     Args:
         model: A compiled model. Its weights, states and seeds are the same afterwards,
             also after an error and after Ctrl-C.
-        x: Inputs, in any form that `model.evaluate` takes.
+        x: Inputs, in any form that `model.evaluate` takes and that can be read again
+            and again.
         y: Targets. Defaults to `None`, for inputs that bring their own.
         sparsities: The sparsities to try, each in [0, 1). Defaults to
             `(0.5, 0.7, 0.8, 0.9, 0.95)`.
@@ -165,8 +167,9 @@ def sensitivity(
         A `Sensitivity`, with the table and the plot.
 
     Raises:
-        ValueError: The model is not compiled, a pattern matches no layer, a weight is
-            not finite, or several workers of a strategy train the model together.
+        ValueError: The model is not compiled, or cannot be evaluated; the data can be
+            read but once; a pattern matches no layer; a weight is not finite; or
+            several workers of a strategy train the model together.
 
     References:
         Han, Pool, Tran, Dally 2015, "Learning both weights and connections",
@@ -190,23 +193,13 @@ def sensitivity(
 
     if not internals.is_jax():
         check_one_process(model, "Keras cannot evaluate it there.")
-
-    def evaluate() -> dict[str, float]:
-        result = model.evaluate(
-            x,
-            y,
-            sample_weight=sample_weight,
-            batch_size=batch_size,
-            verbose=0,
-            return_dict=True,
-        )
-        return {name: float(value) for name, value in result.items()}
-
+    read_again("x", x)
+    data = {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
     by_layer: dict[str, list[NamedVariable]] = {}
     for named, _ in choose(model, None, layers):
         by_layer.setdefault(named.layer, []).append(named)
     settings = [("sparsity", s) for s in sparsities] + [("bits", b) for b in bits]
-    trial = Trial(model, evaluate)
+    trial = Trial(model, lambda: evaluate(model, **data))
     baseline = trial()
     points = []
     for layer, own in by_layer.items():

@@ -201,3 +201,43 @@ def test_names_that_keras_makes_up_do_not_matter():
         return [(p.kind, p.setting, p.metrics) for p in result.points]
 
     assert run() == run()
+
+
+class OnlyTrained(keras.Model):
+    """Can be trained in its own way, and no more."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+        self.built = True
+
+    def train_step(self, data):
+        return {"loss": 0.0}
+
+
+def test_a_model_that_cannot_be_evaluated_is_named():
+    model = OnlyTrained(dense_net())
+    model.compile("adam")
+    with pytest.raises(ValueError, match="'OnlyTrained' has no `test_step`"):
+        dc.sensitivity(model, *regression())
+
+
+def test_data_that_can_be_read_but_once_is_refused():
+    x, y = regression()
+    model = dense_net()
+    with pytest.raises(ValueError, match="`x` must be data that can be read again"):
+        dc.sensitivity(model, (each for each in [(x, y)]))
+
+
+class OfEachOutput(keras.metrics.MeanSquaredError):
+    """A number for each output."""
+
+    def result(self):
+        return keras.ops.stack([super().result()] * 2)
+
+
+def test_what_is_no_number_is_left_out():
+    model = dense_net()
+    model.compile("adam", "mse", metrics=["mae", OfEachOutput(name="each")])
+    result = dc.sensitivity(model, *regression(), sparsities=[0.5], bits=[])
+    assert result.baseline.keys() == {"loss", "mae"}

@@ -1,10 +1,10 @@
 """Data in every form that Keras takes, as arguments of `fit` and `evaluate`."""
 
-from collections.abc import Iterator
-from types import GeneratorType
 from typing import Any
 
 import keras
+
+from deepcompress.network.evaluating import is_endless, read_again
 
 
 def arguments(
@@ -35,15 +35,7 @@ def arguments(
             f"`{name}` is needed: a tuple of arrays `(x, y)`, or a dataset. Keep the "
             "validation data apart from the training data and from the test data."
         )
-    if isinstance(data, GeneratorType | Iterator):
-        raise ValueError(
-            f"`{name}` must be data that can be read again and again, such as arrays, "
-            f"a `tf.data.Dataset` or a `keras.utils.PyDataset`. Received: {data!r}"
-        )
-    if _is_endless(data):
-        raise ValueError(
-            f"`{name}` never ends. Pass what an epoch is: `dataset.take(n_batches)`."
-        )
+    read_again(name, data)
     size = {"batch_size": batch_size}
     if isinstance(data, tuple | list):
         if _is_inputs_alone(data, n_inputs):
@@ -59,7 +51,7 @@ def arguments(
 
 def of_known_length(data: Any) -> Any:
     """Counts the batches of a `tf.data.Dataset` that does not know how many it has."""
-    if not hasattr(data, "cardinality") or _is_endless(data):
+    if not hasattr(data, "cardinality") or is_endless(data):
         return data
     import tensorflow as tf  # noqa: PLC0415  (only where the data is of its making)
 
@@ -95,11 +87,3 @@ def _is_inputs_alone(data: tuple[Any, ...] | list[Any], n_inputs: int) -> bool:
 
 def _is_arrays(data: Any) -> bool:
     return isinstance(data, dict) or (hasattr(data, "shape") and hasattr(data, "dtype"))
-
-
-def _is_endless(data: Any) -> bool:
-    if not hasattr(data, "cardinality"):
-        return False
-    import tensorflow as tf  # noqa: PLC0415  (only where the data is of its making)
-
-    return bool(data.cardinality() == tf.data.INFINITE_CARDINALITY)

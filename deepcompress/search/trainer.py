@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from deepcompress.network.evaluating import evaluate
 from deepcompress.network.internals import compiled_with, learning_rate
 from deepcompress.network.moments import n_steps, optimizers
 from deepcompress.search import data
@@ -38,10 +39,11 @@ _LEAST_STEPS = 2
 _PROBE_RATE = 0.1
 # A batch is larger where no gradients have to be kept.
 _EVALUATION_BATCHES = 4
-# What shrinking and sharing leave alone; the end and the order of data.
+# What sharing leaves alone, and what each level counts by itself; the end and the order
+# of data.
 _QUIET = (
     "Left alone",
-    ".* is neither a Sequential",
+    ".* weights are left where .* were asked for",
     "Your input ran out of data",
     "`shuffle=True` was passed",
 )
@@ -126,9 +128,7 @@ class Trainer:
         """Returns the metrics on the validation data, by name."""
         self._copier.reset_metrics()
         with _named("validation_data"):
-            results = model.evaluate(**self._validation, verbose=0, return_dict=True)
-        # A metric may be an array, such as one of each class.
-        return {k: float(v) for k, v in results.items() if np.size(v) == 1}
+            return evaluate(model, **self._validation)
 
     @property
     def validation(self) -> dict[str, Any]:
