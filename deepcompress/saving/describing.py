@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 
 import keras
 
+from deepcompress.network import internals
 from deepcompress.network.internals import flatten_layers
 from deepcompress.network.variables import walk
 from deepcompress.saving.adapting import adaptations
 from deepcompress.saving.explaining import first_line, lost_lambdas
+from deepcompress.shrinking.graph import is_of_keras
 
 # What the architecture has beside what Keras writes.
 ADAPTED = "adapted"
@@ -40,9 +43,60 @@ def describe(model: keras.Model) -> str:
             f"The layer {entry.path[-1]!r} has a lambda as its `{key}`, which Keras "
             f"cannot read again. Make it a function with a name, or {_ALONE}"
         )
+    _check_names(model)
     if adapted:
         config[ADAPTED] = adapted
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check_names(model: keras.Model) -> None:
+    """Refuses functions that a file, which has their names, takes for each other."""
+    found: dict[str, tuple[str, Any]] = {}
+    for place, function in _functions(model):
+        other, first = found.setdefault(function.__name__, (place, function))
+        if not _do_the_same(first, function):
+            raise ValueError(
+                f"Two functions are named {function.__name__!r}, that of {other} and "
+                f"that of {place}: a file would take one for the other. Give them "
+                f"names of their own, as `__name__`, or {_ALONE}"
+            )
+
+
+def _functions(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """Yields the functions of the user's own that the architecture has by name."""
+    for path, layer in walk(model):
+        own = {
+            name: value
+            for name, value in vars(layer).items()
+            if _is_own(value) and not hasattr(type(layer), name)
+        }
+        config = layer.get_config() if own else {}
+        yield from (
+            (f"the layer {path!r}", own[name]) for name in own if name in config
+        )
+    if model.compiled:
+        given = keras.tree.flatten(list(internals.compiled_with(model).values()))
+        yield from (("the compilation", each) for each in given if _is_own(each))
+
+
+def _is_own(value: Any) -> bool:
+    return (
+        isinstance(value, FunctionType)
+        and value.__name__ != "<lambda>"
+        and not is_of_keras(value)
+    )
+
+
+def _do_the_same(first: FunctionType, second: FunctionType) -> bool:
+    """Whether two functions are one, or were made of the same values."""
+    if first.__code__ is not second.__code__:
+        return False
+    cells = [each.__closure__ or () for each in (first, second)]
+    values = [[cell.cell_contents for cell in each] for each in cells]
+    try:
+        return first is second or bool(values[0] == values[1])
+    except ValueError:  # arrays
+        return False
 
 
 def _refusal(model: keras.Model, error: Exception) -> str:
