@@ -316,6 +316,14 @@ def run_through_graph(model: Any, inputs: Any, layer_for: Callable[[Any], Any]) 
     return model._run_through_graph(inputs, operation_fn=layer_for)
 
 
+def give_build_config(layer: Any, copy: Any) -> None:
+    """Lets a copy of a layer say how it was built, without building it.
+
+    `Layer._build_shapes_dict`, which `get_build_config` is made of.
+    """
+    copy._build_shapes_dict = layer._build_shapes_dict
+
+
 def copy_of(operation: Any) -> Any:
     """Returns an operation that is no layer, not yet called.
 

@@ -11,7 +11,9 @@ from deepcompress.network import assets, internals
 from deepcompress.network.distribution import give, lay_out_as, values_of
 from deepcompress.network.internals import flatten_layers
 from deepcompress.network.variables import finalize
+from deepcompress.saving.describing import describe
 from deepcompress.saving.serializer import HuffmanSerializer
+from deepcompress.shrinking.cloning import give_functions, like
 from deepcompress.shrinking.compiling import own_objects
 from deepcompress.shrinking.shrink import shrink
 
@@ -51,7 +53,7 @@ class Copier:
         self._is_safe = True
         try:
             with internals.uncompiled(model):
-                self._is_safe = "__lambda__" not in model.to_json()
+                self._is_safe = "__lambda__" not in describe(model)
         except Exception as error:
             self._is_architecture_stored = False
             self.note(
@@ -60,7 +62,7 @@ class Copier:
             )
         else:
             try:
-                self._is_safe &= "__lambda__" not in model.to_json()
+                self._is_safe &= "__lambda__" not in describe(model)
             except Exception as error:
                 self._is_compilation_stored = False
                 self.note(
@@ -161,8 +163,14 @@ class Copier:
                 f"{_in_short(error)}"
             )
             return net
-        for each in said if small is net else []:
-            self.note(f"Units that do nothing are kept: {each.message}")
+        for each in said:
+            text = str(each.message)
+            if small is net:
+                self.note(f"Units that do nothing are kept: {text}")
+            elif text.startswith("Left alone"):
+                self.note(f"Units that do nothing are kept in some layers. {text}")
+            else:
+                warnings.warn_explicit(text, each.category, each.filename, each.lineno)
         return net if small is net else self._finished(net, small)
 
     def compile(self, net: keras.Model) -> None:
@@ -231,6 +239,7 @@ class Copier:
         twins.memo = {id(ours): theirs for ours, theirs in _pairs(net, copy)}
         for ours, theirs in _pairs(net, copy):
             if type(ours).__module__.startswith("keras."):
+                give_functions(ours, theirs)
                 continue
             present = internals.own_attributes(theirs)
             for name, value in internals.own_attributes(ours).items():
@@ -303,7 +312,7 @@ class _Twins:
                 layer, clone_function=self.of
             )
         elif type(layer).__module__.startswith("keras."):
-            new = type(layer).from_config(layer.get_config())
+            new = like(layer, {}, layer.name)
             if layer.built:
                 new.build_from_config(layer.get_build_config())
             self.memo[id(layer)] = new
@@ -319,6 +328,7 @@ class _Twins:
         )
         self.memo[id(layer)] = new
         new.supports_masking = layer.supports_masking
+        internals.give_build_config(layer, new)
         for name, value in internals.own_attributes(layer).items():
             setattr(new, name, self.value(value))
         new.built = layer.built

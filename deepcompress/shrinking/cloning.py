@@ -139,13 +139,22 @@ class Clone:
                     sizes = [len(self._kept(channels)) for channels in rule.outputs]
                     settings = rule.settings(sizes)
                 path = layer.name if rule is None else rule.path
-                clone = _from_config(layer, settings, path)
+                clone = like(layer, settings, path)
             self._clones[id(layer)] = clone
         return self._clones[id(layer)]
 
 
-def _from_config(layer: Any, settings: dict[str, Any], path: str) -> Any:
-    """Returns a layer like another one, with the user's own functions as they are."""
+def like(layer: Any, settings: dict[str, Any], path: str) -> Any:
+    """Returns a layer like another one, with the user's own functions as they are.
+
+    Args:
+        layer: The layer.
+        settings: What is different in the config of the new one.
+        path: The layer's path, for an error.
+
+    Raises:
+        NotClonedError: The layer cannot be built from its config.
+    """
     try:
         with warnings.catch_warnings():
             # That one cannot be stored, which it need not be.
@@ -158,11 +167,18 @@ def _from_config(layer: Any, settings: dict[str, Any], path: str) -> Any:
             + ("" if is_of_keras(kind) else _ADVICE.format(kind.__name__))
             + first_sentence(error)
         ) from error
-    # A function that is stored and loaded does not know the names around it.
+    give_functions(layer, clone)
+    return clone
+
+
+def give_functions(layer: Any, clone: Any) -> None:
+    """Gives a layer of Keras' the functions that the user has given another one.
+
+    A function that is stored and loaded does not know the names around it.
+    """
     for name, value in vars(layer).items():
         if isinstance(value, FunctionType) and not hasattr(type(layer), name):
             setattr(clone, name, value)
-    return clone
 
 
 def _revived(layer: Any, config: dict[str, Any]) -> Any:

@@ -230,6 +230,14 @@ def copy_of():
     assert len(internals.calls_of(padding)) == len(internals.calls_of(copied)) == 1
 
 
+def give_build_config():
+    layer, copy = layers.Dense(4), layers.Dense(4)
+    layer.build((None, 3))
+    assert copy.get_build_config() is None
+    internals.give_build_config(layer, copy)
+    assert copy.get_build_config() == {"input_shape": (None, 3)}
+
+
 def calls_of():
     shared = layers.Dense(4)
     x = keras.Input((4,))

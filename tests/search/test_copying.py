@@ -4,6 +4,7 @@ import pytest
 from helpers.searches import blobs, classifier
 from keras import layers, ops
 
+import deepcompress as dc
 from deepcompress.search.copying import Copier
 
 X, Y = blobs(40)
@@ -184,3 +185,65 @@ def test_a_layer_that_cannot_be_copied_is_named():
     model.short_cut = lambda x: 2 * inner(x)
     with pytest.raises(ValueError, match=f"cannot be copied: .*{inner.name}"):
         Copier(model).copy(model)
+
+
+SCALE = 3.0
+
+
+@pytest.mark.parametrize("shape", [None, (16,)], ids=["unknown", "given"])
+def test_a_lambda_reads_the_names_around_it(shape):
+    inputs = keras.Input((16,))
+    double = layers.Lambda(lambda x: keras.ops.tanh(x) * SCALE, output_shape=shape)
+    model = keras.Model(inputs, layers.Dense(2)(double(inputs)))
+    model.compile("adam", "mse")
+    copy = Copier(model).copy(model)
+    x = np.ones((2, 16), "float32")
+    np.testing.assert_array_equal(copy.predict(x), model.predict(x))
+
+
+class Tutorial(keras.Model):
+    """As tutorials have it: neither a config nor arguments."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_file_of_a_copy_of_a_plain_class_loads_by_itself():
+    model = Tutorial()
+    model(X[:2])
+    model.compile("adam", "mse")
+    copier = Copier(model)
+    data = copier.dumps(copier.copy(model))
+    loaded = dc.HuffmanSerializer().loads(data, custom_objects={"Tutorial": Tutorial})
+    for ours, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert copier.load(data).compiled
+    assert copier.notes == []
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes")
+def test_an_architecture_that_cannot_be_read_again_is_not_stored():
+    dense = layers.Dense(2, activation=lambda x: keras.ops.relu(x) * 2)
+    model = keras.Sequential([keras.Input((16,)), dense])
+    model.compile("adam", "mse")
+    copier = Copier(model)
+    (note,) = copier.notes
+    assert "the weights alone" in note
+    assert "has a lambda as its `activation`" in note
+    x = np.ones((2, 16), "float32")
+    loaded = copier.load(copier.dumps(copier.copy(model)))
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+def test_a_layer_that_is_quantized_already_is_named_before_anything_is_copied():
+    quantized = layers.Dense(16)
+    model = keras.Sequential([keras.Input((16,)), quantized, layers.Dense(2)])
+    quantized.quantize("float8")
+    model.compile("adam", "mse")
+    x, y = np.ones((8, 16), "float32"), np.ones((8, 2), "float32")
+    with pytest.raises(ValueError, match="is quantized already"):
+        dc.compress(model, (x, y), (x, y), verbose=0)
