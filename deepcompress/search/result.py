@@ -25,6 +25,7 @@ class CompressionResult(Shown):
         curve: Every point measured, in this order.
         best_index: The index of the file's point in the curve.
         budget: What was asked for.
+        notes: What the user should know of how it was made. Defaults to none.
 
     Example:
 
@@ -56,12 +57,15 @@ class CompressionResult(Shown):
         curve: Sequence[CompressionPoint],
         best_index: int,
         budget: Budget,
+        *,
+        notes: Sequence[str] = (),
     ) -> None:
         self.data = data
         self.model = model
         self.curve = list(curve)
         self.best = self.curve[best_index]
         self.budget = budget
+        self.notes = list(notes)
 
     @property
     def is_met(self) -> bool:
@@ -76,7 +80,9 @@ class CompressionResult(Shown):
         that of a smaller net than the one given.
         """
         with read(self.data) as container:
-            return CompressionReport(container.stats(), container.size)
+            return CompressionReport(
+                container.stats(), container.size, container.assets_size
+            )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the file.
@@ -97,6 +103,7 @@ class CompressionResult(Shown):
             "is_met": self.is_met,
             "best": self.curve.index(self.best),
             "curve": [asdict(point) for point in self.curve],
+            "notes": self.notes,
         }
 
     def to_table(self) -> Table:

@@ -1,0 +1,78 @@
+"""What a search came to, beside the curve."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from helpers.searches import classifier, compress
+from keras import layers
+
+import deepcompress as dc
+from deepcompress.search.copying import Copier
+from deepcompress.search.result import CompressionResult
+from deepcompress.search.state import Budget, CompressionPoint
+from deepcompress.search.trainer import quiet
+
+POINT = CompressionPoint(1, 1.0, 0.9, True, 8, {"a": 5}, "huffman", 1.0, 1.0, {})
+
+
+def test_the_report_counts_what_layers_keep_besides_weights():
+    look_up = layers.IntegerLookup()
+    look_up.adapt(np.arange(900))
+    model = keras.Sequential([keras.Input((3,)), look_up, layers.Embedding(1000, 2)])
+    data = dc.HuffmanSerializer().dumps(model)
+    result = CompressionResult(data, model, [POINT], 0, Budget("accuracy", 0.9, 0.8))
+    assert result.report.assets > 0
+    arrays = sum(each.n_bytes for each in result.report.stats.values())
+    overhead = len(data) - arrays - result.report.assets
+    assert result.report.overhead == overhead
+
+
+def test_what_is_done_on_purpose_is_not_warned_of():
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with quiet():
+            warnings.warn(
+                "'a': 8 weights are left where 9 were asked for", stacklevel=1
+            )
+            warnings.warn("Something else is wrong.", stacklevel=1)
+    assert [str(each.message) for each in said] == ["Something else is wrong."]
+
+
+class Doubling(layers.Layer):
+    """Cannot be followed, and warns of something as it is built from its config."""
+
+    def call(self, x):
+        return 2 * x
+
+    @classmethod
+    def from_config(cls, config):
+        warnings.warn("It is not what it was.", stacklevel=1)
+        return cls(**config)
+
+
+def test_layers_that_keep_their_units_are_told_and_other_warnings_pass():
+    model = keras.Sequential(
+        [keras.Input((16,)), layers.Dense(8), Doubling(name="twice"), layers.Dense(3)]
+    )
+    model.compile("adam", "mse")
+    dc.prune(model, 0.9, structure="channel")
+    copier = Copier(model)
+    with pytest.warns(UserWarning, match="It is not what it was") as said:
+        small = copier.shrink(model)
+    assert small is not model
+    assert not [each for each in said if "Left alone" in str(each.message)]
+    assert [note for note in copier.notes if "'twice'" in note or "twice" in note]
+
+
+def first_of(y_true, y_pred):
+    return keras.losses.mean_squared_error(y_true, y_pred[:, :1])
+
+
+def test_a_model_compiled_anew_without_metrics_has_notes_that_are_not_printed():
+    model = classifier()  # with the accuracy
+    model.compile("adam", first_of)
+    result = compress(model, target_ratio=1.5, max_accuracy_drop=0.9)
+    assert any("has no teacher" in note for note in result.notes)
+    assert result.to_dict()["notes"] == result.notes
