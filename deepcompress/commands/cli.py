@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0; 2 where the words make no sense; 1 after any other error.
         An error is one line on the standard error.
     """
-    options = _parser().parse_args(arguments)
     try:
+        try:
+            options = _parser().parse_args(arguments)
+        finally:
+            sys.stdout.flush()  # what `--help` prints
         with _lazy.Advice(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             options.run(options)
@@ -162,6 +166,13 @@ def _add_loading(command: argparse.ArgumentParser) -> None:
         action="store_false",
         help="leave out the optimizer, the loss and the metrics",
     )
+    command.add_argument(
+        "--no-safe-mode",
+        dest="safe_mode",
+        action="store_false",
+        help="run the Python code in the file, such as that of Lambda layers; only "
+        "if you trust who wrote it",
+    )
 
 
 def _module_and_name(text: str) -> tuple[str, str]:
@@ -229,6 +240,8 @@ def _holds_architecture(file: str) -> bool:
 def _compress_model(options: argparse.Namespace) -> CompressionReport:
     import keras  # noqa: PLC0415
 
+    from deepcompress.saving.explaining import explain  # noqa: PLC0415
+    from deepcompress.saving.reviving import revivers  # noqa: PLC0415
     from deepcompress.saving.serializer import HuffmanSerializer  # noqa: PLC0415
 
     file = options.file
@@ -243,12 +256,20 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
                 shutil.copyfile(file, path)
 
         def load(compile: bool) -> "keras.Model":
+            config = json.loads(zipfile.ZipFile(path).read("config.json"))
             try:
-                return keras.models.load_model(path, known, compile=compile)
+                return keras.models.load_model(
+                    path,
+                    {**known, **revivers(config, known)},
+                    compile=compile,
+                    safe_mode=options.safe_mode,
+                )
             except Exception as error:  # Keras raises any, of many lines
+                line = explain(error, config, known, options.safe_mode)
                 raise ValueError(
                     f"Keras cannot load {file!r}; give classes and functions that it "
-                    f"does not know as --custom-objects MODULE:NAME. ({_reason(error)})"
+                    "does not know as --custom-objects MODULE:NAME, and let code that "
+                    f"you trust run by --no-safe-mode. ({line or _reason(error)})"
                 ) from error
 
         model = _with_compilation(load, options)
@@ -289,6 +310,8 @@ def _custom_objects(options: argparse.Namespace) -> dict[str, Any]:
                 f"There is no {module}:{name} for --custom-objects: {error}"
             ) from error
         found[name.rpartition(".")[2]] = value
+        # Keras knows what a function has made by the name that it had inside.
+        found.setdefault(getattr(value, "__name__", name), value)
     return found
 
 
@@ -356,7 +379,12 @@ def _extract_model(options: argparse.Namespace) -> None:
     def load(compile: bool) -> "keras.Model":
         # Weights alone go without the state of an optimizer that has never stepped.
         compile = compile and output.endswith(".keras")
-        return load_model(options.file, custom_objects=known, compile=compile)
+        return load_model(
+            options.file,
+            custom_objects=known,
+            compile=compile,
+            safe_mode=options.safe_mode,
+        )
 
     model = _with_compilation(load, options)
     target = Path(output)

@@ -13,6 +13,7 @@ from deepcompress.saving.adapting import adapt
 from deepcompress.saving.describing import ADAPTED
 from deepcompress.saving.explaining import entries, explain, first_line
 from deepcompress.saving.matching import match
+from deepcompress.saving.reviving import revivers
 from deepcompress.shrinking.shrink import places
 
 
@@ -155,7 +156,9 @@ def _deserialize(
             # Then it is built layer by layer, or refused.
             warnings.filterwarnings("ignore", "Model .* had a build config")
             return keras.saving.deserialize_keras_object(
-                config, custom_objects=custom_objects, safe_mode=safe_mode
+                config,
+                custom_objects={**custom_objects, **revivers(config, custom_objects)},
+                safe_mode=safe_mode,
             )
     except Exception as error:
         config = _config(weights, compile)
@@ -196,7 +199,9 @@ def _compile(
     safe_mode: bool,
 ) -> None:
     config = _config(weights, compile=True)
-    scopes = keras.saving.CustomObjectScope(custom_objects)
+    scopes = keras.saving.CustomObjectScope(
+        {**custom_objects, **revivers(config["compile_config"], custom_objects)}
+    )
     try:
         with scopes, internals.safe_mode_scope(safe_mode):
             model.compile_from_config(config["compile_config"])

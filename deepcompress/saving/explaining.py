@@ -94,7 +94,7 @@ def explain(
         if not each.config["class_name"].startswith("__")
         and internals.known(each.config, custom_objects) is None
     ]
-    lines = []
+    lines = [_of_lost(*each) for each in lost_lambdas(config)]
     if unknown:
         lines.append(_of_unknown(unknown))
     if lambdas and safe_mode:
@@ -118,6 +118,13 @@ def lost_lambdas(config: dict[str, Any]) -> Iterator[tuple[Entry, str]]:
             code = value.get("value") if isinstance(value, dict) else None
             if isinstance(code, list) and len(value) == 1 and len(code) == 3:
                 yield entry, key
+
+
+def _of_lost(entry: Entry, key: str) -> str:
+    return (
+        f"The layer {entry.path[-1]!r} has a lambda as its `{key}`, which Keras cannot "
+        "read again. Make it a function with a name, and save the model again."
+    )
 
 
 def _of_unknown(unknown: list[Entry]) -> str:

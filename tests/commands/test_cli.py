@@ -329,6 +329,21 @@ def test_a_reader_that_leaves_is_no_error(words, unbuffered, path, monkeypatch):
     assert (ended.returncode, ended.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize("words", [["--help"], ["compress", "--help"], ["--version"]])
+def test_a_reader_of_the_help_that_leaves_is_no_error(words, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", "")
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, *words],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 @pytest.mark.parametrize(
     "command", [[], ["demo"], ["inspect"], ["compress"], ["extract"]]
 )

@@ -23,6 +23,28 @@ def rmse(a, b):
     return keras.ops.sqrt(keras.ops.mean(keras.ops.square(a - b)))
 
 
+def power(n):
+    def loss(a, b):
+        return keras.ops.mean((a - b) ** n)
+
+    return loss
+
+
+fourth = power(4)
+
+
+class Tutorial(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dense(x)
+
+
 class Half(keras.layers.Layer):
     def call(self, x):
         return x / 2
@@ -122,3 +144,54 @@ def test_a_missing_layer_is_one_line(own, capsys):
     error = one_line_of_error(capsys, "compress", "half.keras", "half.dcz")
     assert "--custom-objects" in error
     assert "'Half'" in error
+
+
+def test_what_a_function_has_made_is_found_by_its_name(own, capsys):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", own.fourth)
+    model.save("fourth.keras")
+    named = ["--custom-objects", "own_code:fourth"]
+    assert main(["compress", "--quiet", *named, "fourth.keras", "fourth.dcz"]) == 0
+    assert capsys.readouterr().err == ""
+    assert dc.load_model("fourth.dcz", custom_objects={"loss": own.fourth}).compiled
+
+
+def test_code_in_a_file_runs_only_on_request(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    layers = [keras.layers.Lambda(lambda x: 2 * x, name="twice"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.save("code.keras")
+    said = one_line_of_error(capsys, "compress", "code.keras", "code.dcz")
+    assert "the lambda of the layer 'twice'" in said
+    assert "--no-safe-mode" in said
+    assert main(["compress", "--quiet", "--no-safe-mode", "code.keras", "a.dcz"]) == 0
+    said = one_line_of_error(capsys, "extract", "a.dcz", "again.keras")
+    assert "the lambda of the layer 'twice'" in said
+    assert main(["extract", "--no-safe-mode", "a.dcz", "again.keras"]) == 0
+    again = keras.models.load_model("again.keras", safe_mode=False)
+    assert (again.get_weights()[0] == model.get_weights()[0]).all()
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes")
+def test_a_lambda_that_keras_cannot_read_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    dense = keras.layers.Dense(2, activation=lambda x: 2 * x, name="odd")
+    keras.Sequential([keras.Input((3,)), dense]).save("odd.keras")
+    for options in ([], ["--no-safe-mode"]):
+        said = one_line_of_error(capsys, "compress", *options, "odd.keras", "odd.dcz")
+        assert "The layer 'odd' has a lambda as its `activation`" in said
+
+
+def test_a_class_that_takes_nothing_goes_through(own, capsys):
+    model = own.Tutorial()
+    model.build((None, 3))
+    model.trainable = False
+    model.save("tutorial.keras")
+    named = ["--custom-objects", "own_code:Tutorial"]
+    words = [*named, "tutorial.keras", "tutorial.dcz"]
+    assert main(["compress", "--quiet", *words]) == 0
+    known = {"Tutorial": own.Tutorial}
+    loaded = dc.load_model("tutorial.dcz", custom_objects=known)
+    assert loaded.trainable is False
+    for ours, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        assert (ours == theirs).all()
