@@ -218,8 +218,10 @@ class OnlyTrained(keras.Model):
 def test_a_model_that_cannot_be_evaluated_is_named():
     model = OnlyTrained(dense_net())
     model.compile("adam")
+    before = bits(model)
     with pytest.raises(ValueError, match="'OnlyTrained' has no `test_step`"):
         dc.sensitivity(model, *regression())
+    assert bits(model) == before
 
 
 def test_data_that_can_be_read_but_once_is_refused():

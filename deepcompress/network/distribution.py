@@ -129,6 +129,8 @@ def check_readable(variable: Any, name: str) -> None:
 
 
 def _replicas(variable: Any) -> Sequence[Any]:
+    if internals.is_jax():  # where an error in an epoch leaves variables without values
+        return (variable,)
     held = getattr(getattr(variable, "value", None), "values", None)
     # A tensor of PyTorch's has a method of that name.
     return held if isinstance(held, tuple) and len(held) > 1 else (variable,)
