@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ class Case:
     Args:
         model: Compiled, built, trained for a moment.
         train: What `fit` takes, as `dc.compress` takes it: arrays as a tuple, or what
-            yields batches.
+            yields batches; a function that returns it, where it can be read but once.
         validation: What `evaluate` takes, in the same form.
         monitor: Arguments of `dc.compress` that a person would give.
         inputs: What `predict` takes. Defaults to the inputs of `validation`.
@@ -36,23 +37,19 @@ class Case:
     def fit(self, *callbacks: keras.callbacks.Callback) -> None:
         """Trains the model for one epoch."""
         self.model.fit(
-            *_positional(self.train), verbose=0, callbacks=[*callbacks], shuffle=False
+            **named(self.train), verbose=0, callbacks=[*callbacks], shuffle=False
         )
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Measures a model on the validation data."""
-        found = model.evaluate(
-            **dict(zip(_NAMES, _positional(self.validation), strict=False)),
-            verbose=0,
-            return_dict=True,
-        )
+        found = model.evaluate(**named(self.validation), verbose=0, return_dict=True)
         return {name: float(value) for name, value in found.items()}
 
     def computed(self, model: keras.Model) -> list[np.ndarray]:
         """Returns what a model makes of the inputs."""
         inputs = self.inputs
         if inputs is None:
-            inputs = _positional(self.validation)[0]
+            inputs = named(self.validation)["x"]
         if self.predict is None:
             outputs = model.predict(inputs, verbose=0)
         else:
@@ -101,7 +98,6 @@ class Entry:
 
 
 REGISTRY: dict[str, Entry] = {}
-_NAMES = ("x", "y", "sample_weight")
 
 
 def ordinary(**known: Any) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
@@ -169,8 +165,16 @@ def data_of(model: keras.Model, n: int = 4, seed: int = 0) -> Any:
     return keras.tree.map_structure(one, internals.graph_of(model).input)
 
 
-def _positional(data: Any) -> tuple[Any, ...]:
-    return data if isinstance(data, tuple) else (data,)
+def given(data: Any) -> Any:
+    """Returns the data of a case, new where it can be read but once."""
+    return data() if isinstance(data, FunctionType) else data
+
+
+def named(data: Any) -> dict[str, Any]:
+    """Returns the data of a case as arguments of `fit` and `evaluate`."""
+    data = given(data)
+    parts = data if isinstance(data, tuple) else (data,)
+    return dict(zip(("x", "y", "sample_weight"), parts, strict=False))
 
 
 def _first(data: Any, n: int) -> Any:

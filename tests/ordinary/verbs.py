@@ -18,7 +18,7 @@ from helpers.running import command
 
 import deepcompress as dc
 from deepcompress.network.variables import choose
-from ordinary.cases import REGISTRY, Case, case_of
+from ordinary.cases import REGISTRY, Case, case_of, given, named
 
 _COMMAND = "import sys; from deepcompress.commands.cli import main; sys.exit(main())"
 # What a search of seconds cannot but lose on nets that have hardly been trained.
@@ -67,11 +67,9 @@ def shrink(name: str, case: Case) -> None:
 def sensitivity(name: str, case: Case) -> None:
     """Each kernel is measured, and the model is as it was."""
     before, measured = _bits(case.model), case.evaluate(case.model)
-    data = case.validation if isinstance(case.validation, tuple) else (case.validation,)
-    x, y, weight = (*data, None, None)[:3]
     with _deaf():
         found = dc.sensitivity(
-            case.model, x, y, sample_weight=weight, sparsities=[0.5], bits=[2]
+            case.model, **named(case.validation), sparsities=[0.5], bits=[2]
         )
     _check_bits(case.model, before)
     layers = {named.layer for named, _ in choose(case.model, None, None)}
@@ -85,7 +83,10 @@ def compress(name: str, case: Case) -> None:
     before = _bits(case.model)
     with _deaf():  # to a budget that so short a search does not meet
         found = dc.compress(
-            case.model, case.train, case.validation, **{**_BUDGET, **case.monitor}
+            case.model,
+            given(case.train),
+            given(case.validation),
+            **{**_BUDGET, **case.monitor},
         )
     _check_bits(case.model, before)
     assert len(found.data) == found.best.size
