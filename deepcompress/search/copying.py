@@ -11,6 +11,7 @@ from deepcompress.network import assets, internals
 from deepcompress.network.distribution import give, lay_out_as, values_of
 from deepcompress.network.internals import flatten_layers
 from deepcompress.network.variables import finalize
+from deepcompress.saving.describing import UnstorableError, describe
 from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.shrinking.compiling import own_objects
 from deepcompress.shrinking.shrink import shrink
@@ -51,12 +52,12 @@ class Copier:
         self._is_safe = True
         try:
             with internals.uncompiled(model):
-                self._is_safe = "__lambda__" not in model.to_json()
-        except Exception as error:
+                self._is_safe = "__lambda__" not in describe(model)
+        except UnstorableError as error:
             self._is_architecture_stored = False
             self.note(
                 "The file holds the weights alone, and loads by "
-                f"`load(path, model=model)`: {_in_short(error)}"
+                f"`load(path, model=model)`: {error.reason}"
             )
         else:
             try:

@@ -37,21 +37,40 @@ class Case:
     def fit(self, *callbacks: keras.callbacks.Callback) -> None:
         """Trains the model for one epoch."""
         self.model.fit(
-            **named(self.train), verbose=0, callbacks=[*callbacks], shuffle=False
+            **self.arguments(self.train),
+            verbose=0,
+            callbacks=[*callbacks],
+            shuffle=False,
         )
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Measures a model on the validation data."""
-        found = model.evaluate(**named(self.validation), verbose=0, return_dict=True)
+        found = model.evaluate(
+            **self.arguments(self.validation), verbose=0, return_dict=True
+        )
         return {name: float(value) for name, value in found.items()}
+
+    def arguments(self, data: Any) -> dict[str, Any]:
+        """Returns data as arguments of `fit` and `evaluate`."""
+        data = given(data)
+        if not isinstance(data, tuple):
+            return {"x": data}
+        parts = dict(zip(("x", "y", "sample_weight"), data, strict=False))
+        return {**parts, "batch_size": self.batch_size}
+
+    @property
+    def batch_size(self) -> int | None:
+        """The only size of batches that the model takes, `None` if it takes any."""
+        inputs = keras.tree.flatten(getattr(self.model, "inputs", None) or [])
+        return next((each.shape[0] for each in inputs), None)
 
     def computed(self, model: keras.Model) -> list[np.ndarray]:
         """Returns what a model makes of the inputs."""
         inputs = self.inputs
         if inputs is None:
-            inputs = named(self.validation)["x"]
+            inputs = self.arguments(self.validation)["x"]
         if self.predict is None:
-            outputs = model.predict(inputs, verbose=0)
+            outputs = model.predict(inputs, self.batch_size, verbose=0)
         else:
             outputs = self.predict(model, inputs)
         return [
@@ -125,7 +144,7 @@ def of_model(model: keras.Model) -> Case:
     """Finds data for a functional model, and compiles it where that has not been."""
     x = data_of(model, N_TRAIN + N_VALIDATION)
     rng = np.random.default_rng(1)
-    outputs = model.predict(_first(x, 4), verbose=0)
+    outputs = model.predict(_first(x, 4), verbose=0)  # as many as `stateful` takes
     n = N_TRAIN + N_VALIDATION
     y = keras.tree.map_structure(
         lambda each: rng.normal(size=(n, *each.shape[1:])).astype("float32"), outputs
@@ -168,13 +187,6 @@ def data_of(model: keras.Model, n: int = 4, seed: int = 0) -> Any:
 def given(data: Any) -> Any:
     """Returns the data of a case, new where it can be read but once."""
     return data() if isinstance(data, FunctionType) else data
-
-
-def named(data: Any) -> dict[str, Any]:
-    """Returns the data of a case as arguments of `fit` and `evaluate`."""
-    data = given(data)
-    parts = data if isinstance(data, tuple) else (data,)
-    return dict(zip(("x", "y", "sample_weight"), parts, strict=False))
 
 
 def _first(data: Any, n: int) -> Any:

@@ -154,7 +154,14 @@ class Tied(L.Layer):
         return ops.matmul(x, ops.transpose(self.embedding.embeddings))
 
 
-@ordinary(own=[Tied])
+@ordinary(
+    own=[Tied],
+    refuses={
+        "save": "Give the class a `get_config`",
+        "load elsewhere": "Give the class a `get_config`",
+        "command": "Please implement `get_config()`",
+    },
+)
 def tied():
     tokens = keras.Input((5,), dtype="int32")
     embedding = L.Embedding(20, 6)

@@ -18,7 +18,7 @@ from helpers.running import command
 
 import deepcompress as dc
 from deepcompress.network.variables import choose
-from ordinary.cases import REGISTRY, Case, case_of, given, named
+from ordinary.cases import REGISTRY, Case, case_of, given
 
 _COMMAND = "import sys; from deepcompress.commands.cli import main; sys.exit(main())"
 # What a search of seconds cannot but lose on nets that have hardly been trained.
@@ -69,7 +69,7 @@ def sensitivity(name: str, case: Case) -> None:
     before, measured = _bits(case.model), case.evaluate(case.model)
     with _deaf():
         found = dc.sensitivity(
-            case.model, **named(case.validation), sparsities=[0.5], bits=[2]
+            case.model, **case.arguments(case.validation), sparsities=[0.5], bits=[2]
         )
     _check_bits(case.model, before)
     layers = {named.layer for named, _ in choose(case.model, None, None)}
@@ -90,8 +90,10 @@ def compress(name: str, case: Case) -> None:
         )
     _check_bits(case.model, before)
     assert len(found.data) == found.best.size
-    own = REGISTRY[name].custom_objects()
-    loaded = dc.HuffmanSerializer().loads(found.data, custom_objects=own)
+    own, into = REGISTRY[name].custom_objects(), None
+    if REGISTRY[name].refusal("save"):
+        into = case.model  # what can't be stored is not in the file either
+    loaded = dc.HuffmanSerializer().loads(found.data, into, custom_objects=own)
     _check_bits(loaded, _bits(found.model))
     measured = case.evaluate(found.model)
     value = measured[found.budget.monitor]
@@ -125,7 +127,7 @@ def load(name: str, case: Case) -> None:
 def run_command(name: str, case: Case) -> None:
     """The command makes a file of what Keras has saved, and that comes back."""
     with tempfile.TemporaryDirectory() as folder:
-        case.model.save(f"{folder}/model.keras")
+        _save_by_keras(case.model, f"{folder}/model.keras")
         own = [f"{each.__module__}:{each.__qualname__}" for each in REGISTRY[name].own]
         objects = [part for each in own for part in ("--custom-objects", each)]
         done = _run(
@@ -236,6 +238,14 @@ def _run(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         words, capture_output=True, text=True, check=False, env=environment
     )
+
+
+def _save_by_keras(model: keras.Model, path: str) -> None:
+    try:
+        model.save(path)
+    except NotImplementedError as error:
+        line = " ".join(str(error).split("\n\n")[0].split())
+        raise ValueError(f"Keras does not save {model.name!r}: {line}") from error
 
 
 class _deaf(warnings.catch_warnings):

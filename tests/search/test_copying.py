@@ -4,6 +4,7 @@ import pytest
 from helpers.searches import blobs, classifier
 from keras import layers, ops
 
+import deepcompress as dc
 from deepcompress.search.copying import Copier
 
 X, Y = blobs(40)
@@ -176,6 +177,28 @@ def test_what_files_do_not_hold_is_said():
     assert "does not hold what the model is compiled with" in note
     (note,) = Copier(coder()).notes
     assert "weights alone" in note
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [
+        (lambda: Scaled(layers.Dense(8)), "' of class 'Scaled'"),
+        (lambda: layers.Dense(4, lambda x: 2 * x, name="odd"), "'odd' has a lambda"),
+    ],
+    ids=["get_config", "lambda"],
+)
+def test_a_layer_that_no_file_holds_is_named_and_its_weights_are_kept(layer, why):
+    model, other = net(layer()), net(layer())
+    copier = Copier(model)
+    (note,) = copier.notes
+    assert why in note
+    assert "\n" not in note
+    assert note.startswith("The file holds the weights alone")
+    assert "include_architecture" not in note
+    dc.HuffmanSerializer().loads(copier.dumps(model), model=other)
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_layer_that_cannot_be_copied_is_named():
