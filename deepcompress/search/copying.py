@@ -11,6 +11,7 @@ from deepcompress.network import assets, internals
 from deepcompress.network.distribution import give, lay_out_as, values_of
 from deepcompress.network.internals import flatten_layers
 from deepcompress.network.variables import finalize
+from deepcompress.saving.adapting import adapt, adaptations
 from deepcompress.saving.describing import UnstorableError, describe
 from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.shrinking.compiling import own_objects
@@ -88,6 +89,8 @@ class Copier:
                     custom_objects=self._own,
                     safe_mode=self._is_safe,
                 )
+                with keras.saving.CustomObjectScope(self._own):
+                    adapt(copy, adaptations(net))
             _check_alike(net, copy)
             self._give_what_is_own(net, copy)
         except Exception as error:

@@ -45,6 +45,7 @@ class Case:
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Measures a model on the validation data."""
+        begin_anew(model)
         found = model.evaluate(
             **self.arguments(self.validation), verbose=0, return_dict=True
         )
@@ -69,6 +70,7 @@ class Case:
         inputs = self.inputs
         if inputs is None:
             inputs = self.arguments(self.validation)["x"]
+        begin_anew(model)
         if self.predict is None:
             outputs = model.predict(inputs, self.batch_size, verbose=0)
         else:
@@ -137,7 +139,15 @@ def case_of(name: str) -> Case:
     made = REGISTRY[name].make()
     case = made if isinstance(made, Case) else of_model(made)
     case.fit()
+    begin_anew(case.model)
     return case
+
+
+def begin_anew(model: keras.Model) -> None:
+    """Lets a stateful model forget what it has seen."""
+    for layer in internals.flatten_layers(model):
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
 
 
 def of_model(model: keras.Model) -> Case:

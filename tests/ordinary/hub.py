@@ -106,7 +106,7 @@ def hub_vit():
 
 def hub_res_net():
     backbone = hub("ResNetBackbone")(
-        input_conv_filters=[6],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[3],
         stackwise_num_filters=[64, 8],
         stackwise_num_blocks=[1, 1],

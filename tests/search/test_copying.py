@@ -207,3 +207,30 @@ def test_a_layer_that_cannot_be_copied_is_named():
     model.short_cut = lambda x: 2 * inner(x)
     with pytest.raises(ValueError, match=f"cannot be copied: .*{inner.name}"):
         Copier(model).copy(model)
+
+
+class Attends(layers.Layer):
+    """It makes its inner layer as it is built, and no config tells of that one."""
+
+    def build(self, shape):
+        self.inner = layers.MultiHeadAttention(2, 4)
+        self.inner.build(shape, shape)
+
+    def call(self, x):
+        return self.inner(x, x)
+
+
+def test_lora_inside_layers_of_the_users_own_is_copied():
+    inputs = keras.Input((5, 8))
+    attends = Attends()
+    model = keras.Model(inputs, layers.Dense(2)(attends(inputs)))
+    attends.inner.query_dense.enable_lora(2, lora_alpha=3)
+    low = attends.inner.query_dense.lora_kernel_b
+    low.assign(ops.ones_like(low))
+    model.compile("adam", "mse")
+    copy = Copier(model).copy(model)
+    x = np.ones((2, 5, 8), "float32")
+    np.testing.assert_array_equal(copy.predict(x), model.predict(x))
+    assert [v.shape for v in copy.trainable_variables] == [
+        v.shape for v in model.trainable_variables
+    ]
