@@ -102,7 +102,7 @@ def tagger():
     return arrays(model, [x, random(N, 7, 3)], whole(4, N, 7), weight)
 
 
-@ordinary()
+@ordinary(backends=["tensorflow", "jax"])
 def stateful_gru():
     """Goes on where the last batch has ended: batches of eight alone."""
     model = keras.Sequential(

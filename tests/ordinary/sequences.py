@@ -207,7 +207,7 @@ def einsum_and_group_norm():
     return keras.Model(inputs, L.Dense(2)(L.UnitNormalization()(x)))
 
 
-@ordinary()
+@ordinary(backends=["tensorflow", "jax"])
 def stateful():
     inputs = keras.Input(batch_shape=(4, 3, 5))
     x = L.LSTM(6, stateful=True)(inputs)
