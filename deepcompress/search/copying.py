@@ -20,6 +20,8 @@ from deepcompress.shrinking.shrink import shrink
 # What may be set anew, whatever a config has made of it.
 _SETTINGS = (int, float, str, bool, keras.losses.Loss)
 
+_INPUT = keras.layers.InputLayer
+
 # Keras' errors may go on for pages.
 _MOST_LETTERS = 200
 
@@ -351,7 +353,11 @@ def fresh_metric(metric: Any) -> Any:
 
 def _pairs(net: keras.Model, copy: keras.Model) -> list[tuple[Any, Any]]:
     """Returns the layers of two models that stand in the same place."""
-    ours, theirs = list(flatten_layers(net)), list(flatten_layers(copy))
+    # Inputs aside: a model and one inside it may have one, of which a config makes two.
+    ours, theirs = (
+        [part for part in flatten_layers(each) if type(part) is not _INPUT]
+        for each in (net, copy)
+    )
     if [type(layer) for layer in ours] != [type(layer) for layer in theirs]:
         raise ValueError(
             f"a copy of {net.name!r} has other layers: "

@@ -234,3 +234,17 @@ def test_lora_inside_layers_of_the_users_own_is_copied():
     assert [v.shape for v in copy.trainable_variables] == [
         v.shape for v in model.trainable_variables
     ]
+
+
+def test_a_model_and_one_inside_it_may_have_one_input():
+    inputs = keras.Input((6,))
+    body = keras.Model(inputs, layers.Dense(5, activation="relu")(inputs))
+    body.trainable = False
+    model = keras.Model(inputs, layers.Dense(2)(body(inputs)))
+    model.compile("adam", "mse")
+    copy = Copier(model).copy(model)
+    x = np.ones((2, 6), "float32")
+    np.testing.assert_array_equal(copy.predict(x), model.predict(x))
+    assert [v.path for v in copy.trainable_variables] == [
+        v.path for v in model.trainable_variables
+    ]
