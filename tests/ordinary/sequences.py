@@ -156,6 +156,7 @@ class Tied(L.Layer):
 
 @ordinary(
     own=[Tied],
+    is_fast=True,
     refuses={
         "save": "Give the class a `get_config`",
         "load elsewhere": "Give the class a `get_config`",
