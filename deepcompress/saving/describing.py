@@ -23,6 +23,19 @@ _ALONE = (
 )
 
 
+class UnstorableError(ValueError):
+    """An architecture that no file can hold.
+
+    Args:
+        reason: Why not, and what to change, as a sentence without its end.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}, or {_ALONE}")
+        #: Why not, and what to change.
+        self.reason = f"{reason}."
+
+
 def describe(model: keras.Model) -> str:
     """Returns the architecture of a model: Keras' JSON.
 
@@ -30,18 +43,19 @@ def describe(model: keras.Model) -> str:
         model: A built model.
 
     Raises:
-        ValueError: A layer, or what the model was compiled with, cannot be stored.
+        UnstorableError: A layer, or what the model was compiled with, cannot be stored.
+        ValueError: A layer cannot be built again as it is.
     """
     with _without_calibration(model):
         adapted = adaptations(model)
         try:
             config = json.loads(model.to_json())
         except Exception as error:
-            raise ValueError(_refusal(model, error)) from error
+            raise UnstorableError(_refusal(model, error)) from error
     for entry, key in lost_lambdas(config):
-        raise ValueError(
+        raise UnstorableError(
             f"The layer {entry.path[-1]!r} has a lambda as its `{key}`, which Keras "
-            f"cannot read again. Make it a function with a name, or {_ALONE}"
+            "cannot read again. Make it a function with a name"
         )
     _check_names(model)
     if adapted:
@@ -55,10 +69,10 @@ def _check_names(model: keras.Model) -> None:
     for place, function in _functions(model):
         other, first = found.setdefault(function.__name__, (place, function))
         if not _do_the_same(first, function):
-            raise ValueError(
+            raise UnstorableError(
                 f"Two functions are named {function.__name__!r}, that of {other} and "
                 f"that of {place}: a file would take one for the other. Give them "
-                f"names of their own, as `__name__`, or {_ALONE}"
+                "names of their own, as `__name__`"
             )
 
 
@@ -111,19 +125,18 @@ def _refusal(model: keras.Model, error: Exception) -> str:
         path, layer, reason = max(failing, key=lambda each: each[0].count("/"))
         return (
             f"The layer {path!r} of class {type(layer).__name__!r} cannot be stored: "
-            f"{first_line(reason)}. Give the class a `get_config`, or {_ALONE}"
+            f"{first_line(reason)}. Give the class a `get_config`"
         )
     try:
         json.dumps(keras.saving.serialize_keras_object(model.get_config()))
     except Exception:
         return (
             f"The architecture of {model.name!r} cannot be stored: "
-            f"{first_line(error)}. Give its class a `get_config`, or {_ALONE}"
+            f"{first_line(error)}. Give its class a `get_config`"
         )
     return (
         f"What {model.name!r} was compiled with cannot be stored: {first_line(error)}. "
-        "Give the class a `get_config`, compile the model with what Keras can store, "
-        f"or {_ALONE}"
+        "Give the class a `get_config`, compile the model with what Keras can store"
     )
 
 

@@ -11,7 +11,8 @@ from deepcompress.network import assets, internals
 from deepcompress.network.distribution import give, lay_out_as, values_of
 from deepcompress.network.internals import flatten_layers
 from deepcompress.network.variables import finalize
-from deepcompress.saving.describing import describe
+from deepcompress.saving.adapting import adapt, adaptations
+from deepcompress.saving.describing import UnstorableError, describe
 from deepcompress.saving.serializer import HuffmanSerializer
 from deepcompress.shrinking.cloning import give_functions, like
 from deepcompress.shrinking.compiling import own_objects
@@ -19,6 +20,8 @@ from deepcompress.shrinking.shrink import shrink
 
 # What may be set anew, whatever a config has made of it.
 _SETTINGS = (int, float, str, bool, keras.losses.Loss)
+
+_INPUT = keras.layers.InputLayer
 
 # Keras' errors may go on for pages.
 _MOST_LETTERS = 200
@@ -56,9 +59,10 @@ class Copier:
                 self._is_safe = "__lambda__" not in describe(model)
         except Exception as error:
             self._is_architecture_stored = False
+            told = error.reason if isinstance(error, UnstorableError) else None
             self.note(
                 "The file holds the weights alone, and loads by "
-                f"`load(path, model=model)`: {_in_short(error)}"
+                f"`load(path, model=model)`: {told or _in_short(error)}"
             )
         else:
             try:
@@ -89,6 +93,8 @@ class Copier:
                     custom_objects=self._own,
                     safe_mode=self._is_safe,
                 )
+                with keras.saving.CustomObjectScope(self._own):
+                    adapt(copy, adaptations(net))
             _check_alike(net, copy)
             self._give_what_is_own(net, copy)
         except Exception as error:
@@ -357,7 +363,11 @@ def fresh_metric(metric: Any) -> Any:
 
 def _pairs(net: keras.Model, copy: keras.Model) -> list[tuple[Any, Any]]:
     """Returns the layers of two models that stand in the same place."""
-    ours, theirs = list(flatten_layers(net)), list(flatten_layers(copy))
+    # Inputs aside: a model and one inside it may have one, of which a config makes two.
+    ours, theirs = (
+        [part for part in flatten_layers(each) if type(part) is not _INPUT]
+        for each in (net, copy)
+    )
     if [type(layer) for layer in ours] != [type(layer) for layer in theirs]:
         raise ValueError(
             f"a copy of {net.name!r} has other layers: "

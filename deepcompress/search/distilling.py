@@ -56,7 +56,10 @@ class OutputDistillation(LogitsDistillation):
     ) -> Any:
         """Returns the divergence of the softened outputs."""
         return super().compute_loss(
-            self._to_logits(teacher_outputs), self._to_logits(student_outputs)
+            *(
+                _of_samples(self._to_logits(outputs))
+                for outputs in (teacher_outputs, student_outputs)
+            )
         )
 
 
@@ -73,6 +76,13 @@ def of_two_classes(logits: Any) -> Any:
 def log_probabilities_of_two(outputs: Any) -> Any:
     """Returns the two logits of each output of a sigmoid."""
     return log_probabilities(ops.stack([outputs, 1.0 - outputs], axis=-1))
+
+
+def _of_samples(logits: Any) -> Any:
+    """Returns logits as a matrix: TensorFlow's softmax takes five axes at most."""
+    return (
+        ops.reshape(logits, (-1, logits.shape[-1])) if len(logits.shape) > 2 else logits
+    )
 
 
 def distiller(

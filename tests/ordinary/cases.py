@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -21,7 +22,7 @@ class Case:
     Args:
         model: Compiled, built, trained for a moment.
         train: What `fit` takes, as `dc.compress` takes it: arrays as a tuple, or what
-            yields batches.
+            yields batches; a function that returns it, where it can be read but once.
         validation: What `evaluate` takes, in the same form.
         monitor: Arguments of `dc.compress` that a person would give.
         inputs: What `predict` takes. Defaults to the inputs of `validation`.
@@ -37,25 +38,43 @@ class Case:
 
     def fit(self, *callbacks: keras.callbacks.Callback) -> None:
         """Trains the model for one epoch."""
-        data = dict(zip(_NAMES, _positional(self.train), strict=False))
-        self.model.fit(**data, verbose=0, callbacks=[*callbacks], shuffle=False)
+        self.model.fit(
+            **self.arguments(self.train),
+            verbose=0,
+            callbacks=[*callbacks],
+            shuffle=False,
+        )
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Measures a model on the validation data."""
+        begin_anew(model)
         found = model.evaluate(
-            **dict(zip(_NAMES, _positional(self.validation), strict=False)),
-            verbose=0,
-            return_dict=True,
+            **self.arguments(self.validation), verbose=0, return_dict=True
         )
         return {name: float(value) for name, value in found.items()}
+
+    def arguments(self, data: Any) -> dict[str, Any]:
+        """Returns data as arguments of `fit` and `evaluate`."""
+        data = given(data)
+        if not isinstance(data, tuple):
+            return {"x": data}
+        parts = dict(zip(("x", "y", "sample_weight"), data, strict=False))
+        return {**parts, "batch_size": self.batch_size}
+
+    @property
+    def batch_size(self) -> int | None:
+        """The only size of batches that the model takes, `None` if it takes any."""
+        inputs = keras.tree.flatten(getattr(self.model, "inputs", None) or [])
+        return next((each.shape[0] for each in inputs), None)
 
     def computed(self, model: keras.Model) -> list[np.ndarray]:
         """Returns what a model makes of the inputs."""
         inputs = self.inputs
         if inputs is None:
-            inputs = _positional(self.validation)[0]
+            inputs = self.arguments(self.validation)["x"]
+        begin_anew(model)
         if self.predict is None:
-            outputs = model.predict(inputs, verbose=0)
+            outputs = model.predict(inputs, self.batch_size, verbose=0)
         else:
             outputs = self.predict(model, inputs)
         return [
@@ -102,7 +121,6 @@ class Entry:
 
 
 REGISTRY: dict[str, Entry] = {}
-_NAMES = ("x", "y", "sample_weight")
 
 
 def ordinary(**known: Any) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
@@ -124,14 +142,22 @@ def case_of(name: str) -> Case:
     case = made if isinstance(made, Case) else of_model(made)
     if case.model.compiled:
         case.fit()
+        begin_anew(case.model)
     return case
+
+
+def begin_anew(model: keras.Model) -> None:
+    """Lets a stateful model forget what it has seen."""
+    for layer in internals.flatten_layers(model):
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
 
 
 def of_model(model: keras.Model) -> Case:
     """Finds data for a functional model, and compiles it where that has not been."""
     x = data_of(model, N_TRAIN + N_VALIDATION)
     rng = np.random.default_rng(1)
-    outputs = model.predict(_first(x, 4), verbose=0)
+    outputs = model.predict(_first(x, 4), verbose=0)  # as many as `stateful` takes
     n = N_TRAIN + N_VALIDATION
     y = keras.tree.map_structure(
         lambda each: rng.normal(size=(n, *each.shape[1:])).astype("float32"), outputs
@@ -202,8 +228,9 @@ def data_of(model: keras.Model, n: int = 4, seed: int = 0) -> Any:
     return keras.tree.map_structure(one, internals.graph_of(model).input)
 
 
-def _positional(data: Any) -> tuple[Any, ...]:
-    return data if isinstance(data, tuple) else (data,)
+def given(data: Any) -> Any:
+    """Returns the data of a case, new where it can be read but once."""
+    return data() if isinstance(data, FunctionType) else data
 
 
 def _first(data: Any, n: int) -> Any:

@@ -3,23 +3,31 @@
 from ordinary import (
     autoencoders,
     generative,
+    hub,
     images,
     layers,
     own_code,
     own_objects,
+    recurrent,
     sequences,
     tabular,
+    transformers,
     unusual,
+    vision,
 )
 from ordinary.cases import REGISTRY as ORDINARY
 
 FAMILIES = (
     images,
-    layers,
+    vision,
     sequences,
+    recurrent,
+    transformers,
+    hub,
     tabular,
     generative,
     autoencoders,
+    layers,
     own_code,
     own_objects,
     unusual,

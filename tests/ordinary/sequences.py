@@ -154,7 +154,15 @@ class Tied(L.Layer):
         return ops.matmul(x, ops.transpose(self.embedding.embeddings))
 
 
-@ordinary(own=[Tied])
+@ordinary(
+    own=[Tied],
+    is_fast=True,
+    refuses={
+        "save": "Give the class a `get_config`",
+        "load elsewhere": "Give the class a `get_config`",
+        "command": "Please implement `get_config()`",
+    },
+)
 def tied():
     tokens = keras.Input((5,), dtype="int32")
     embedding = L.Embedding(20, 6)
@@ -200,7 +208,7 @@ def einsum_and_group_norm():
     return keras.Model(inputs, L.Dense(2)(L.UnitNormalization()(x)))
 
 
-@ordinary()
+@ordinary(backends=["tensorflow", "jax"])
 def stateful():
     inputs = keras.Input(batch_shape=(4, 3, 5))
     x = L.LSTM(6, stateful=True)(inputs)

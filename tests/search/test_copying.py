@@ -179,6 +179,28 @@ def test_what_files_do_not_hold_is_said():
     assert "weights alone" in note
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [
+        (lambda: Scaled(layers.Dense(8)), "' of class 'Scaled'"),
+        (lambda: layers.Dense(4, lambda x: 2 * x, name="odd"), "'odd' has a lambda"),
+    ],
+    ids=["get_config", "lambda"],
+)
+def test_a_layer_that_no_file_holds_is_named_and_its_weights_are_kept(layer, why):
+    model, other = net(layer()), net(layer())
+    copier = Copier(model)
+    (note,) = copier.notes
+    assert why in note
+    assert "\n" not in note
+    assert note.startswith("The file holds the weights alone")
+    assert "include_architecture" not in note
+    dc.HuffmanSerializer().loads(copier.dumps(model), model=other)
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_layer_that_cannot_be_copied_is_named():
     model = coder()
     inner = model.parts[1]
@@ -247,3 +269,44 @@ def test_a_layer_that_is_quantized_already_is_named_before_anything_is_copied():
     x, y = np.ones((8, 16), "float32"), np.ones((8, 2), "float32")
     with pytest.raises(ValueError, match="is quantized already"):
         dc.compress(model, (x, y), (x, y), verbose=0)
+
+
+class Attends(layers.Layer):
+    """It makes its inner layer as it is built, and no config tells of that one."""
+
+    def build(self, shape):
+        self.inner = layers.MultiHeadAttention(2, 4)
+        self.inner.build(shape, shape)
+
+    def call(self, x):
+        return self.inner(x, x)
+
+
+def test_lora_inside_layers_of_the_users_own_is_copied():
+    inputs = keras.Input((5, 8))
+    attends = Attends()
+    model = keras.Model(inputs, layers.Dense(2)(attends(inputs)))
+    attends.inner.query_dense.enable_lora(2, lora_alpha=3)
+    low = attends.inner.query_dense.lora_kernel_b
+    low.assign(ops.ones_like(low))
+    model.compile("adam", "mse")
+    copy = Copier(model).copy(model)
+    x = np.ones((2, 5, 8), "float32")
+    np.testing.assert_array_equal(copy.predict(x), model.predict(x))
+    assert [v.shape for v in copy.trainable_variables] == [
+        v.shape for v in model.trainable_variables
+    ]
+
+
+def test_a_model_and_one_inside_it_may_have_one_input():
+    inputs = keras.Input((6,))
+    body = keras.Model(inputs, layers.Dense(5, activation="relu")(inputs))
+    body.trainable = False
+    model = keras.Model(inputs, layers.Dense(2)(body(inputs)))
+    model.compile("adam", "mse")
+    copy = Copier(model).copy(model)
+    x = np.ones((2, 6), "float32")
+    np.testing.assert_array_equal(copy.predict(x), model.predict(x))
+    assert [v.path for v in copy.trainable_variables] == [
+        v.path for v in model.trainable_variables
+    ]

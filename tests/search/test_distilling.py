@@ -54,6 +54,15 @@ def test_two_classes_are_softened_alike(is_logits):
     assert measured(loss, *outputs) == pytest.approx(divergence(*two), rel=1e-3)
 
 
+@pytest.mark.parametrize("is_logits", [True, False])
+def test_pixels_of_pictures_that_follow_each_other_are_classes_too(is_logits):
+    """More axes than the softmax of every backend takes."""
+    loss = keras.losses.BinaryCrossentropy(from_logits=is_logits)
+    outputs = [x if is_logits else 1 / (1 + np.exp(-x)) for x in (TEACHER, STUDENT)]
+    films = [x.reshape(2, 5, 5, 2, 3, 1) for x in outputs]
+    assert measured(loss, *films) == pytest.approx(measured(loss, *outputs), rel=1e-4)
+
+
 def binary_crossentropy(y, outputs):
     """One of the user's own with the name of one of Keras'."""
     return keras.ops.mean(keras.ops.abs(y - outputs), axis=-1)
