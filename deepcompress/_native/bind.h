@@ -24,6 +24,8 @@
     FUNCTION(huffman_count)                                                              \
     FUNCTION(huffman_encode)                                                             \
     FUNCTION(huffman_decode)                                                             \
+    FUNCTION(planes_split)                                                               \
+    FUNCTION(planes_join)                                                                \
     FUNCTION(gaps_encode)                                                                \
     FUNCTION(gaps_count)                                                                 \
     FUNCTION(gaps_count_reversed)                                                        \

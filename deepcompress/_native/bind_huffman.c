@@ -107,3 +107,39 @@ PyObject *dc_bind_huffman_decode(PyObject *module, PyObject *args)
                              symbols.n));
     return dc_close_count(&call, decoded);
 }
+
+PyObject *dc_bind_planes_split(PyObject *module, PyObject *args)
+{
+    PyObject *o[2];
+    int turn, fold;
+    if (!PyArg_ParseTuple(args, "OiiO:planes_split", &o[0], &turn, &fold, &o[1]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array words =
+        dc_take(&call, o[0], "words", 1 | 2 | 4 | 8, DC_PATTERN, DC_READ);
+    const dc_array planes = dc_take(&call, o[1], "planes", 1, DC_UNSIGNED, DC_WRITE);
+    int64_t split = DC_ERROR_ARGUMENT;
+    if (planes.n == words.n * (size_t)words.itemsize)
+        DC_RUN(&call, split,
+               dc_planes_split(words.items, words.itemsize, words.n, turn, fold,
+                               planes.items));
+    return dc_close_count(&call, split);
+}
+
+PyObject *dc_bind_planes_join(PyObject *module, PyObject *args)
+{
+    PyObject *o[2];
+    int turn, fold;
+    if (!PyArg_ParseTuple(args, "OiiO:planes_join", &o[0], &turn, &fold, &o[1]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array planes = dc_take(&call, o[0], "planes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array words =
+        dc_take(&call, o[1], "words", 1 | 2 | 4 | 8, DC_PATTERN, DC_WRITE);
+    int64_t joined = DC_ERROR_ARGUMENT;
+    if (planes.n == words.n * (size_t)words.itemsize)
+        DC_RUN(&call, joined,
+               dc_planes_join(planes.items, words.itemsize, words.n, turn, fold,
+                              words.items));
+    return dc_close_count(&call, joined);
+}

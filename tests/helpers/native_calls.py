@@ -86,6 +86,18 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         reads(LENGTHS),
         writes(np.empty(2, np.uint8), **SYMBOLS),
     ],
+    "planes_split": lambda: [
+        reads(np.array([1, 2], np.uint32), **BITS),
+        1,
+        0,
+        writes(np.empty(8, np.uint8)),
+    ],
+    "planes_join": lambda: [
+        reads(np.zeros(8, np.uint8)),
+        1,
+        0,
+        writes(np.empty(2, np.uint32), **BITS),
+    ],
     "gaps_encode": lambda: [
         reads(np.array([0, 3])),
         3,

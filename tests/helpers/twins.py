@@ -131,6 +131,20 @@ def table_bits(lengths):
     return bits
 
 
+def planes(words, n_bytes, turn, fold):
+    """The lowest byte of each word, then the next, after its bits were moved.
+
+    They move up by `turn`, and those that fall out come back below. If `fold` is 1, all
+    but the lowest are inverted where that is set.
+    """
+    n_bits = 8 * n_bytes
+    words = [divmod(word << turn, 1 << n_bits) for word in words]
+    words = [fallen_out + rest for fallen_out, rest in words]
+    if fold:
+        words = [2**n_bits - word if word % 2 else word for word in words]
+    return [[word >> 8 * byte & 255 for word in words] for byte in range(n_bytes)]
+
+
 def nonzeros(items):
     """Positions and values of what is not zero."""
     found = [(position, item) for position, item in enumerate(items) if item]

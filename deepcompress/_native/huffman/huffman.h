@@ -1,6 +1,6 @@
 /* Huffman coding: from counts to code lengths, from lengths to codes and to the table
- * in a file, and from symbols to streams of bits and back. docs/format.md specifies
- * tables, codes and streams. */
+ * in a file, and from symbols to streams of bits and back; and the planes of bytes that
+ * words are parted into before. docs/format.md specifies all of it. */
 #ifndef DEEPCOMPRESS_HUFFMAN_H
 #define DEEPCOMPRESS_HUFFMAN_H
 
@@ -85,6 +85,21 @@ int64_t dc_huffman_encode(const void *symbols, int itemsize, size_t n,
 int64_t dc_huffman_decode(const uint8_t *data, size_t size, const uint64_t *sizes,
                           size_t n_streams, const uint8_t *lengths, size_t n_symbols,
                           uint16_t *ranked, void *symbols, int itemsize, size_t n);
+
+/* ---- Planes: planes.c ------------------------------------------------------- */
+
+/* Parts n words of itemsize 1, 2, 4 or 8 into as many planes as they have bytes: first
+ * the lowest byte of each word, at last the highest. Each word is first turned left by
+ * `turn` bits, 0 to 7, and, if `fold` is 1, then all but its lowest bit are inverted
+ * where that is 1. Returns n. */
+int64_t dc_planes_split(const void *words, int itemsize, size_t n, int turn, int fold,
+                        uint8_t *planes);
+
+/* The words back. Returns n. */
+int64_t dc_planes_join(const uint8_t *planes, int itemsize, size_t n, int turn, int fold,
+                       void *words);
+
+/* ---- What several of them need ---------------------------------------------- */
 
 /* The first symbol of stream `index`: the runs are as equal as they can be, the
  * longer ones first. */
