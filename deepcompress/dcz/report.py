@@ -34,7 +34,7 @@ class ReportRow:
     Attributes:
         name: The layer, or what the row sums up.
         n_weights: Weights of the dense tensor.
-        n_nonzero: Weights that are not zero.
+        n_nonzero: Weights that are not zero; -0.0 is.
         weight_bits: Bits of a stored weight before Huffman coding: those of a code,
             or of the dtype where no values are shared; `None` if none is stored.
         weight_bits_huffman: Average bits of a stored weight after it.
@@ -85,8 +85,8 @@ class CompressionReport(Shown):
     """The columns of the paper's Tables 2 to 5 for a `.dcz` file.
 
     P, Q and H stand for pruning, quantization (weight sharing) and Huffman coding.
-    A row is a tensor that was pruned or shared; the tensors that are stored as they
-    are, biases mostly, share the row `exact`; what belongs to no tensor (names,
+    A row is a tensor that was pruned or shared; the tensors that were neither, biases
+    mostly, share the row `exact`; what belongs to no tensor (names,
     checksums, the architecture) is the overhead, but for the assets, such as a
     vocabulary, where there are any. The last row is the whole file.
     Sizes are those in the file: P+Q+H counts codes, gaps, codebooks, code tables and
@@ -162,7 +162,7 @@ class CompressionReport(Shown):
 
     @property
     def exact(self) -> ReportRow | None:
-        """The tensors that are stored as they are, biases mostly."""
+        """The tensors that were neither pruned nor shared, biases mostly."""
         others = [stats for stats in self.stats.values() if not stats.is_coded]
         return _row("exact", others) if others else None
 

@@ -6,13 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import second_decoder
-from helpers.arrays import assorted, dumps, lenet5_like
+from helpers.arrays import assorted, dumps, lenet5_like, parted
 from helpers.running import run_program
 
 from deepcompress.dcz import container, directory, version2
 from deepcompress.errors import CorruptFileError
 
-GOLDEN = sorted(Path(__file__).parent.joinpath("golden").glob("*.dcz"))
+FOLDER = Path(__file__).parent / "golden"
+GOLDEN = sorted(FOLDER.glob("*.dcz"))
+# The files of the folder "parted" came later: planes, backgrounds, and signs apart.
+CONTENTS = dict.fromkeys(GOLDEN, assorted)
+CONTENTS |= dict.fromkeys(sorted(FOLDER.joinpath("parted").glob("*.dcz")), parted)
+golden_files = pytest.mark.parametrize(
+    "path", CONTENTS, ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 
 
 def assert_same(actual, expected):
@@ -23,15 +30,14 @@ def assert_same(actual, expected):
         assert actual[name].tobytes() == array.tobytes()
 
 
+@pytest.mark.parametrize("arrays", [assorted, parted])
 @pytest.mark.parametrize("coder", container.CODERS)
-def test_arrays_come_back_from_a_file(coder, tmp_path):
+def test_arrays_come_back_from_a_file(coder, arrays, tmp_path):
     path = tmp_path / "a.dcz"
-    stats, size = container.write(
-        path, assorted(), architecture='{"a": 1}', coder=coder
-    )
+    stats, size = container.write(path, arrays(), architecture='{"a": 1}', coder=coder)
     assert size == path.stat().st_size
     with container.read(path) as weights:
-        assert_same(weights, assorted())
+        assert_same(weights, arrays())
         assert weights.architecture == '{"a": 1}'
         assert {n: s.n_bytes for n, s in weights.stats().items()} == {
             n: s.n_bytes for n, s in stats.items()
@@ -39,16 +45,17 @@ def test_arrays_come_back_from_a_file(coder, tmp_path):
     assert container.read(dumps({})).architecture is None
 
 
+@pytest.mark.parametrize("contents", [assorted, parted])
 @pytest.mark.parametrize("coder", ["huffman", "context"])
-def test_the_second_decoder_reads_the_same(coder):
-    data = dumps(assorted(), architecture='{"name": "ß"}', coder=coder)
+def test_the_second_decoder_reads_the_same(coder, contents):
+    data = dumps(contents(), architecture='{"name": "ß"}', coder=coder)
     architecture, arrays = second_decoder.read(
         data, directory.DICTIONARY, version2.LISTINGS
     )
     assert architecture.decode() == '{"name": "ß"}'
-    assert list(arrays) == list(assorted())
+    assert list(arrays) == list(contents())
     for name, (dtype, shape, content) in arrays.items():
-        expected = assorted()[name]
+        expected = contents()[name]
         assert (dtype, shape) == (expected.dtype.name, expected.shape)
         assert content == expected.tobytes()
 
@@ -66,12 +73,38 @@ def test_every_encoding_is_in_the_golden_file():
         for s in (container.read(GOLDEN[0].read_bytes()).stats().values())
     }
     assert len(kinds) == 4
+    kinds = {
+        (
+            tensor.background > 0,
+            tensor.planes is not None,
+            tensor.signs is not None,
+            tensor.gap_width > 0,
+        )
+        for tensor in tensors_of(FOLDER / "parted" / "v1.dcz")
+    }
+    # Planes of all elements; a background, with planes and without; signs apart.
+    dense, *others = (False, True, False, False), (True, True, False, True)
+    others += [(True, False, False, True), (False, False, True, True)]
+    assert kinds >= {dense, *others}
+    with container.read(FOLDER / "parted" / "v2.dcz") as weights:
+        every = weights.stats()
+    assert any(s.background is not None and s.is_context_coded for s in every.values())
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def tensors_of(path):
+    """The arrays of a file as they are coded."""
+    data = path.read_bytes()
+    listed = container.read_directory(io.BytesIO(data), len(data))
+    version = container.VERSIONS[listed.version]
+    for index, section in enumerate(listed.sections):
+        content = data[section.offset : section.offset + section.size]
+        yield from version.read_section(listed, index, content).values()
+
+
+@golden_files
 def test_the_golden_files_load_for_ever(path):
     with container.read(path) as weights:
-        assert_same(weights, assorted())
+        assert_same(weights, CONTENTS[path]())
         assert weights.architecture == '{"class_name":"Sequential"}'
 
 
@@ -80,7 +113,7 @@ def test_the_dictionaries_never_change():
     assert zlib.crc32(version2.LISTINGS) == 0xE394C127
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@golden_files
 def test_exact_bytes_of_the_golden_files(path):
     golden = path.read_bytes()
     listed = container.read_directory(io.BytesIO(golden), len(golden))
@@ -89,7 +122,7 @@ def test_exact_bytes_of_the_golden_files(path):
     section = listed.architecture
     packed = golden[section.offset : section.offset + section.size]
     architecture = directory.PackedArchitecture(packed, listed.plain_size)
-    written = container.VERSIONS[listed.version].write(assorted(), architecture)
+    written = container.VERSIONS[listed.version].write(CONTENTS[path](), architecture)
     parts = [container.header(listed.version, written.header), *written.body]
     assert b"".join(parts) == golden
 

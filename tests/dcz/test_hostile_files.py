@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers.arrays import dumps, lenet5_like
+from helpers.arrays import dumps, lenet5_like, parted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ def read_all(data):
 def intact(request):
     arrays = lenet5_like(np.random.default_rng(1))
     small = {name: a for name, a in arrays.items() if not name.startswith("ip1")}
+    small |= {"more/" + name: parted()[name] for name in ("dense/half", "mixed/shared")}
     architecture = '{"class_name":"Sequential"}'
     return dumps(small, architecture=architecture, coder=request.param)
 
@@ -133,6 +134,16 @@ def test_absurd_sizes_are_refused_before_memory_is_taken():
     assert sparse["a"].nbytes == 4 * 10**6
     with pytest.raises(CorruptFileError, match="4,000,000 bytes"):
         container.read(dumps({"a": np.zeros(10**6, "float32")}), max_bytes=10**6)
+
+
+@pytest.mark.parametrize("coder", container.CODERS)
+def test_planes_of_one_byte_each_are_held_to_the_memory_allowed(coder):
+    array = np.full(10**6, 1.5 + 1.5j, "complex128")
+    data = dumps({"a": array}, coder=coder)
+    assert len(data) < 100
+    assert container.read(data)["a"].tobytes() == array.tobytes()
+    with pytest.raises(CorruptFileError, match="16,000,000 bytes"):
+        container.read(data, max_bytes=10**6)
 
 
 def test_an_architecture_that_swells_is_cut_off():

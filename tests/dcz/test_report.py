@@ -147,3 +147,42 @@ def test_a_context_coded_tensor_without_shared_values_has_a_row():
     (row,) = report.rows
     assert row.weight_bits == 32
     assert 20 < row.weight_bits_huffman < 32
+
+
+@pytest.mark.parametrize("coder", ["huffman", "context"])
+def test_zeros_are_zeros_whatever_their_sign(coder):
+    kernel = arrays()["ip1/kernel"]
+    rows = []
+    for zero in (0.0, -0.0):
+        array = {"a/kernel": np.where(kernel == 0, np.float32(zero), kernel)}
+        report = CompressionReport(*write(io.BytesIO(), array, coder=coder))
+        assert report.stats["a/kernel"].n_stored == np.count_nonzero(kernel)
+        rows += report.rows
+    plus, minus = rows
+    assert minus.kept == plus.kept == np.count_nonzero(kernel) / kernel.size
+    assert minus.weight_bits == plus.weight_bits == 5
+    assert minus.index_bits == plus.index_bits
+    assert plus.n_bytes <= minus.n_bytes < plus.n_bytes + 10
+
+
+def test_signs_that_stand_apart_are_counted():
+    kernel = arrays()["ip1/kernel"]
+    signs = np.random.default_rng(0).choice([0.0, -0.0], kernel.shape)
+    mixed = np.where(kernel == 0, signs, kernel).astype("float32")
+    report = CompressionReport(*write(io.BytesIO(), {"a/kernel": mixed}))
+    (row,) = report.rows
+    n = np.count_nonzero(kernel)
+    assert row.n_nonzero == n
+    bits = (row.weight_bits_huffman + row.index_bits_huffman) * n
+    assert bits / 8 < row.n_bytes < bits / 8 + 120
+    assert row.n_bytes < row.n_bytes_fixed + 60
+
+
+def test_a_tensor_in_planes_is_exact_and_smaller():
+    kernel = np.random.default_rng(0).standard_normal((80, 90)).astype("float32")
+    report = CompressionReport(*write(io.BytesIO(), {"a/kernel": kernel}))
+    assert report.rows == []
+    assert report.exact.weight_bits == 32
+    assert 26 < report.exact.weight_bits_huffman < 27
+    assert report.exact.rate < 0.85
+    assert report.exact.n_bytes_fixed == kernel.nbytes

@@ -16,7 +16,10 @@ dtypes = st.sampled_from(
 
 @st.composite
 def tensors(draw):
-    """Tensors as compression makes them: few values, many of them zero."""
+    """Tensors as compression makes them: few values, most of them one and the same.
+
+    That is 0 as a rule, and else any value, or 0 with any sign.
+    """
     dtype = draw(dtypes)
     shape = draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9))
     if draw(st.booleans()):
@@ -25,7 +28,23 @@ def tensors(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     array = values[rng.integers(0, len(values), shape)]
     kept = rng.random(shape) < draw(st.sampled_from([0, 0.02, 0.2, 1]))
-    return np.where(kept, array, np.zeros((), dtype)).astype(dtype)
+    background = np.zeros((), dtype)
+    if draw(st.booleans()):
+        minus = -background if dtype.kind in "fc" else background
+        background = draw(st.sampled_from([minus, *values[:3]]))
+    return np.where(kept, array, background).astype(dtype)
+
+
+@st.composite
+def large_tensors(draw):
+    """Tensors large enough for planes and for signs that stand apart."""
+    dtype = draw(st.sampled_from(["<f2", "<f4", "<f8", "<c8", "<c16", "<i4", "i1"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = draw(st.sampled_from([(1024,), (1100,), (40, 30), (3, 3, 16, 9)]))
+    array = (rng.standard_normal(shape) * 50).astype(dtype)
+    kept = rng.random(shape) < draw(st.sampled_from([0.02, 0.6, 1]))
+    zeros = rng.choice(np.array([0, draw(st.sampled_from([0.0, -0.0, 7]))]), shape)
+    return np.where(kept, array, zeros.astype(dtype))
 
 
 def sparse(shape, density, n_values, rng):
@@ -73,6 +92,34 @@ def assorted():
     arrays["block/c/Größe"] = np.arange(300, dtype="uint16").repeat(2)
     arrays["ranks/kernel"] = np.ones((1, 2, 1, 1, 2, 1, 1, 1, 2), "int8")
     return arrays
+
+
+def parted():
+    """Arrays in planes, with a background, with signs apart; of both golden files."""
+    rng = np.random.default_rng(11)
+    shape = (40, 30)
+    weights = rng.standard_normal(shape) / 16
+    mask = rng.random(shape) < 0.06
+    few = np.array([-0.75, 0.25, 0.5, 1.5])[rng.integers(0, 4, shape)]
+    columns = np.where(rng.random(60) < 0.5, rng.standard_normal((50, 60)), -0.0)
+    either = np.where(mask, few, rng.choice([0.0, -0.0], shape))
+    tokens = np.where(rng.random(700) < 0.9, 3, rng.integers(0, 2**40, 700))
+    return {
+        "dense/half": weights.astype("float16"),
+        "dense/kernel": weights.astype("float32"),
+        "dense/double": weights,
+        "dense/pair": (weights * 1j + 1).astype("complex64"),
+        "dense/wide": np.zeros((20, 30, 2), "complex128"),
+        "dense/steps": (weights * 4000).astype("int32"),
+        "minus/shared": np.where(mask, few, -0.0).astype("float32"),
+        "minus/double": np.where(mask, few, -0.0),
+        "minus/columns": columns.astype("float32"),
+        "mixed/shared": either.astype("float32"),
+        "mixed/half": np.where(mask, weights, np.sign(weights) * 0).astype("float16"),
+        "tokens": tokens.astype("int64"),
+        "points": np.where(mask, np.abs(few) * 60, 128).astype("uint8"),
+        "flags": ~mask,
+    }
 
 
 def kept():

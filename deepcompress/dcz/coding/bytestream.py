@@ -27,10 +27,10 @@ class ByteWriter:
     """Collects bytes, piece by piece."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | memoryview] = []
 
-    def write(self, data: bytes) -> None:
-        """Adds bytes."""
+    def write(self, data: bytes | memoryview) -> None:
+        """Adds bytes, which must not change any more."""
         self._pieces.append(data)
 
     def end(self) -> bytes:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepcompress import _native
-from deepcompress.dcz.coding.huffman import symbol_dtype
+from deepcompress.dcz.coding.huffman import count_symbols, symbol_dtype
 
 
 class SharedValues(NamedTuple):
@@ -39,6 +39,8 @@ def shared_values(items: np.ndarray, limit: int) -> SharedValues | None:
     >>> shared_values(np.array([8, 3, 9], np.uint32), limit=2) is None
     True
     """
+    if items.itemsize <= 2 and len(items) >= 1 << 8 * items.itemsize:
+        return _shared_small(items, limit)
     distinct, counts = np.empty(limit, np.uint64), np.empty(limit, np.uint64)
     numbers = np.empty(len(items), np.uint16)  # in the order of first occurrence
     n_distinct = _native.codebook(items, distinct, counts, numbers)
@@ -52,3 +54,14 @@ def shared_values(items: np.ndarray, limit: int) -> SharedValues | None:
         counts=counts[order].astype(np.int64),
         codes=codes[numbers],
     )
+
+
+def _shared_small(items: np.ndarray, limit: int) -> SharedValues | None:
+    """Returns the same where it pays to count every value that items may have."""
+    counts = count_symbols(items, 1 << 8 * items.itemsize)
+    used = np.flatnonzero(counts)
+    if len(used) > limit:
+        return None
+    codes = np.zeros(len(counts), symbol_dtype(len(used)))
+    codes[used] = np.arange(len(used))
+    return SharedValues(used.astype(items.dtype), counts[used], codes[items])

@@ -2,7 +2,8 @@
 
 A tensor is a matrix of codes, 0 for a zero, and a codebook; or, where values are not
 shared, a matrix of zeros and ones, and the values; or what Huffman coding makes of it.
-Values are bit patterns throughout, and lose the zeros that all of them end with.
+Values are bit patterns throughout, and lose the zeros that all of them end with. Where
+another pattern than 0 is the background of the tensor, the difference from it is coded.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from deepcompress import _native
+from deepcompress.dcz.coding.background import background_of
 from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter
-from deepcompress.dcz.coding.codebook import shared_values
+from deepcompress.dcz.coding.codebook import SharedValues, shared_values
 from deepcompress.dcz.coding.context import (
     GEOMETRY,
     METHOD,
@@ -24,11 +26,12 @@ from deepcompress.dcz.coding.context import (
     ContextCoder,
     Matrix,
 )
-from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor, pattern_dtype
+from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
+from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
 from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.errors import CorruptFileError
 
-_CODES, _VALUES, _ZEROS, _HUFFMAN = range(4)
+_CODES, _VALUES, _ZEROS, _HUFFMAN, _BACKGROUND = range(5)
 _MAX_CODES = _native.DC_MAX_ALPHABET - 1
 # Up to so many elements every geometry is tried, and up to so many values every form.
 _MAX_TRIED = 1 << 21
@@ -49,6 +52,7 @@ class ContextTensor:
             codebook, from 1; or 1 where there is no codebook.
         codebook: Bit patterns of the shared values, ascending, or `None`.
         values: Bit patterns of what is not zero, where there is no codebook.
+        background: The pattern that is added to all others; 0 where nothing is.
         huffman: The tensor as Huffman coding takes it apart, or `None`.
         huffman_bytes: What Huffman coding makes of it.
         n_bits: Bits of the tensor in its section, rounded up or down.
@@ -65,6 +69,7 @@ class ContextTensor:
     codes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint16))
     codebook: np.ndarray | None = None
     values: np.ndarray | None = None
+    background: int = 0
     huffman: HuffmanTensor | None = None
     huffman_bytes: bytes = b""
     n_bits: int = 0
@@ -103,25 +108,47 @@ class ContextTensor:
         huffman.huffman_bytes = stream.end()
         if items.kind == "V":
             return [huffman]
-        patterns = np.require(array, requirements=("C", "A")).view(items).reshape(-1)
+        patterns = patterns_of(array).reshape(-1)
         is_stored = patterns != 0
         values = patterns[is_stored]
         if not values.size:
             return [form]
-        forms = []
         shared = shared_values(values, _MAX_CODES)
+        forms = [*cls._matrices(form, is_stored, values, shared), huffman]
+        background = background_of(values, shared, array.size - values.size)
+        if background:
+            around = replace(form, background=background)
+            rest = patterns - items.type(background)
+            is_stored = rest != 0
+            values = rest[is_stored]
+            shared = shared_values(values, _MAX_CODES)
+            forms += cls._matrices(around, is_stored, values, shared)
+        return forms
+
+    @classmethod
+    def _matrices(
+        cls,
+        form: "ContextTensor",
+        is_stored: np.ndarray,
+        values: np.ndarray,
+        shared: SharedValues | None,
+    ) -> list["ContextTensor"]:
+        """Returns forms of a tensor as a matrix, of which some elements are stored."""
+        if not values.size:
+            return [form]
+        forms = []
         if shared is not None and 2 * len(shared.codebook) <= len(values) + 1:
-            codes = np.zeros(array.size, np.uint16)
+            codes = np.zeros(is_stored.size, np.uint16)
             codes[is_stored] = shared.codes
             codes[is_stored] += np.uint16(1)
-            coded = cls(array.dtype, array.shape, _CODES, codes)
+            coded = replace(form, method=_CODES, codes=codes)
             coded.codebook = shared.codebook
             forms.append(coded)
         if not forms or len(values) <= _MAX_FORMS_TRIED:
-            raw = cls(array.dtype, array.shape, _VALUES, is_stored.astype(np.uint16))
+            raw = replace(form, method=_VALUES, codes=is_stored.astype(np.uint16))
             raw.values = values
             forms.append(raw)
-        return [*forms, huffman]
+        return forms
 
     @classmethod
     def decode(
@@ -143,15 +170,26 @@ class ContextTensor:
         size = prod(self.shape)
         if size == 0:
             return
-        self.method = coder.number(self.method, METHOD)
-        if self.method == _ZEROS:
+        items = pattern_dtype(self.dtype)
+        method = _BACKGROUND if self.background else self.method
+        method = coder.number(method, METHOD)
+        if method > (_HUFFMAN if items.kind == "V" else _BACKGROUND):
+            raise CorruptFileError(f"The form {method} is not known.")
+        if method == _BACKGROUND:
+            pattern = np.array([self.background], np.uint64)
+            coder.patterns(pattern, 8 * items.itemsize, 1)
+            self.background = int(pattern[0])
+            method = coder.number(self.method, METHOD)
+            if method > _ZEROS or self.background == 0:
+                raise CorruptFileError(f"The form {method} has no background.")
+        self.method = method
+        if method == _ZEROS:
             return
-        if self.method == _HUFFMAN:
+        if method == _HUFFMAN:
             self._code_huffman(coder)
             return
-        items = pattern_dtype(self.dtype)
-        if self.method > _HUFFMAN or items.kind == "V":
-            raise CorruptFileError(f"The form {self.method} is not known.")
+        if items.kind == "V":
+            raise CorruptFileError(f"The form {method} is not known.")
         matrix = _matrix(coder, self.shape, geometry)
         if coder.is_reader:
             self.codes = np.zeros(size, np.uint16)
@@ -196,40 +234,51 @@ class ContextTensor:
         """Returns the tensor, writeable and in C order."""
         if self.huffman is not None:
             return self.huffman.to_array()
+        array: np.ndarray = self._patterns().view(self.dtype).reshape(self.shape)
+        return array
+
+    def _patterns(self) -> np.ndarray:
+        """Returns the patterns of all elements, an array of shape `(n,)`."""
         items = pattern_dtype(self.dtype)
         if self.codebook is not None:
-            patterns = np.concatenate((np.zeros(1, items), self.codebook))[self.codes]
-        elif self.values is not None:
-            patterns = np.zeros(prod(self.shape), items)
-            patterns[self.codes != 0] = self.values
+            with_zero = np.concatenate((np.zeros(1, items), self.codebook))
+            patterns: np.ndarray = with_zero[self.codes]
         else:
-            return np.zeros(self.shape, self.dtype)
-        array: np.ndarray = patterns.view(self.dtype).reshape(self.shape)
-        return array
+            patterns = np.zeros(prod(self.shape), items)
+            if self.values is not None:
+                patterns[self.codes != 0] = self.values
+        if self.background:
+            patterns += items.type(self.background)
+        return patterns
 
     def stats(self) -> TensorStats:
         """Returns the figures of the tensor."""
         if self.huffman is not None:
             return replace(self.huffman.stats(), n_bytes=self.n_bytes)
-        n_weights, n_nonzero = prod(self.shape), int(np.count_nonzero(self.codes))
-        codebook = counts = None
+        items = pattern_dtype(self.dtype)
+        n_weights, n_stored = prod(self.shape), int(np.count_nonzero(self.codes))
+        codebook = counts = background = None
         if self.codebook is not None:
-            codebook = self.codebook.view(self.dtype)
+            codebook = self.codebook + items.type(self.background)
+            codebook = codebook.view(self.dtype)
             counts = np.bincount(self.codes, minlength=len(codebook) + 1)[1:]
-        has_zeros = n_nonzero < n_weights
+        if self.background:
+            background = np.array([self.background], items).view(self.dtype)[0, ...]
+        is_sparse = n_stored < n_weights
         return TensorStats(
             n_weights=n_weights,
             itemsize=self.dtype.itemsize,
-            n_nonzero=n_nonzero,
-            n_stored=n_nonzero,
+            n_nonzero=count_nonzero(self._patterns(), self.dtype),
+            n_stored=n_stored,
             n_bytes=self.n_bytes,
-            is_coded=codebook is not None or has_zeros,
+            is_coded=codebook is not None or is_sparse,
             value_bits=self.n_bits,
-            position_bits_fixed=n_weights if has_zeros else 0,
+            position_bits_fixed=n_weights if is_sparse else 0,
             codebook=codebook,
             code_counts=counts,
             code_bits=self.n_bits,
             is_context_coded=True,
+            background=background,
         )
 
 

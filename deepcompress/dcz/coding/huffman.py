@@ -1,6 +1,7 @@
 """Canonical, length-limited Huffman codes over NumPy arrays of symbols."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import TypeVar
@@ -153,6 +154,38 @@ class HuffmanCode:
 
         _for_groups(n, decode_group)
         return symbols
+
+
+@dataclass
+class CodedSymbols:
+    """Symbols with the code of their alphabet.
+
+    Attributes:
+        code: The code of the alphabet.
+        symbols: uint8 or uint16 array of shape `(n,)`.
+    """
+
+    code: HuffmanCode
+    symbols: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How often each symbol of the alphabet occurs."""
+        return count_symbols(self.symbols, len(self.code.lengths))
+
+    def encode(self) -> bytes:
+        """Returns table, stream sizes and streams."""
+        return self.code.encode(self.symbols)
+
+    @classmethod
+    def read(cls, reader: ByteReader, n_symbols: int, n: int) -> "CodedSymbols":
+        """Returns the `n` symbols of an alphabet that come next.
+
+        Raises:
+            CorruptFileError: What comes next are no such symbols.
+        """
+        code = HuffmanCode.read(reader, n_symbols)
+        return cls(code, code.decode(reader, n))
 
 
 def count_symbols(symbols: np.ndarray, n_symbols: int) -> np.ndarray:

@@ -1,9 +1,11 @@
-"""One tensor as bytes: the cheapest of four encodings, and back.
+"""One tensor as bytes: the cheapest of six encodings, and back.
 
 An encoding says two things: where the values stand (everywhere, in order; or at
-coded positions, with zeros elsewhere) and what they are (raw bytes; or indices into
-a codebook). Values are bit patterns throughout, so that -0.0 and every NaN come back
-as they were; a zero is the pattern without a set bit.
+coded positions, with zeros elsewhere) and what they are (raw bytes; planes of bytes;
+or indices into a codebook). Values are bit patterns throughout, so that -0.0 and every
+NaN come back as they were; a zero is the pattern without a set bit. Where another
+pattern is the background of the tensor, the difference from it is what is encoded; and
+where zeros have either sign, all signs stand apart.
 """
 
 from dataclasses import dataclass
@@ -13,40 +15,38 @@ from typing import ClassVar
 import numpy as np
 
 from deepcompress.dcz.coding import gaps
+from deepcompress.dcz.coding.background import background_of
 from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, varint
 from deepcompress.dcz.coding.codebook import SharedValues, shared_values
-from deepcompress.dcz.coding.huffman import MAX_ALPHABET, HuffmanCode, count_symbols
+from deepcompress.dcz.coding.huffman import MAX_ALPHABET, CodedSymbols, HuffmanCode
+from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
+from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.positions import nonzeros, reverse
+from deepcompress.dcz.coding.signs import (
+    has_both_zeros,
+    read_signs,
+    split_signs,
+    turn_signs,
+)
 from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.errors import CorruptFileError
 
 _HAS_GAPS = 1
 _HAS_SYMBOLS = 2
 _IS_REVERSED = 4
+_HAS_MORE = 8
 _WIDTH_SHIFT = 4
+# In the byte that follows then.
+_HAS_BACKGROUND = 1
+_HAS_PLANES = 2
+_HAS_SIGNS = 4
 
-# A scan in reverse order is taken where it saves more than this part of a tensor.
-_REVERSED_GAIN = 1024
-
-
-@dataclass
-class _Symbols:
-    """Symbols with the code of their alphabet."""
-
-    code: HuffmanCode
-    symbols: np.ndarray
-
-    @property
-    def counts(self) -> np.ndarray:
-        return count_symbols(self.symbols, len(self.code.lengths))
-
-    def encode(self) -> bytes:
-        return self.code.encode(self.symbols)
-
-    @classmethod
-    def read(cls, reader: ByteReader, n_symbols: int, n: int) -> "_Symbols":
-        code = HuffmanCode.read(reader, n_symbols)
-        return cls(code, code.decode(reader, n))
+# A scan in reverse order, and codes instead of planes, are taken where they save more
+# than this part of a tensor; planes are tried where a codebook takes more than that.
+_WORTH = 1024
+_N_FAST_CODES = 256
+# Fewer values stay in one piece: planes would save some hundred bytes at most.
+_FEWEST_PARTED = 1024
 
 
 @dataclass
@@ -62,7 +62,10 @@ class HuffmanTensor:
         is_reversed: Whether the scan runs over the transposed tensor.
         codebook: Bit patterns of the shared values, ascending, or `None`.
         codes: Indices into the codebook, or `None`.
-        raw: Bit patterns of the values, or `None` where there is a codebook.
+        planes: The values as planes of bytes, or `None`.
+        raw: Bit patterns of the values, or `None` where there are codes.
+        background: The pattern that is added to all others; 0 where nothing is.
+        signs: The highest bits of all patterns, or `None` where they have their own.
         n_bytes: Bytes of the tensor in its section.
     """
 
@@ -74,57 +77,88 @@ class HuffmanTensor:
     shape: tuple[int, ...]
     n_stored: int
     gap_width: int = 0
-    gaps: _Symbols | None = None
+    gaps: CodedSymbols | None = None
     is_reversed: bool = False
     codebook: np.ndarray | None = None
-    codes: _Symbols | None = None
+    codes: CodedSymbols | None = None
+    planes: BytePlanes | None = None
     raw: np.ndarray | None = None
+    background: int = 0
+    signs: BytePlanes | None = None
     n_bytes: int = 0
 
     @classmethod
     def encode(cls, array: np.ndarray, writer: ByteWriter) -> "HuffmanTensor":
         """Writes a tensor in the way that needs the fewest bytes, as `CodedTensor`."""
         tensor = cls._smallest(array)
-        data = tensor._to_bytes()
-        tensor.n_bytes = len(data)
-        writer.write(data)
+        pieces, tensor.n_bytes = tensor._to_pieces()
+        patterns = patterns_of(array)
+        if array.size >= _FEWEST_PARTED and has_both_zeros(patterns, array.dtype):
+            rest, signs = split_signs(patterns)
+            apart = cls._smallest(rest.view(array.dtype))
+            apart.signs = signs
+            other, apart.n_bytes = apart._to_pieces()
+            if apart.n_bytes < tensor.n_bytes:
+                tensor, pieces = apart, other
+        for piece in pieces:
+            writer.write(piece)
         return tensor
 
     @classmethod
     def _smallest(cls, array: np.ndarray) -> "HuffmanTensor":
         """Takes a tensor apart in the way that needs the fewest bytes."""
-        patterns = np.require(array, requirements=("C", "A")).view(
-            pattern_dtype(array.dtype)
-        )
-        patterns = patterns.reshape(array.shape)  # 0-d arrays would come back 1-d
-        raw = cls(array.dtype, array.shape, array.size, raw=patterns.ravel())
-        if array.size == 0 or patterns.dtype.kind == "V":
-            return raw
-
-        positions, values = nonzeros(patterns)
-        shared = shared_values(values, MAX_ALPHABET)
-        n_zeros = array.size - len(values)
-        best_size, dense_code = array.nbytes, None
-        if shared is not None:
-            codebook, counts = shared.codebook, shared.counts
+        patterns = patterns_of(array)
+        items = patterns.reshape(-1)
+        every = cls(array.dtype, array.shape, array.size, raw=items)
+        best_size, dense_code, with_gaps, shared = array.nbytes, None, None, None
+        if patterns.dtype.kind != "V" and array.size:
+            positions, values = nonzeros(patterns)
+            shared = shared_values(values, MAX_ALPHABET)
+            n_zeros = array.size - len(values)
+            if shared is not None:
+                codebook, counts = shared.codebook, shared.counts
+                if n_zeros:
+                    codebook, counts = _with_zero(codebook, counts, n_zeros)
+                if len(codebook) <= MAX_ALPHABET:
+                    code = HuffmanCode.from_counts(counts)
+                    size = _symbols_size(codebook, code, counts)
+                    if size < best_size:
+                        best_size, dense_code = size, code
             if n_zeros:
-                codebook, counts = _with_zero(codebook, counts, n_zeros)
-            if len(codebook) <= MAX_ALPHABET:
-                code = HuffmanCode.from_counts(counts)
-                size = _symbols_size(codebook, code, counts)
-                if size < best_size:
-                    best_size, dense_code = size, code
-        if n_zeros:
-            with_gaps = cls._with_gaps(array, positions, values, shared, best_size)
-            if with_gaps is not None:
-                return with_gaps
-        if dense_code is None:
-            return raw
-        every = shared_values(patterns.reshape(-1), MAX_ALPHABET)
-        assert every is not None
-        raw.raw, raw.codebook = None, every.codebook
-        raw.codes = _Symbols(dense_code, every.codes)
-        return raw
+                with_gaps = cls._with_gaps(array, positions, values, shared, best_size)
+            best_size = best_size if with_gaps is None else with_gaps.n_bytes
+            background = background_of(values, shared, n_zeros)
+            if background:
+                rest = items - items.dtype.type(background)
+                positions, values = nonzeros(rest)
+                around = cls._with_gaps(
+                    array,
+                    positions,
+                    values,
+                    shared_values(values, MAX_ALPHABET),
+                    best_size,
+                    background=background,
+                )
+                if around is not None:
+                    best_size, with_gaps = around.n_bytes, around
+        # Where a quarter is left out, its digits would cost more than gaps do.
+        if with_gaps is None or 4 * with_gaps.n_stored > 3 * array.size:
+            has_slow_codes = (
+                with_gaps is None
+                and dense_code is not None
+                and len(dense_code.lengths) > _N_FAST_CODES
+            )
+            limit = best_size + has_slow_codes * (best_size // _WORTH)
+            limit = min(limit, array.nbytes)
+            every.planes = _planes(items, array.dtype, shared, limit)
+        if every.planes is None and with_gaps is not None:
+            return with_gaps
+        if every.planes is None and dense_code is not None:
+            every.raw, dense = None, shared_values(items, MAX_ALPHABET)
+            assert dense is not None
+            every.codebook = dense.codebook
+            every.codes = CodedSymbols(dense_code, dense.codes)
+        return every
 
     @classmethod
     def _with_gaps(
@@ -134,11 +168,19 @@ class HuffmanTensor:
         values: np.ndarray,
         shared: SharedValues | None,
         best_size: int,
+        *,
+        background: int = 0,
     ) -> "HuffmanTensor | None":
-        """Returns the tensor with gaps, `None` where that takes `best_size` or more."""
+        """Returns the tensor with gaps, `None` where that takes `best_size` or more.
+
+        Its `n_bytes` are what it takes, but for a few that are not known yet.
+        """
         n_stored = len(values)
+        tensor = cls(array.dtype, array.shape, n_stored, background=background)
+        overhead = len(varint(n_stored)) + (1 + array.itemsize if background else 0)
         if n_stored == 0:
-            return cls(array.dtype, array.shape, 0, gap_width=1, raw=values)
+            tensor.gap_width, tensor.raw, tensor.n_bytes = 1, values, overhead
+            return tensor if overhead < best_size or not background else None
 
         values_size, code = values.nbytes, None
         if shared is not None:
@@ -146,43 +188,53 @@ class HuffmanTensor:
             size = _symbols_size(shared.codebook, shared_code, shared.counts)
             if size < values_size:
                 values_size, code = size, shared_code
-
-        overhead = len(varint(n_stored)) + values_size
+        planes = _planes(values, array.dtype, shared, values_size)
+        overhead += values_size if planes is None else 1 + planes.size
         width, gap_code, size = gaps.count(positions).best_width()
         size += overhead + len(varint(array.size // 2**width))
-        is_reversed = False
         if array.ndim > 1:
             other = gaps.count_reversed(positions, array.shape).best_width()
             other_size = other[2] + overhead + len(varint(array.size // 2 ** other[0]))
             # It is slower to read, so it has to be worth it.
-            if other_size + other_size // _REVERSED_GAIN < size:
-                is_reversed, size, (width, gap_code, _) = True, other_size, other
+            if other_size + other_size // _WORTH < size:
+                tensor.is_reversed, size, (width, gap_code, _) = True, other_size, other
         if size >= best_size:
             return None
 
-        codes = None if code is None or shared is None else shared.codes
-        if is_reversed:
+        tensor.n_bytes, tensor.gap_width = size, width
+        codes = None if shared is None else shared.codes
+        if tensor.is_reversed:
             positions, order = reverse(positions, array.shape)
             values = values[order]
-            codes = codes if codes is None else codes[order]
-        tensor = cls(array.dtype, array.shape, n_stored, width, is_reversed=is_reversed)
-        tensor.gaps = _Symbols(gap_code, gaps.encode(positions, width))
-        if code is None or codes is None or shared is None:
+            codes = None if codes is None else codes[order]
+            planes = None if planes is None else BytePlanes.of(values, array.dtype)
+        tensor.gaps = CodedSymbols(gap_code, gaps.encode(positions, width))
+        if planes is not None:
+            tensor.planes, tensor.raw = planes, values
+        elif code is None or codes is None or shared is None:
             tensor.raw = values
         else:
             tensor.codebook = shared.codebook
-            tensor.codes = _Symbols(code, codes)
+            tensor.codes = CodedSymbols(code, codes)
         return tensor
 
-    def _to_bytes(self) -> bytes:
-        """Returns the bytes that `decode` takes apart again."""
+    def _to_pieces(self) -> tuple[list[bytes | memoryview], int]:
+        """Returns what `decode` takes apart again in pieces, and how many bytes."""
+        more = (
+            (_HAS_BACKGROUND if self.background else 0)
+            | (_HAS_PLANES if self.planes is not None else 0)
+            | (_HAS_SIGNS if self.signs is not None else 0)
+        )
         flags = (
             self.gap_width << _WIDTH_SHIFT
             | (_HAS_GAPS if self.gap_width else 0)
             | (_HAS_SYMBOLS if self.codes is not None else 0)
             | (_IS_REVERSED if self.is_reversed else 0)
+            | (_HAS_MORE if more else 0)
         )
-        parts = [bytes([flags])]
+        parts: list[bytes | memoryview] = [bytes([flags, more] if more else [flags])]
+        if self.background:
+            parts.append(self.background.to_bytes(self.dtype.itemsize, "little"))
         if self.gap_width:
             parts.append(varint(self.n_stored))
         if self.gaps is not None:
@@ -193,9 +245,13 @@ class HuffmanTensor:
         if self.codebook is not None and self.codes is not None:
             parts += [varint(len(self.codebook)), self.codebook.tobytes()]
             parts.append(self.codes.encode())
-        if self.raw is not None:
-            parts.append(self.raw.tobytes())
-        return b"".join(parts)
+        if self.planes is not None:
+            parts += self.planes.encode()
+        elif self.raw is not None:
+            parts.append(self.raw.reshape(-1).view(np.uint8).data)
+        if self.signs is not None:
+            parts += self.signs.encode()
+        return parts, sum(map(len, parts))
 
     @classmethod
     def decode(
@@ -204,20 +260,34 @@ class HuffmanTensor:
         """Takes apart the tensor that comes next, as `CodedTensor`."""
         begin = reader.position
         flags = reader.byte()
+        more = reader.byte() if flags & _HAS_MORE else 0
         width = flags >> _WIDTH_SHIFT
-        has_gaps = bool(flags & _HAS_GAPS)
+        has_gaps, has_planes = bool(flags & _HAS_GAPS), bool(more & _HAS_PLANES)
+        has_background = bool(more & _HAS_BACKGROUND)
         if (
-            flags & 8
+            bool(flags & _HAS_MORE) != (more > 0)
+            or more > _HAS_BACKGROUND | _HAS_PLANES | _HAS_SIGNS
             or has_gaps != (width > 0)
-            or (flags & _IS_REVERSED > has_gaps * 4)
+            or (flags & _IS_REVERSED and not has_gaps)
+            or (has_background and not has_gaps)
+            or (has_planes and flags & _HAS_SYMBOLS)
         ):
-            raise CorruptFileError(f"The tensor encoding {flags:#04x} is not known.")
+            raise CorruptFileError(
+                f"The tensor encoding {flags:#04x}, {more:#04x} is not known."
+            )
         pattern = pattern_dtype(dtype)
         size = prod(shape)
-        if flags and (pattern.kind == "V" or size == 0):
-            raise CorruptFileError(f"A tensor {shape} of {dtype} can only be raw.")
+        if flags and (
+            size == 0
+            or (pattern.kind == "V" and (flags, more) != (_HAS_MORE, _HAS_PLANES))
+        ):
+            raise CorruptFileError(f"A tensor {shape} of {dtype} cannot be so coded.")
 
         tensor = cls(dtype, shape, size, width, is_reversed=bool(flags & _IS_REVERSED))
+        if has_background:
+            tensor.background = int.from_bytes(reader.take(dtype.itemsize), "little")
+            if tensor.background == 0:
+                raise CorruptFileError("A background of zeros is not stated.")
         if has_gaps:
             tensor.n_stored = reader.varint()
             n_escapes = reader.varint() if tensor.n_stored else 0
@@ -225,7 +295,7 @@ class HuffmanTensor:
             if n_gaps > size:
                 raise CorruptFileError("There are more gaps than elements.")
             if n_gaps:
-                tensor.gaps = _Symbols.read(reader, 1 << width, n_gaps)
+                tensor.gaps = CodedSymbols.read(reader, 1 << width, n_gaps)
         if flags & _HAS_SYMBOLS:
             n_symbols = reader.varint()
             if not 1 <= n_symbols <= min(tensor.n_stored, MAX_ALPHABET):
@@ -234,12 +304,19 @@ class HuffmanTensor:
             tensor.codebook = codebook = np.frombuffer(data, pattern)
             if (codebook[1:] <= codebook[:-1]).any() or (has_gaps and not codebook[0]):
                 raise CorruptFileError("The codebook is not in ascending order.")
-            tensor.codes = _Symbols.read(reader, n_symbols, tensor.n_stored)
+            tensor.codes = CodedSymbols.read(reader, n_symbols, tensor.n_stored)
+        elif has_planes:
+            if tensor.n_stored == 0:
+                raise CorruptFileError("There is nothing to part into planes.")
+            tensor.planes = BytePlanes.read(reader, dtype, tensor.n_stored)
+            tensor.raw = tensor.planes.to_values(dtype, pattern)
         else:
             values = reader.take(tensor.n_stored * dtype.itemsize)
             tensor.raw = np.frombuffer(values, pattern)
-            if has_gaps and not tensor.raw.all():
-                raise CorruptFileError("There is a zero among the non-zeros.")
+        if has_gaps and tensor.raw is not None and not tensor.raw.all():
+            raise CorruptFileError("There is a zero among the non-zeros.")
+        if more & _HAS_SIGNS:
+            tensor.signs = read_signs(reader, size)
         tensor.n_bytes = reader.position - begin
         return tensor
 
@@ -249,49 +326,69 @@ class HuffmanTensor:
         Raises:
             CorruptFileError: A gap leads out of the tensor.
         """
-        if self.codebook is not None and self.codes is not None:
-            values = self.codebook[self.codes.symbols]
-        else:
-            assert self.raw is not None
-            values = self.raw
+        values = self._values()
         if not self.gap_width:
             values = values if values.flags.writeable else values.copy()
-            array: np.ndarray = values.view(self.dtype).reshape(self.shape)
-            return array
-        if self.gaps is None:
-            return np.zeros(self.shape, self.dtype)
-        patterns = gaps.scatter(
-            self.gaps.symbols,
-            self.gap_width,
-            values,
-            self.shape,
-            is_reversed=self.is_reversed,
-        )
-        return patterns.view(self.dtype)
+            patterns = values.reshape(self.shape)
+        elif self.gaps is None:
+            patterns = np.zeros(self.shape, pattern_dtype(self.dtype))
+        else:
+            patterns = gaps.scatter(
+                self.gaps.symbols,
+                self.gap_width,
+                values,
+                self.shape,
+                is_reversed=self.is_reversed,
+            )
+        if self.background:
+            patterns += patterns.dtype.type(self.background)
+        if self.signs is not None:
+            patterns = turn_signs(patterns, self.signs)
+        array: np.ndarray = patterns.view(self.dtype)
+        return array
+
+    def _values(self) -> np.ndarray:
+        """Returns the patterns that are stored, less the background."""
+        if self.codebook is not None and self.codes is not None:
+            values: np.ndarray = self.codebook[self.codes.symbols]
+            return values
+        assert self.raw is not None
+        return self.raw
 
     def stats(self) -> TensorStats:
         """Returns the figures of the tensor."""
         codebook, code_counts, code_bits, table_bytes = None, None, 0, 0
         if self.codebook is not None and self.codes is not None:
-            codebook = self.codebook.view(self.dtype)
+            codebook = self._with_background(self.codebook).view(self.dtype)
             code_counts = self.codes.counts
             value_bits = code_bits = self.codes.code.n_bits(code_counts)
             table_bytes = len(self.codes.code.table)
-            n_zeros = int(code_counts[0]) if self.codebook[0] == 0 else 0
+            n_nonzero = int(code_counts @ codebook.astype(bool))
         else:
-            assert self.raw is not None
-            value_bits = 8 * self.raw.nbytes
-            n_zeros = self.n_stored - int(np.count_nonzero(self.raw))
+            values = self._values()
+            value_bits = 8 * values.nbytes
+            if self.planes is not None:
+                value_bits, table_bytes = self.planes.n_bits, self.planes.table_bytes
+            n_nonzero = count_nonzero(self._with_background(values), self.dtype)
+        background = None
+        if self.background:
+            pattern = np.array([self.background], pattern_dtype(self.dtype))
+            background = pattern.view(self.dtype).reshape(())
+            if background.astype(bool):
+                n_nonzero += prod(self.shape) - self.n_stored
         gap_counts, gap_bits, position_bits = None, 0, 0
+        if self.signs is not None:
+            value_bits, position_bits = value_bits + self.signs.n_bits, prod(self.shape)
+            table_bytes += self.signs.table_bytes
         if self.gaps is not None:
             gap_counts = self.gaps.counts
             gap_bits = self.gaps.code.n_bits(gap_counts)
-            position_bits = len(self.gaps.symbols) * self.gap_width
+            position_bits += len(self.gaps.symbols) * self.gap_width
             table_bytes += len(self.gaps.code.table)
         return TensorStats(
             n_weights=prod(self.shape),
             itemsize=self.dtype.itemsize,
-            n_nonzero=self.n_stored - n_zeros,
+            n_nonzero=n_nonzero,
             n_stored=self.n_stored,
             n_bytes=self.n_bytes,
             is_coded=codebook is not None or self.gap_width > 0,
@@ -304,13 +401,29 @@ class HuffmanTensor:
             gap_counts=gap_counts,
             gap_bits=gap_bits,
             table_bytes=table_bytes,
+            background=background,
         )
 
+    def _with_background(self, patterns: np.ndarray) -> np.ndarray:
+        """Returns what stored patterns stand for."""
+        if self.background:
+            patterns = patterns + patterns.dtype.type(self.background)
+        return patterns
 
-def pattern_dtype(dtype: np.dtype) -> np.dtype:
-    """Returns the unsigned integers that show a dtype's bits; void for wide ones."""
-    kind = "u" if dtype.itemsize in {1, 2, 4, 8} else "V"
-    return np.dtype(f"<{kind}{dtype.itemsize}")
+
+def _planes(
+    values: np.ndarray, dtype: np.dtype, shared: SharedValues | None, size: int
+) -> BytePlanes | None:
+    """Returns values as planes, `None` where that does not take less than `size`.
+
+    With codes they would take less again, but for what a codebook takes.
+    """
+    if len(values) < _FEWEST_PARTED or (
+        shared is not None and shared.codebook.nbytes <= size // _WORTH
+    ):
+        return None
+    planes = BytePlanes.of(values, dtype)
+    return planes if planes.size + 1 < size else None
 
 
 def _with_zero(

@@ -13,17 +13,20 @@ class TensorStats:
     Attributes:
         n_weights: Elements of the tensor.
         itemsize: Bytes of an element in memory.
-        n_nonzero: Elements whose bits are not all zero.
-        n_stored: Elements stored: the non-zeros of a tensor with gaps, else all.
+        n_nonzero: Elements that are not zero; -0.0 is zero, as it is to pruning.
+        n_stored: Elements stored: of a tensor with gaps those that are not its
+            background, else all.
         n_bytes: Bytes in the file.
-        is_coded: Whether zeros are left out, or values shared; else the tensor is
-            stored as it is.
-        value_bits: Bits of the stored elements in the file, codebook and code tables
-            aside; of context-coded ones with what goes with them, their positions
-            above all.
+        is_coded: Whether the background is left out, or values shared; else the tensor
+            is stored as it is, be it in planes of bytes.
+        value_bits: Bits of the stored elements in the file, and of signs that stand
+            apart, codebook and code tables aside; of context-coded ones with what goes
+            with them, their positions above all.
         position_bits_fixed: Bits of the positions with gaps of fixed width, or with a
-            bit for each element, zero or not, where the file has no gaps.
-        codebook: Array of the shared values, or `None` for a tensor stored raw.
+            bit for each element, zero or not, where the file has no gaps; and a bit
+            for each sign that stands apart.
+        codebook: Array of the shared values, or `None` for a tensor stored raw; without
+            signs where they stand apart.
         code_counts: How often each shared value is stored, or `None`.
         code_bits: Bits of the coded codes; of context-coded ones with what goes with
             them, their positions above all.
@@ -33,6 +36,8 @@ class TensorStats:
         table_bytes: Bytes of the code tables.
         is_context_coded: Whether the contexts of codes and positions tell their
             probability, in one stream of bits.
+        background: The value that is left out where its bits are not all zero, an array
+            without axes; else `None`.
 
     Example:
 
@@ -60,6 +65,7 @@ class TensorStats:
     gap_bits: int = 0
     table_bytes: int = 0
     is_context_coded: bool = False
+    background: np.ndarray | None = None
 
 
 class CodedTensor(Protocol):

@@ -108,17 +108,24 @@ def test_units_that_nothing_enters_are_expected_to_lead_nowhere(rng):
 
 
 def hostile(*numbers):
-    """A section that begins with numbers, each in a context."""
+    """A section that begins with numbers, each in a context, or backgrounds."""
     coder = ContextCoder()
-    for value, number_context in numbers:
-        coder.number(value, number_context)
+    for number in numbers:
+        if isinstance(number, str):
+            pattern = np.array([number == "background"], np.uint64)
+            coder.patterns(pattern, 32, 1)
+        else:
+            coder.number(*number)
     return coder.end()
 
 
 @pytest.mark.parametrize(
     ("numbers", "shape", "message"),
     [
-        ([(4, context.METHOD)], (3,), "form 4"),
+        ([(5, context.METHOD)], (3,), "form 5"),
+        ([(4, context.METHOD), "background", (3, context.METHOD)], (3,), "form 3"),
+        ([(4, context.METHOD), "background", (4, context.METHOD)], (3,), "form 4"),
+        ([(4, context.METHOD), "zero", (2, context.METHOD)], (3,), "no background"),
         ([(3, context.METHOD), (14, context.SIZE)], (3,), "too many"),
         ([(3, context.METHOD), (1 << 40, context.SIZE)], (3,), "too many"),
         ([(0, context.METHOD), (4, context.GEOMETRY)], (9, 2), "geometry 4"),
@@ -146,9 +153,10 @@ def test_a_rarity_that_is_too_great_is_refused():
         ContextTensor.decode(coder, np.dtype("<f4"), (3,))
 
 
-def test_an_element_of_16_bytes_has_no_codes():
-    coder = ContextCoder(hostile((0, context.METHOD)))
-    with pytest.raises(CorruptFileError, match="form 0"):
+@pytest.mark.parametrize("method", [0, 1, 4])
+def test_an_element_of_16_bytes_has_no_codes(method):
+    coder = ContextCoder(hostile((method, context.METHOD)))
+    with pytest.raises(CorruptFileError, match=f"form {method}"):
         ContextTensor.decode(coder, np.dtype("<c16"), (3,))
 
 
@@ -161,3 +169,35 @@ def test_a_zero_among_the_values_is_refused():
     coder.patterns(np.array([5, 0], np.uint64), 32, 9)
     with pytest.raises(CorruptFileError, match="zero among"):
         ContextTensor.decode(ContextCoder(coder.end()), np.dtype("<f4"), (2,))
+
+
+@pytest.mark.parametrize("n_values", [15, 10**6])
+@pytest.mark.parametrize("background", [-0.0, 1.0, np.float32(np.nan)])
+def test_any_background_costs_what_zeros_do(background, n_values, rng):
+    array = sparse((80, 90), 0.1, n_values, rng)
+    other = np.where(array == 0, np.float32(background), array)
+    data, (form,) = write(other)
+    assert form.background == int(np.float32(background).view("u4"))
+    assert len(data) < 1.005 * len(write(array)[0]) + 12
+    (again,) = read(data, other)
+    assert again.to_array().tobytes() == other.tobytes()
+    assert again.stats().n_stored == np.count_nonzero(array)
+    assert again.stats().n_nonzero == np.count_nonzero(other)
+
+
+def test_a_tensor_that_is_all_background_takes_a_few_bytes():
+    array = np.full((300, 200), -0.0, "float32")
+    data, (form,) = write(array)
+    assert len(data) < 9
+    assert form.stats().n_nonzero == 0
+    section = hostile((4, context.METHOD), "background", (2, context.METHOD))
+    (form,) = read(section, array)
+    assert (form.to_array().view("u4") == 1).all()
+    assert (form.stats().n_stored, form.stats().n_nonzero) == (0, array.size)
+
+
+def test_zeros_of_either_sign_cost_a_bit_each(rng):
+    array = sparse((300, 200), 0.05, 15, rng)
+    mixed = np.where(array == 0, rng.choice([0.0, -0.0], array.shape), array)
+    mixed = mixed.astype("float32")
+    assert len(write(mixed)[0]) < len(write(array)[0]) + array.size / 8 + 10

@@ -1,8 +1,10 @@
 """What every coder of tensors must do: `deepcompress.dcz.coding.tensor`."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from helpers.arrays import dtypes, sparse, tensors
+from helpers.arrays import dtypes, large_tensors, sparse, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -44,7 +46,7 @@ def assert_comes_back(coder, *arrays):
     return written, forms
 
 
-@given(arrays=st.lists(tensors(), min_size=1, max_size=3))
+@given(arrays=st.lists(tensors() | large_tensors(), min_size=1, max_size=3))
 def test_every_bit_comes_back_and_so_do_the_figures(coder, arrays):
     written, forms = assert_comes_back(coder, *arrays)
     for form, other in zip(forms, written, strict=True):
@@ -63,11 +65,17 @@ def test_the_figures_are_those_of_the_tensors(coder, arrays):
     every = [form.stats() for form in written]
     assert sum(stats.n_bytes for stats in every) <= len(data)
     for array, stats in zip(arrays, every, strict=True):
-        items = array.view(f"V{array.itemsize}") if array.ndim else array[None]
-        n_nonzero = sum(any(item.tobytes()) for item in items.ravel())
         assert (stats.n_weights, stats.itemsize) == (array.size, array.itemsize)
-        assert stats.n_nonzero == n_nonzero
-        assert stats.n_nonzero <= stats.n_stored <= stats.n_weights
+        assert stats.n_nonzero == np.count_nonzero(array)
+        assert stats.n_stored <= stats.n_weights
+        if stats.background is None:
+            assert stats.n_nonzero <= stats.n_stored
+        else:
+            assert stats.background.dtype == array.dtype
+            assert any(stats.background.tobytes())
+            assert stats.n_stored == sum(
+                item.tobytes() != stats.background.tobytes() for item in array.flat
+            )
         if stats.n_stored < stats.n_weights:
             assert stats.is_coded
             assert stats.position_bits_fixed > 0 or stats.n_stored == 0
@@ -135,6 +143,40 @@ def test_any_bytes_are_decoded_or_refused(coder, data, dtype, shape):
         return
     assert array.shape == shape
     assert array.dtype == dtype
+
+
+@given(array=tensors() | large_tensors(), data=st.data())
+def test_damaged_bytes_are_decoded_or_refused(coder, array, data):
+    damaged = bytearray(write(coder, [array])[0])
+    for _ in range(data.draw(st.integers(1, 3)) if damaged else 0):
+        # What comes first says the most.
+        at = data.draw(
+            st.integers(0, min(len(damaged), 40) - 1) | st.integers(0, 10**4)
+        )
+        damaged[at % len(damaged)] = data.draw(st.integers(0, 255))
+    try:
+        form = coder.decode(coder.Reader(bytes(damaged)), array.dtype, array.shape)
+        decoded = form.to_array()
+        form.stats()
+    except CorruptFileError:
+        return
+    assert decoded.shape == array.shape
+    assert decoded.dtype == array.dtype
+
+
+@pytest.mark.parametrize("density", [0.4, 1])
+def test_decoding_takes_a_few_times_the_memory_of_the_tensor(coder, density, rng):
+    shape = 200_000
+    array = np.where(rng.random(shape) < density, rng.standard_normal(shape), -0.0)
+    data, _ = write(coder, [array])
+    assert len(data) < 0.95 * array.nbytes
+    tracemalloc.start()
+    try:
+        coder.decode(coder.Reader(data), array.dtype, array.shape).to_array()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * array.nbytes
 
 
 def test_bytes_that_no_tensor_takes_are_refused(coder):

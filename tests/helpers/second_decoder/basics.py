@@ -5,6 +5,9 @@ DTYPES = (
     "complex64 complex128 bfloat16 float8_e4m3fn float8_e5m2"
 ).split()
 SIZES = (1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 8, 16, 2, 1, 1)
+FIRST_FLOAT = DTYPES.index("float16")  # all that follow have signs and exponents
+SIGNED = [DTYPES.index(name) for name in ("int8", "int16", "int32", "int64")]
+COMPLEX = DTYPES.index("complex64"), DTYPES.index("complex128")
 NAMES = (
     "kernel bias gamma beta moving_mean moving_variance embeddings recurrent_kernel "
     "depthwise_kernel pointwise_kernel"

@@ -5,7 +5,16 @@ import zlib
 from math import prod
 
 from helpers.second_decoder import assets
-from helpers.second_decoder.basics import DTYPES, NAMES, SIZES, Bits, Bytes
+from helpers.second_decoder.basics import (
+    COMPLEX,
+    DTYPES,
+    FIRST_FLOAT,
+    NAMES,
+    SIGNED,
+    SIZES,
+    Bits,
+    Bytes,
+)
 
 
 def code_table(source, n_symbols):
@@ -56,10 +65,14 @@ def symbols(source, n_symbols, n):
     return decoded
 
 
-def tensor(source, itemsize, shape):
+def tensor(source, dtype, shape):
+    itemsize = SIZES[dtype]
     flags = source.byte()
+    more = source.byte() if flags & 8 else 0
     has_gaps, has_codebook, is_reversed = flags & 1, flags & 2, flags & 4
+    has_background, has_planes, has_signs = more & 1, more & 2, more & 4
     width = flags >> 4
+    background = source.take(itemsize) if has_background else bytes(itemsize)
     n = stored = prod(shape)
     positions = list(range(n))
     if has_gaps:
@@ -77,6 +90,8 @@ def tensor(source, itemsize, shape):
         n_values = source.varint()
         codebook = [source.take(itemsize) for _ in range(n_values)]
         values = [codebook[code] for code in symbols(source, n_values, stored)]
+    elif has_planes:
+        values = planes(source, dtype, stored)
     else:
         values = [source.take(itemsize) for _ in range(stored)]
     scan = [bytes(itemsize)] * n
@@ -84,7 +99,44 @@ def tensor(source, itemsize, shape):
         scan[position] = value
     if is_reversed:
         scan = transposed(scan, shape)
+    if has_background:
+        scan = [plus(element, background) for element in scan]
+    if has_signs:
+        octets = planes(source, 2, -(-n // 8))
+        bits = Bits(b"".join(octets))
+        scan = [turned(element, bits.bit()) for element in scan]
+        assert not any(bits.bit() for _ in range(-n % 8))
     return b"".join(scan)
+
+
+def planes(source, dtype, n):
+    """Elements of which each byte lies among its like."""
+    n_words, size = (
+        (2 * n, SIZES[dtype] // 2) if dtype in COMPLEX else (n, SIZES[dtype])
+    )
+    are_coded = source.byte()
+    assert are_coded < 1 << size
+    parts = [
+        symbols(source, 256, n_words) if are_coded >> i & 1 else source.take(n_words)
+        for i in range(size)
+    ]
+    words = [int.from_bytes(octets, "little") for octets in zip(*parts, strict=True)]
+    if dtype in SIGNED:
+        words = [word ^ 256**size - 2 if word & 1 else word for word in words]
+    if dtype in SIGNED or dtype >= FIRST_FLOAT:
+        turn = 4 if dtype >= FIRST_FLOAT and size == 8 else 1
+        words = [word >> turn | word % 2**turn << 8 * size - turn for word in words]
+    whole = b"".join(word.to_bytes(size, "little") for word in words)
+    return [whole[i : i + SIZES[dtype]] for i in range(0, len(whole), SIZES[dtype])]
+
+
+def plus(element, background):
+    both = (int.from_bytes(each, "little") for each in (element, background))
+    return (sum(both) % 256 ** len(element)).to_bytes(len(element), "little")
+
+
+def turned(element, bit):
+    return element[:-1] + bytes([element[-1] ^ bit << 7])
 
 
 def transposed(scan, shape):
@@ -136,7 +188,7 @@ def read(data, dictionary):
         section = Bytes(source.take(size))
         assert zlib.crc32(section.data) == checksum
         for name, dtype, shape in entries:
-            content = tensor(section, SIZES[dtype], shape)
+            content = tensor(section, dtype, shape)
             arrays[name] = DTYPES[dtype], shape, content
         assert section.at == size
     architecture = None

@@ -17,13 +17,19 @@ def array(coder, dtype, shape):
     if size == 0:
         return b""
     method = coder.number(0)
+    background = 0
+    if method == 4:
+        background = coder.pattern(8 * itemsize, 1)
+        assert background
+        method = coder.number(0)
+        assert method < 3
     if method == 2:
-        return bytes(size * itemsize)
+        return size * background.to_bytes(itemsize, "little")
     if method == 3:
         n = coder.number(5)
         words = [coder.pattern(32, 1) for _ in range(-(-n // 4))]
         content = Bytes(b"".join(word.to_bytes(4, "little") for word in words)[:n])
-        decoded = tensor(content, itemsize, shape)
+        decoded = tensor(content, dtype, shape)
         assert content.at == n
         return decoded
     width = shape[-1] if len(shape) > 1 else 1
@@ -48,6 +54,7 @@ def array(coder, dtype, shape):
         patterns = [
             coder.pattern(n_bits, n_top) << shift if code else 0 for code in codes
         ]
+    patterns = [(pattern + background) % 256**itemsize for pattern in patterns]
     return b"".join(pattern.to_bytes(itemsize, "little") for pattern in patterns)
 
 

@@ -1,0 +1,46 @@
+"""The bits of an array's elements as unsigned integers."""
+
+import numpy as np
+
+
+def pattern_dtype(dtype: np.dtype) -> np.dtype:
+    """Returns the unsigned integers that show a dtype's bits; void for wide ones."""
+    kind = "u" if dtype.itemsize in {1, 2, 4, 8} else "V"
+    return np.dtype(f"<{kind}{dtype.itemsize}")
+
+
+def patterns_of(array: np.ndarray) -> np.ndarray:
+    """Returns the bits of an array's elements, aligned and in C order.
+
+    Args:
+        array: Any shape; a little-endian dtype of fixed size.
+
+    Example:
+
+    >>> import numpy as np
+    >>> patterns_of(np.array([0.0, -0.0], "<f2"))
+    array([    0, 32768], dtype=uint16)
+    """
+    patterns = np.require(array, requirements=("C", "A")).view(
+        pattern_dtype(array.dtype)
+    )
+    return patterns.reshape(array.shape)  # 0-d arrays would come back 1-d
+
+
+def count_nonzero(patterns: np.ndarray, dtype: np.dtype) -> int:
+    """Returns how many elements are not zero, where -0.0 is.
+
+    Args:
+        patterns: The bits of the elements, C-contiguous.
+        dtype: What they are.
+
+    Example:
+
+    >>> import numpy as np
+    >>> count_nonzero(np.array([0, 32768, 1], "<u2"), np.dtype("<f2"))
+    1
+    """
+    if dtype.kind == "c":
+        return int(np.count_nonzero(patterns.view(dtype)))
+    # Much faster than to count floats; what is shifted out is the sign.
+    return int(np.count_nonzero(patterns if dtype.kind in "biu" else patterns << 1))
