@@ -27,11 +27,10 @@ import deepcompress as dc
 def framing(report: dc.CompressionReport) -> int:
     content = 0
     for tensor in report.stats.values():
-        content += tensor.table_bytes + -(-tensor.gap_bits // 8)
-        if tensor.codebook is None:
-            content += tensor.n_stored * tensor.itemsize
-        else:
-            content += tensor.codebook.nbytes + -(-tensor.code_bits // 8)
+        content += tensor.table_bytes
+        content += sum(-(-bits // 8) for bits in (tensor.gap_bits, tensor.value_bits))
+        if tensor.codebook is not None:
+            content += tensor.codebook.nbytes
     return report.size - content
 
 
