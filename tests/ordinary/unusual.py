@@ -220,7 +220,7 @@ def nothing_to_learn():
     return arrays(compiled(keras.Model(inputs, x)), *classes(n=6))
 
 
-@ordinary(is_fast=True)
+@ordinary()
 def one_weight():
     x, _ = classes((1,), n=1)
     model = keras.Sequential([keras.Input((1,)), L.Dense(1, use_bias=False)])
@@ -253,7 +253,7 @@ def few_to_very_many():
     return arrays(compiled(model), x, y)
 
 
-@ordinary(is_fast=True)
+@ordinary()
 def regression():
     x, _ = classes()
     model = keras.Sequential([L.Dense(9, activation="relu"), L.Dense(1)])

@@ -4,12 +4,15 @@ A verb returns nothing where it works, raises what the library raises where it r
 and `AssertionError` where the result isn't what was asked for.
 """
 
+import atexit
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,6 @@ import deepcompress as dc
 from deepcompress.network.variables import choose, named_variables
 from ordinary.cases import REGISTRY, Case, case_of, given
 
-_COMMAND = "import sys; from deepcompress.commands.cli import main; sys.exit(main())"
 # What a search of seconds cannot but lose on nets that have hardly been trained.
 _BUDGET = {"max_accuracy_drop": 0.5, "time_budget": 4, "verbose": 0}
 
@@ -137,16 +139,14 @@ def run_command(name: str, case: Case) -> None:
             return
         own = [_place(each) for each in REGISTRY[name].own]
         objects = [part for each in own for part in ("--custom-objects", each)]
-        done = _run(
-            *(sys.executable, "-c", _COMMAND, "compress", "--quiet"),
-            *(f"{folder}/model.keras", f"{folder}/model.dcz", *objects),
-        )
-        if done.returncode:
-            lines = done.stderr.splitlines()
-            assert done.returncode == 1, done.stderr
-            assert lines[-1].startswith("deepcompress: error: "), done.stderr
+        files = (f"{folder}/model.keras", f"{folder}/model.dcz")
+        done = _elsewhere(command=["compress", "--quiet", *files, *objects])
+        if done["status"]:
+            lines = done["error"].splitlines()
+            assert done["status"] == 1, done["error"]
+            assert lines[-1].startswith("deepcompress: error: "), done["error"]
             raise ValueError(lines[-1])
-        assert done.stdout == ""
+        assert done["out"] == ""
         # Not always the weights of the model: Keras merges those of LoRA as it saves.
         known = REGISTRY[name].custom_objects()
         saved = keras.models.load_model(
@@ -241,9 +241,9 @@ def _bits(model: keras.Model) -> list[bytes]:
 def _check_weights_go_through(case: Case, folder: str) -> None:
     before, out = _bits(case.model), f"{folder}/model.dcz"
     case.model.save_weights(f"{folder}/model.weights.h5")
-    words = ("compress", "--quiet", f"{folder}/model.weights.h5", out)
-    done = _run(sys.executable, "-c", _COMMAND, *words)
-    assert done.returncode == 0, done.stderr
+    words = ["compress", "--quiet", f"{folder}/model.weights.h5", out]
+    done = _elsewhere(command=words)
+    assert done["status"] == 0, done["error"]
     values = case.model.get_weights()
     case.model.set_weights([np.zeros_like(value) for value in values])
     try:
@@ -260,14 +260,14 @@ def _check_loaded_elsewhere(
     path: str,
     order: Callable[[list[str]], list[str]] = list,
 ) -> None:
-    done = _run(*command("load_ordinary", name, path))
-    last = (done.stderr.splitlines() or [""])[-1]
-    if done.returncode and last.startswith("ValueError: "):
+    done = _elsewhere(load=name, file=path)
+    last = (done["error"].splitlines() or [""])[-1]
+    if done["status"] and last.startswith("ValueError: "):
         raise ValueError(last.removeprefix("ValueError: "))
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done["status"] == 0, done["error"][-2000:]
     weights = model.weights
     expected = [f"{each.name}:{each.numpy().tobytes().hex()}" for each in weights]
-    assert order(done.stdout.splitlines()) == order(expected)
+    assert order(done["out"].splitlines()) == order(expected)
 
 
 def _place(part: Any) -> str:
@@ -277,13 +277,31 @@ def _place(part: Any) -> str:
     return f"{part.__module__}:{name}"
 
 
-def _run(*words: str) -> "subprocess.CompletedProcess[str]":
+def _elsewhere(**asked: Any) -> dict[str, Any]:
+    """Has something done in a process that has made no model, one for all the tests."""
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps(asked) + "\n")
+    server.stdin.flush()
+    line = server.stdout.readline()
+    assert line, f"the process has ended with {server.wait()}"
+    return dict(json.loads(line))
+
+
+@cache
+def _server() -> "subprocess.Popen[str]":
     tests = str(Path(__file__).parents[1])
     paths = [tests, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.run(
-        words, capture_output=True, text=True, check=False, env=environment
+    server = subprocess.Popen(
+        command("serve_ordinary"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     )
+    atexit.register(server.kill)
+    return server
 
 
 def _save_by_keras(model: keras.Model, path: str) -> None:

@@ -218,7 +218,7 @@ def volumes():
     return arrays(model, x, keras.utils.to_categorical(y, 2), weight)
 
 
-@ordinary(is_fast=True)
+@ordinary()
 def pooled_by_hand():
     """Operations between layers: pads, scales and averages by hand."""
     inputs = keras.Input((8, 8, 2))
