@@ -42,7 +42,7 @@ def compress(model, **arguments):
     """Give what ends a search before its time is up, which takes longer to come."""
     arguments = {
         "max_accuracy_drop": 0.05,
-        "time_budget": 60,
+        "time_budget": 30,
         "verbose": 0,
         **arguments,
     }

@@ -142,7 +142,7 @@ def test_a_dataset_trains_without_warnings(is_length_known):
     if not is_length_known:
         train = train.filter(lambda x, y: True)
     model = classifier()
-    arguments = {"max_accuracy_drop": 0.1, "target_ratio": 2.0, "time_budget": 60}
+    arguments = {"max_accuracy_drop": 0.1, "target_ratio": 2.0, "time_budget": 30}
     result = dc.compress(model, train, validation, **arguments, verbose=0)
     assert result.is_met
     assert len(result.curve) > 1
@@ -184,7 +184,7 @@ def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
         *parts,
         max_accuracy_drop=0.1,
         target_ratio=2.0,
-        time_budget=60,
+        time_budget=30,
         verbose=0,
     )
     assert result.is_met
@@ -199,7 +199,7 @@ def test_weighted_samples_have_no_teacher(monkeypatch):
     validation = (*blobs(300, seed=2), np.ones(300, "float32"))
     result = dc.compress(
         classifier(), train, validation,
-        max_accuracy_drop=0.1, target_ratio=2.0, time_budget=60, verbose=0,
+        max_accuracy_drop=0.1, target_ratio=2.0, time_budget=30, verbose=0,
     )  # fmt: skip
     assert result.is_met
     assert len(result.curve) > 1
@@ -277,7 +277,7 @@ def test_ordinary_models_are_compressed(make):
     before = model.get_weights()
     result = dc.compress(
         model, train, validation,
-        max_accuracy_drop=0.5, target_ratio=3.0, time_budget=60, verbose=0,
+        max_accuracy_drop=0.5, target_ratio=3.0, time_budget=30, verbose=0,
     )  # fmt: skip
     assert result.is_met
     assert len(result.curve) > 1
@@ -294,7 +294,7 @@ def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsy
         raise ValueError("the layer 'wide' is not known")
 
     monkeypatch.setattr(copying, "shrink", shrink)
-    result = compress(classifier(), target_ratio=2.0, time_budget=60, verbose=1)
+    result = compress(classifier(), target_ratio=2.0, time_budget=30, verbose=1)
     assert result.is_met
     assert len(result.curve) > 1
     assert capsys.readouterr().out.count("'wide' is not known") == 1

@@ -22,5 +22,5 @@ def save_and_die(self, state):
 
 
 Checkpoint.save = save_and_die
-result = compress(classifier(), checkpoint=folder, target_ratio=18.0)
+result = compress(classifier(), checkpoint=folder, target_ratio=13.0)
 print(len(result.curve), [point.size for point in result.curve])
