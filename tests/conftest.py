@@ -27,7 +27,12 @@ settings.load_profile("deepcompress")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="also run what takes minutes")
+    parser.addoption(
+        "--long", action="store_true", help="also run what takes many seconds"
+    )
+    parser.addoption(
+        "--slow", action="store_true", help="also run what takes minutes, and --long"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,10 +50,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    if not config.getoption("--slow"):
-        skip = pytest.mark.skip(reason="takes minutes; give --slow to run it")
-        for item in items:
-            if "slow" in item.keywords:
+    is_slow = config.getoption("--slow")
+    skips = {}
+    if not is_slow:
+        skips["slow"] = pytest.mark.skip(reason="takes minutes; give --slow to run it")
+    if not (is_slow or config.getoption("--long")):
+        skips["long"] = pytest.mark.skip(reason="takes long; give --long to run it")
+    for item in items:
+        for name, skip in skips.items():
+            if name in item.keywords:
                 item.add_marker(skip)
 
 

@@ -40,6 +40,7 @@ def run(output, **arguments):
     return report, text.getvalue()
 
 
+@pytest.mark.long
 def test_the_demo_goes_all_the_way_on_own_data(short, tmp_path):
     data = own(tmp_path / "own.npz", n=600)
     report, text = run(tmp_path, data=data)
@@ -53,6 +54,7 @@ def test_the_demo_goes_all_the_way_on_own_data(short, tmp_path):
     assert "stand in" not in text
 
 
+@pytest.mark.long
 def test_other_digits_stand_in_and_one_line_says_so(short, tmp_path, monkeypatch):
     def fail():
         raise Exception("URL fetch failure")
@@ -64,6 +66,7 @@ def test_other_digits_stand_in_and_one_line_says_so(short, tmp_path, monkeypatch
     assert "The paper's, for comparison" not in text
 
 
+@pytest.mark.long
 def test_a_difference_after_loading_would_be_found(tmp_path, monkeypatch):
     untrained = Untrained(**dataclasses.asdict(SETTINGS["lenet_300_100"]))
     monkeypatch.setitem(SETTINGS, "lenet_300_100", untrained)

@@ -11,6 +11,7 @@ from helpers.nets import BACKEND
 from helpers.running import command, run_program
 
 
+@pytest.mark.long
 def test_a_killed_training_resumes_where_the_schedule_was(tmp_path):
     sparsity, n_zeros = fit_with_backup(tmp_path / "whole")
     assert len(sparsity) == 5
@@ -57,6 +58,7 @@ def test_data_parallel_in_two_processes():
     assert split.startswith("refused: 'hidden/kernel' is split over devices of several")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow's")
 def test_a_mirrored_strategy():
     trained = run_program("train_mirrored")

@@ -21,6 +21,7 @@ def free_ports(n):
             each.close()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow's")
 def test_what_is_made_of_a_mirrored_model_is_mirrored():
     told = run_program("compress_mirrored")
@@ -35,6 +36,7 @@ def test_what_is_made_of_a_mirrored_model_is_mirrored():
     ]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow's")
 def test_two_workers_do_the_same(tmp_path):
     ports, file = free_ports(2), tmp_path / "model.dcz"

@@ -8,11 +8,11 @@ from ordinary.verbs import VERBS, attempt
 
 
 def parameters():
-    """All pairs; those of models that aren't quick only with `--slow`."""
+    """All pairs; those of quick models are there with `--long`, too."""
     for name, entry in ORDINARY.items():
         for verb in VERBS:
-            slow = () if entry.is_fast else [pytest.mark.slow]
-            yield pytest.param(name, verb, marks=slow, id=f"{name}-{verb}")
+            mark = pytest.mark.long if entry.is_fast else pytest.mark.slow
+            yield pytest.param(name, verb, marks=mark, id=f"{name}-{verb}")
 
 
 @pytest.mark.parametrize(("name", "verb"), list(parameters()))

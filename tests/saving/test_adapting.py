@@ -129,6 +129,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("build", "way"), CASES)
 def test_what_was_done_to_the_layers_comes_back(build, way):
     model = WAYS[way](build())

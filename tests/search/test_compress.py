@@ -92,6 +92,7 @@ def test_a_regression_is_held_to_its_loss():
     assert result.best.value <= 1.5 * result.budget.baseline * (1 + 1e-5)
 
 
+@pytest.mark.long
 def test_a_killed_search_goes_on(tmp_path):
     folder = tmp_path / "state"
     assert run_program("die_in_search", folder, 2).returncode == 9
@@ -132,6 +133,7 @@ def test_what_cannot_be_compressed_is_refused():
         dc.compress(model, (x[:, :5], y), (x, y), verbose=0)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data")
 @pytest.mark.parametrize("is_length_known", [True, False])
 def test_a_dataset_trains_without_warnings(is_length_known):
@@ -150,6 +152,7 @@ def test_a_dataset_trains_without_warnings(is_length_known):
         dc.compress(model, train.repeat(), validation, verbose=0)
 
 
+@pytest.mark.long
 def test_of_files_out_of_bounds_the_most_accurate_is_kept():
     model = classifier()
     impossible = Budget("loss", baseline=0.0, bound=0.0, is_less_better=True)
@@ -165,6 +168,7 @@ def test_of_files_out_of_bounds_the_most_accurate_is_kept():
     assert result.best.value == min(values)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_logits", [True, False])
 def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
     made = []
@@ -193,6 +197,7 @@ def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
     assert made
 
 
+@pytest.mark.long
 def test_weighted_samples_have_no_teacher(monkeypatch):
     monkeypatch.setattr(trainer, "distiller", None)
     train = (*blobs(), np.ones(600, "float32"))
@@ -205,6 +210,7 @@ def test_weighted_samples_have_no_teacher(monkeypatch):
     assert len(result.curve) > 1
 
 
+@pytest.mark.long
 def test_a_training_that_diverges_is_tried_at_half_the_rate():
     model = classifier()
     model.optimizer.learning_rate = 1e18
@@ -268,6 +274,7 @@ def with_a_loss_inside():
     return model, *([x[:, :8], x[:, 8:]] for x, _ in (blobs(), blobs(300, seed=2)))
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 @pytest.mark.parametrize(
     "make", [with_automatic_names, with_a_loss_of_its_own, with_a_loss_inside]
@@ -289,6 +296,7 @@ def test_ordinary_models_are_compressed(make):
     assert measured[result.budget.monitor] == pytest.approx(result.best.value, rel=1e-4)
 
 
+@pytest.mark.long
 def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsys):
     def shrink(model):
         raise ValueError("the layer 'wide' is not known")

@@ -77,6 +77,7 @@ def bits_of(model, budget, validation=None, *, seconds=10.0, before=None):
         return levels.choose_bits(model, seconds)
 
 
+@pytest.mark.long
 def test_bits_are_measured_on_every_form_of_validation_data():
     model = classifier()
     bits = {name: bits_of(model, BUDGET, data) for name, data in forms()}

@@ -44,6 +44,7 @@ def budget(made, monitor=None, mode=None):
     return budget_of(*made, monitor=monitor, mode=mode, drop=0.1, target_ratio=None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("monitor", "is_less_better"),
     [

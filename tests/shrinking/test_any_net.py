@@ -56,6 +56,7 @@ def test_dense_nets(a, b, density, seed):
     check(lenet_300_100, (a, b), density, seed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("build", NETS.values(), ids=NETS)
 @FEW
 @given(st.tuples(SIZES, SIZES, SIZES), DENSITIES, SEEDS)
