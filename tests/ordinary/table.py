@@ -12,7 +12,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,8 @@ from ordinary.families import ORDINARY
 from ordinary.verbs import VERBS, attempt
 
 BACKEND = keras.backend.backend()
+# The models of a process.
+N_TOGETHER = 5
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 HEAD = """# Ordinary models
 
@@ -55,14 +56,17 @@ def main() -> int:
             print(json.dumps({name: cells(name, verbs)}), flush=True)
         return 0
     found: dict[str, dict[str, str]] = {}
+    parts = [names[i : i + N_TOGETHER] for i in range(0, len(names), N_TOGETHER)]
     with ThreadPoolExecutor(options.jobs) as pool:
-        for number, row in enumerate(pool.map(lambda n: in_child(n, verbs), names), 1):
-            found.update(row)
-            say_row(number, len(names), row)
-    if options.docs:
-        path = options.docs / "results" / f"ordinary_{BACKEND}.json"
-        path.write_text(json.dumps(found, indent=1) + "\n")
-        write_page(options.docs)
+        for rows in pool.map(lambda part: in_child(part, verbs), parts):
+            found.update(rows)
+            for name, row in rows.items():
+                signs = " ".join(cell.partition(":")[0] for cell in row.values())
+                print(f"{name}: {signs}", flush=True)
+            if options.docs:
+                path = options.docs / "results" / f"ordinary_{BACKEND}.json"
+                path.write_text(json.dumps(found, indent=1) + "\n")
+                write_page(options.docs)
     print(count(found))
     return 1 if n_of(found, "fault") else 0
 
@@ -81,22 +85,19 @@ def cells(name: str, verbs: list[str]) -> dict[str, str]:
     return row
 
 
-def in_child(name: str, verbs: list[str]) -> dict[str, dict[str, str]]:
-    """The row of a model, made by a process of its own: none is slowed by others."""
-    begin = time.perf_counter()
-    words = [sys.executable, __file__, "--here", name]
+def in_child(names: list[str], verbs: list[str]) -> dict[str, dict[str, str]]:
+    """The rows of some models, made by a process that ends with them."""
+    words = [sys.executable, __file__, "--here", *names]
     for verb in verbs:
         words += ["--verb", verb]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - begin
-    if done.returncode:
+    rows = {name: dict.fromkeys(verbs, f"fault: {done.returncode}") for name in names}
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            rows.update(json.loads(line))
+    if any("fault" in cell for row in rows.values() for cell in row.values()):
         print(done.stderr, file=sys.stderr)
-        return {name: dict.fromkeys(verbs, f"fault: status {done.returncode}")}
-    row = json.loads(done.stdout.splitlines()[-1])
-    if any(cell.startswith("fault") for cell in row[name].values()):
-        print(done.stderr, file=sys.stderr)
-    print(f"{name} took {seconds:.1f} s")
-    return dict(row)
+    return rows
 
 
 def n_of(found: dict[str, dict[str, str]], kind: str) -> int:
@@ -142,13 +143,6 @@ def grid(found: dict[str, dict[str, str]]) -> list[str]:
         lines.append(f"| {ORDINARY[name].family}: {name} | " + " | ".join(cells) + " |")
     lines += ["", "What is refused, and the line that says so:", ""] if reasons else []
     return lines + [f"{i}. {reason}" for i, reason in enumerate(reasons, 1)]
-
-
-def say_row(number: int, n: int, row: dict[str, dict[str, str]]) -> None:
-    """Prints what came of one model."""
-    for name, found in row.items():
-        signs = " ".join(cell.partition(":")[0] for cell in found.values())
-        print(f"[{number}/{n}] {name}: {signs}", flush=True)
 
 
 if __name__ == "__main__":
