@@ -160,7 +160,8 @@ class Tied(L.Layer):
     refuses={
         "save": "Give the class a `get_config`",
         "load elsewhere": "Give the class a `get_config`",
-        "command": "Please implement `get_config()`",
+        # Of its weights alone: Keras files the embedding under one of its two places.
+        "command": "in the file, but",
     },
 )
 def tied():
