@@ -1,6 +1,5 @@
 import io
 
-import keras
 import numpy as np
 import pytest
 from helpers.arrays import assorted, sparse
@@ -72,6 +71,7 @@ def test_an_npz_file_is_a_mapping_too(arrays, tmp_path):
 
 
 def test_arrays_with_an_architecture_are_a_model(arrays, tmp_path):
+    keras = pytest.importorskip("keras")  # reading and writing need it not
     layers = [keras.Input((200,)), keras.layers.Dense(90, name="ip1")]
     model = keras.Sequential(layers)
     dc.write(tmp_path / "a.dcz", arrays, architecture=model.to_json())
