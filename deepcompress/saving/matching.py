@@ -13,8 +13,8 @@ def match(
 ) -> list[tuple[str, NamedVariable]]:
     """Returns the stored name of every variable.
 
-    By name, where the numbers that Keras gives to layers may differ; by the number
-    under which Keras saves a variable, where the file has one in place of its name
+    By name, where the numbers that Keras gives to layers may differ; by any of its
+    places in the model, and there by its name or the number under which Keras saves it
     (`"norm/0"`); by the layer, where each has as many weights as in the file; or in
     order.
 
@@ -34,9 +34,16 @@ def match(
     if set(counted) == set(_renumbered(wanted)):
         found = [counted[name] for name in _renumbered(wanted)]
         return list(zip(found, variables, strict=True))
+    placed, unused, missing = _by_place(counted, variables, model)
+    if not unused and not missing:
+        return placed
     if any(name.rpartition("/")[2].isdecimal() for name in names):
         # Such a file is in the order of Keras' groups, which is not that of the model.
-        return _by_number(counted, variables, model)
+        raise ValueError(
+            "The file has numbers in place of names, and its layers are not those of "
+            f"the model. Only in the file: {_first(unused)}; only in the model: "
+            f"{_first(missing)}. Give the layers the names that they have in the file."
+        )
     if len(names) == len(wanted):
         return _by_layer(counted, variables) or list(zip(names, variables, strict=True))
     raise ValueError(
@@ -46,40 +53,45 @@ def match(
     )
 
 
-def _by_number(
+def _by_place(
     counted: dict[str, str], variables: list[NamedVariable], model: keras.Model
-) -> list[tuple[str, NamedVariable]]:
-    """Matches names, and where the file has none the numbers that Keras saves under.
+) -> tuple[list[tuple[str, NamedVariable]], set[str], set[str]]:
+    """Matches names with all that a variable may be called.
 
-    A variable that two layers hold stands in the file twice, with the same value.
+    A layer may stand in several places of a model, and a layer may hold the variable of
+    another: such a variable stands in the file once, or several times with one value.
+
+    Returns:
+        The stored names with their variables, the names that only the file has, and
+        those that only the model has.
     """
+    layers: dict[str, Any] = {"": model, **dict(walk(model))}
+    places: dict[int, list[str]] = {}
+    for path, layer in layers.items():
+        places.setdefault(id(layer), []).append(path)
+    ways = [
+        (f"{path}/{named.name.removeprefix(f'{named.layer}/')}", named)
+        for named in variables
+        for path in places[id(layers[named.layer])]
+    ]
     own = {id(named.variable): named for named in variables}
-    ways = [(named.name, named) for named in variables]
-    layers: list[tuple[str, Any]] = [("", model), *walk(model)]
-    for path, layer in layers:
+    for path, layer in layers.items():
         saved: dict[str, Any] = {}
         layer.save_own_variables(saved)
         ways += [
-            (f"{path}/{key}" if path else key, own[id(value)])
+            (f"{path}/{key}", own[id(value)])
             for key, value in saved.items()
             if id(value) in own
         ]
+    ways = [(way.lstrip("/"), named) for way, named in ways]
     keys = _renumbered([way for way, _ in ways])
-    found = {
-        (counted[key], named.name): named
-        for key, (_, named) in zip(keys, ways, strict=True)
-        if key in counted
-    }
-    used, filled = [name for name, _ in found], {name for _, name in found}
-    missing = {named.name for named in variables} - filled
-    unused = set(counted.values()) - set(used)
-    if missing or unused or len(used) > len(set(used)):
-        raise ValueError(
-            "The file has numbers in place of names, and its layers are not those of "
-            f"the model. Only in the file: {_first(unused)}; only in the model: "
-            f"{_first(missing)}. Give the layers the names that they have in the file."
-        )
-    return [(stored, named) for (stored, _), named in found.items()]
+    found: dict[str, NamedVariable] = {}
+    for key, (_, named) in zip(keys, ways, strict=True):
+        if key in counted and found.setdefault(counted[key], named) is not named:
+            return [], {counted[key]}, {named.name}
+    missing = {named.name for named in variables}
+    missing -= {named.name for named in found.values()}
+    return list(found.items()), set(counted.values()) - set(found), missing
 
 
 def _by_layer(

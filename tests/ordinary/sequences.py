@@ -160,8 +160,6 @@ class Tied(L.Layer):
     refuses={
         "save": "Give the class a `get_config`",
         "load elsewhere": "Give the class a `get_config`",
-        # Of its weights alone: Keras files the embedding under one of its two places.
-        "command": "in the file, but",
     },
 )
 def tied():

@@ -46,6 +46,30 @@ def test_weights_match_in_order_where_names_differ():
     assert bits(second) == bits(first)
 
 
+class Tied(layers.Layer):
+    """Reads the kernel of another layer, which so stands in two places."""
+
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding = embedding
+
+    def call(self, x):
+        return keras.ops.matmul(x, keras.ops.transpose(self.embedding.embeddings))
+
+
+def test_a_layer_in_two_places_is_found_by_the_one_under_which_keras_saves(tmp_path):
+    tokens = keras.Input((5,), dtype="int32")
+    embedding = layers.Embedding(20, 6)
+    x = layers.Dense(9)(embedding(tokens))
+    model = keras.Model(tokens, Tied(embedding)(layers.Dense(6)(x)))
+    before = bits(model)
+    model.save_weights(tmp_path / "tied.weights.h5")
+    dc.importers.compress_h5(tmp_path / "tied.weights.h5", tmp_path / "tied.dcz")
+    model.set_weights([np.zeros_like(value) for value in model.get_weights()])
+    dc.HuffmanSerializer().load(tmp_path / "tied.dcz", model=model)
+    assert bits(model) == before
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
