@@ -76,10 +76,10 @@ class Clone:
         settings = {"name": model.name, "trainable": model.trainable}
         if isinstance(model, keras.Sequential):
             layers = [self._layer(layer) for layer in model.layers]
-            clone = _kind(model)([*keras.tree.flatten(inputs), *layers], **settings)
+            clone = type(model)([*keras.tree.flatten(inputs), *layers], **settings)
         else:
             outputs = internals.run_through_graph(model, inputs, self._layer)
-            clone = _kind(model)(inputs, outputs, **settings)
+            clone = type(model)(inputs, outputs, **settings)
         self._models.append((clone, model))
         return clone
 
@@ -193,14 +193,6 @@ def _revived(layer: Any, config: dict[str, Any]) -> Any:
     parts = [part for each in inner for part in (each, *vars(each).values())]
     with keras.saving.CustomObjectScope(own_objects(parts)):
         return type(layer).from_config(config, **options)
-
-
-def _kind(model: keras.Model) -> type[Any]:
-    """Returns the class of a model, or that of Keras if its constructor is its own."""
-    kind: type[Any] = type(model)
-    if not is_of_keras(type(model).__init__):
-        kind = keras.Sequential if issubclass(kind, keras.Sequential) else keras.Model
-    return kind
 
 
 def _set_up(clone: Any, layer: Any, path: str) -> None:

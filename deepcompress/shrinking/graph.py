@@ -144,11 +144,14 @@ class Graph:
 def graph_of(model: Any) -> Any:
     """Returns the graph of a `Sequential` or functional model, or `None`.
 
-    A model that has a `call` of its own may compute something else than its graph.
+    A model that has a `call` of its own may compute something else than its graph, and
+    one with a constructor of its own cannot be built from another graph.
     """
-    if not isinstance(model, keras.Model) or not is_of_keras(type(model).call):
-        return None
-    return internals.graph_of(model)
+    kind = type(model)
+    is_plain = isinstance(model, keras.Model) and all(
+        map(is_of_keras, (kind.call, kind.__init__))
+    )
+    return internals.graph_of(model) if is_plain else None
 
 
 def is_of_keras(function: Any) -> bool:

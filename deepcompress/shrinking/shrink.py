@@ -9,7 +9,7 @@ import numpy as np
 
 from deepcompress.network.variables import named_variables
 from deepcompress.shrinking.cloning import Clone, NotClonedError
-from deepcompress.shrinking.graph import Graph, graph_of, is_of_keras
+from deepcompress.shrinking.graph import Graph, graph_of
 from deepcompress.shrinking.kept import Kept
 
 
@@ -55,7 +55,7 @@ def shrink(model: keras.Model, *, sort: bool = True) -> keras.Model:
     2
     """
     named_variables(model)  # says what is wrong with what is no built model
-    if graph_of(model) is None or not is_of_keras(type(model).__init__):
+    if graph_of(model) is None:
         warnings.warn(
             f"{model.name!r} is of a class of its own, neither Sequential nor "
             "functional, which cannot be built anew, so it is returned as it is.",

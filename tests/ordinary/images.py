@@ -226,17 +226,17 @@ def constants_in_the_graph():
     return keras.Model(inputs, L.Dense(2)(ops.concatenate([c, a * b], axis=-1)))
 
 
-@ordinary()
+class Either(L.Layer):
+    def call(self, x, y=None):
+        return x if y is None else x + y
+
+    def compute_output_shape(self, x_shape, y_shape=None):
+        return x_shape
+
+
+@ordinary(own=[Either])
 def one_optional_input():
     a, b = keras.Input((6,)), keras.Input((6,), optional=True)
-
-    class Either(L.Layer):
-        def call(self, x, y=None):
-            return x if y is None else x + y
-
-        def compute_output_shape(self, x_shape, y_shape=None):
-            return x_shape
-
     x = L.Dense(9, activation="relu")(Either()(a, b))
     return keras.Model([a, b], L.Dense(2)(x))
 

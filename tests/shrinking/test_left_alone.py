@@ -150,6 +150,41 @@ def test_a_model_of_its_own_class_is_returned_as_it_is(build):
         assert dc.shrink(model) is model
 
 
+@keras.saving.register_keras_serializable()
+class Part(keras.Model):
+    """A functional model with a constructor of its own."""
+
+    def __init__(self, units=6, **kwargs):
+        inputs = keras.Input((8,))
+        outputs = layers.Dense(3)(layers.Dense(units, activation="relu")(inputs))
+        super().__init__(inputs, outputs, **kwargs)
+        self.units = units
+
+    def get_config(self):
+        return {"name": self.name, "units": self.units}
+
+
+def test_a_model_of_its_own_class_inside_another_stays_one():
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(9, activation="relu"),
+            layers.Dense(8, activation="relu"),
+            Part(name="part"),
+        ]
+    )
+    for layer in (model.layers[0], model.layers[2].layers[1]):
+        kernel = layer.kernel.numpy()
+        kernel[:, ::2] = 0
+        layer.kernel.assign(kernel)
+    with pytest.warns(UserWarning, match=": part.$"):
+        small = dc.shrink(model)
+    assert type(small.layers[2]) is Part
+    assert small.layers[2].layers[1].units == 6
+    assert small.layers[0].units < 9
+    check_equal(model, small)
+
+
 def test_what_is_no_built_model_is_refused():
     with pytest.raises(ValueError, match="has not been built"):
         dc.shrink(keras.Sequential([layers.Dense(3)]))
