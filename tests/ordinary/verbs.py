@@ -96,10 +96,13 @@ def compress(name: str, case: Case) -> None:
         )
     _check_bits(case.model, before)
     assert len(found.data) == found.best.size
-    own, into = REGISTRY[name].custom_objects(), None
-    if REGISTRY[name].refusal("save"):
-        into = case.model  # what can't be stored is not in the file either
-    loaded = dc.HuffmanSerializer().loads(found.data, into, custom_objects=own)
+    own = REGISTRY[name].custom_objects()
+    options: dict[str, Any] = {}
+    if REGISTRY[name].refusal("save"):  # the file may lack what can't be stored
+        options = {"compile": False, "safe_mode": False}
+        if dc.read(found.data).architecture is None:
+            options["model"] = case.model
+    loaded = dc.HuffmanSerializer().loads(found.data, custom_objects=own, **options)
     _check_bits(loaded, _bits(found.model))
     measured = case.evaluate(found.model)
     value = measured[found.budget.monitor]
