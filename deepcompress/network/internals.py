@@ -402,19 +402,6 @@ def uncompiled(model: Any) -> Iterator[None]:
             each.compiled = True
 
 
-def config_without_rate(optimizer: Any) -> dict[str, Any]:
-    """Returns the config of an optimizer, also where its schedule has none.
-
-    `Optimizer._learning_rate`, which is replaced in a shell with the same attributes,
-    so that the optimizer itself is not touched.
-    """
-    shell = object.__new__(type(optimizer))
-    vars(shell).update(vars(optimizer), _learning_rate=0.0)
-    config = dict(shell.get_config())
-    config.pop("learning_rate", None)
-    return config
-
-
 def own_attributes(layer: Any) -> dict[str, Any]:
     """Returns the attributes of a layer that Keras has not made for itself.
 

@@ -212,13 +212,8 @@ class Copier:
                 initial_scale=optimizer.initial_scale,
                 dynamic_growth_steps=optimizer.dynamic_growth_steps,
             )
-        rate = internals.learning_rate(optimizer)
         try:
-            if callable(rate):
-                config = internals.config_without_rate(optimizer)
-                config["learning_rate"] = rate
-            else:
-                config = optimizer.get_config()
+            config = internals.optimizer_config(optimizer)
             with keras.saving.CustomObjectScope(self._own):
                 return type(optimizer).from_config(config)
         except Exception as error:

@@ -296,19 +296,6 @@ def uncompiled():
     assert inner.compiled
 
 
-def config_without_rate():
-    class Own(keras.optimizers.schedules.LearningRateSchedule):
-        def __call__(self, step):
-            return 0.1
-
-    schedule = Own()
-    adam = keras.optimizers.Adam(schedule, beta_1=0.5)
-    config = internals.config_without_rate(adam)
-    assert config["beta_1"] == 0.5
-    assert "learning_rate" not in config
-    assert internals.learning_rate(adam) is schedule
-
-
 def own_attributes():
     class Own(keras.Model):
         def __init__(self):
