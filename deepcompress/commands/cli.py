@@ -269,7 +269,8 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
                 raise ValueError(
                     f"Keras cannot load {file!r}; give classes and functions that it "
                     "does not know as --custom-objects MODULE:NAME, and let code that "
-                    f"you trust run by --no-safe-mode. ({line or _reason(error)})"
+                    "you trust run by --no-safe-mode; or compress what "
+                    f"`model.save_weights` has written. ({line or _reason(error)})"
                 ) from error
 
         model = _with_compilation(load, options)

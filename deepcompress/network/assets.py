@@ -18,6 +18,7 @@ import numpy as np
 from deepcompress.dcz import container
 from deepcompress.dcz.assets import check_name
 from deepcompress.errors import CorruptFileError
+from deepcompress.network.distribution import give, values_of
 from deepcompress.network.internals import flatten_layers
 
 # Holds the arrays of a layer, and is a `.dcz` file itself.
@@ -123,12 +124,18 @@ def copy(source: keras.Model, target: keras.Model) -> None:
 
     Args:
         source: A built model.
-        target: One of the same layers, whose weights have their values.
+        target: One of the same layers, whose weights stay as they are.
 
     Raises:
         ValueError: A layer keeps what cannot be given back.
     """
-    give_back(match(collect(source), target))
+    pairs = match(collect(source), target)
+    # What a layer has stored in a way of its own has its weights in it, too.
+    weights = [weight for layer, _ in pairs for weight in layer.weights]
+    before = [(weight, values_of(weight)) for weight in weights]
+    give_back(pairs)
+    for weight, values in before:
+        give(weight, values)
 
 
 def _keepers(model: keras.Model) -> Iterator[tuple[str, Any]]:

@@ -58,6 +58,7 @@ def describe(model: keras.Model) -> str:
             "cannot read again. Make it a function with a name"
         )
     _check_names(model)
+    _check_places(model)
     if adapted:
         config[ADAPTED] = adapted
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
@@ -74,6 +75,24 @@ def _check_names(model: keras.Model) -> None:
                 f"that of {place}: a file would take one for the other. Give them "
                 "names of their own, as `__name__`"
             )
+
+
+def _check_places(model: keras.Model) -> None:
+    """Refuses layers that Keras would build once for each model that they stand in."""
+    places: dict[int, keras.Model] = {}
+    for part in flatten_layers(model):
+        graph = internals.graph_of(part)
+        if graph is None or not is_of_keras(type(part).get_config):
+            continue
+        for node in internals.nodes(graph):
+            layer = node.operation
+            other = places.setdefault(id(layer), part)
+            if other is not part and getattr(layer, "weights", []):
+                raise UnstorableError(
+                    f"The layer {layer.name!r} stands in {other.name!r} and in "
+                    f"{part.name!r}, and Keras would build two of it. Let one of these "
+                    "models call the other in its place"
+                )
 
 
 def _functions(model: keras.Model) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from ordinary import (
     autoencoders,
+    galleries,
     generative,
     hub,
     images,
@@ -12,8 +13,11 @@ from ordinary import (
     sequences,
     tabular,
     transformers,
+    tutorials,
     unusual,
     vision,
+    workbench,
+    workshop,
 )
 from ordinary.cases import REGISTRY as ORDINARY
 
@@ -31,5 +35,9 @@ FAMILIES = (
     own_code,
     own_objects,
     unusual,
+    workshop,
+    workbench,
+    tutorials,
+    galleries,
 )
 __all__ = ["FAMILIES", "ORDINARY"]

@@ -1,5 +1,8 @@
 """Every verb on ordinary models: it works, or is refused with words to be expected."""
 
+import json
+from pathlib import Path
+
 import pytest
 from helpers.nets import BACKEND
 
@@ -20,3 +23,20 @@ def test_it_works_or_is_refused_with_words(name, verb):
     if BACKEND not in ORDINARY[name].backends:
         pytest.skip(f"Keras does not train {name} on {BACKEND}")
     attempt(name, verb)
+
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+
+
+@pytest.mark.parametrize(
+    ("backend", "part"), [("tensorflow", 1.0), ("jax", 0.33), ("torch", 0.33)]
+)
+def test_the_page_tells_of_the_models_that_there_are(backend, part):
+    found = json.loads((RESULTS / f"ordinary_{backend}.json").read_text())
+    names = [name for name, each in ORDINARY.items() if backend in each.backends]
+    assert len(found.keys() & set(names)) >= part * len(names)
+    for name in found.keys() & set(names):
+        assert list(found[name]) == list(VERBS)
+        for verb, cell in found[name].items():
+            words = ORDINARY[name].refusal(verb)
+            assert cell == "works" if words is None else words in cell, (name, verb)

@@ -161,6 +161,7 @@ def run_command(name: str, case: Case) -> None:
             saved = case.model
         # Keras may load the weights of a quantized layer in another order.
         _check_loaded_elsewhere(name, saved, f"{folder}/model.dcz", sorted)
+        saved.run_eagerly = case.model.run_eagerly
         _check_close(case.computed(saved), case.computed(case.model))
 
 

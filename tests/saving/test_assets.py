@@ -122,6 +122,32 @@ class Outside(Half):
         pass
 
 
+class Sideways(layers.Layer):
+    """Stores its weight in a way of its own."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 2))
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.kernel)
+
+    def save_own_variables(self, store):
+        store["rows"] = self.kernel.numpy().T
+
+    def load_own_variables(self, store):
+        self.kernel.assign(np.array(store["rows"]).T)
+
+
+def test_a_copy_keeps_its_own_weights():
+    source, target = (
+        keras.Sequential([keras.Input((3,)), Sideways()]) for _ in range(2)
+    )
+    before = bits(target)
+    assert before != bits(source)
+    assets.copy(source, target)
+    assert bits(target) == before
+
+
 @pytest.mark.parametrize("include_architecture", [True, False])
 @pytest.mark.parametrize(
     ("kind", "message"),

@@ -48,3 +48,22 @@ def test_losses_of_one_name_are_refused():
         dc.HuffmanSerializer().dumps(model)
     model.compile("adam", [model.loss[0], model.loss[0]])
     assert dc.HuffmanSerializer().dumps(model)
+
+
+def test_a_layer_of_two_models_of_which_one_holds_the_other_is_refused():
+    inputs = keras.Input((3,))
+    encoder = keras.Sequential([keras.Input((3,)), layers.Dense(2)], name="encoder")
+    pair = keras.Model(inputs, encoder(inputs) + encoder(2 * inputs), name="pair")
+    other = keras.Input((3,))
+    model = keras.Model(other, pair(other) + encoder(other), name="whole")
+    with pytest.raises(ValueError, match="'encoder' stands in 'whole' and in 'pair'"):
+        dc.HuffmanSerializer().dumps(model)
+    data = dc.HuffmanSerializer(include_architecture=False).dumps(model)
+    before = model.get_weights()
+    model.set_weights([np.zeros_like(weight) for weight in before])
+    dc.HuffmanSerializer().loads(data, model=model)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # One that stands in one of them, however often, is built once.
+    loaded = dc.HuffmanSerializer().loads(dc.HuffmanSerializer().dumps(pair))
+    assert len(loaded.weights) == len(pair.weights)
