@@ -47,6 +47,11 @@ _PARTS = {
         ("kernel", "recurrent_kernel", "bias"),
     ),
 }
+# What Keras calls its optimizers where they have no other name.
+_OPTIMIZERS = (
+    "sgd adam adamw adamax nadam rmsprop adagrad adadelta adafactor ftrl lion lamb "
+    "muon loss_scale_optimizer"
+).split()
 
 
 def compress_h5(
@@ -233,10 +238,27 @@ def _keras_3(
             dataset = _child(own, str(index), h5py.Dataset)
             yield f"{path}/{leaf}" if path else leaf, dataset
     for name in children:
+        child = _child(group, name)
         # Neither is a weight of the model.
-        if name != "seed_generator" and (key or name != "optimizer"):
+        if name != "seed_generator" and not _is_optimizer(name, child):
             is_list = "vars" not in group
-            yield from _keras_3(_child(group, name), name, path, is_listed=is_list)
+            yield from _keras_3(child, name, path, is_listed=is_list)
+
+
+def _is_optimizer(key: str, group: h5py.Group) -> bool:
+    """Whether a group holds the state of an optimizer, which begins with a count.
+
+    That of the model, of a model inside it that was compiled by itself, or another that
+    the model has as an attribute.
+    """
+    if "vars" not in group:
+        return False
+    own = _child(group, "vars")
+    is_named = key.endswith("optimizer") or own.attrs.get("name") in _OPTIMIZERS
+    if not is_named or not len(own):
+        return is_named
+    steps = _child(own, "0", h5py.Dataset)
+    return not steps.shape and steps.dtype.kind in "iu"
 
 
 def _place(key: str) -> tuple[bool, str, int]:

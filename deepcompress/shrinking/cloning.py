@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Container
 from types import FunctionType
 from typing import Any
 
@@ -20,6 +21,12 @@ from deepcompress.shrinking.graph import Graph, graph_of, is_of_keras
 from deepcompress.shrinking.kept import Kept
 
 _ADVICE = "Give {!r} a `get_config` that holds the arguments of `__init__`. "
+
+_PARTS = (
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+    keras.initializers.Initializer,
+)
 
 
 class NotClonedError(Exception):
@@ -159,7 +166,7 @@ def like(layer: Any, settings: dict[str, Any], path: str) -> Any:
         with warnings.catch_warnings():
             # That one cannot be stored, which it need not be.
             warnings.filterwarnings("ignore", ".* includes a `lambda`")
-            clone = _revived(layer, {**layer.get_config(), **settings})
+            clone = _revived(layer, {**_config(layer), **settings})
     except Exception as error:  # the code of any layer has run
         kind = type(layer)
         raise NotClonedError(
@@ -179,6 +186,42 @@ def give_functions(layer: Any, clone: Any) -> None:
     for name, value in vars(layer).items():
         if isinstance(value, FunctionType) and not hasattr(type(layer), name):
             setattr(clone, name, value)
+
+
+def _config(layer: Any) -> dict[str, Any]:
+    """Returns the config of a layer, with regularizers and the like as they are.
+
+    Those of the user's own may have no config, with which `get_config` fails. It is
+    asked of a stand-in that has none.
+    """
+    own = [
+        (name, value)
+        for part in (layer, getattr(layer, "cell", None))
+        for name, value in getattr(part, "__dict__", {}).items()
+        if isinstance(value, _PARTS) and not is_of_keras(type(value))
+    ]
+    if not own:
+        return dict(layer.get_config())
+    parts = {id(value) for _, value in own}
+    stand_in = _without(parts, layer)
+    if hasattr(layer, "cell"):  # of which an RNN of Keras' asks
+        stand_in.__dict__["cell"] = _without(parts, layer.cell)
+    config = dict(stand_in.get_config())
+    # Keras leaves this one out where there is none.
+    if any(name not in config and name != "activity_regularizer" for name, _ in own):
+        return dict(layer.get_config())
+    return config | dict(own)
+
+
+def _without(parts: Container[int], layer: Any) -> Any:
+    stand_in = object.__new__(type(layer))
+    stand_in.__dict__.update(
+        {
+            name: None if id(value) in parts else value
+            for name, value in layer.__dict__.items()
+        }
+    )
+    return stand_in
 
 
 def _revived(layer: Any, config: dict[str, Any]) -> Any:

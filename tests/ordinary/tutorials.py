@@ -9,6 +9,7 @@ from ordinary.cases import Case, arrays, ordinary
 from ordinary.forms import py_datasets, random, whole
 
 N = 64
+NO_CONFIG = dict.fromkeys(("save", "load elsewhere"), "class a `get_config`")
 
 
 def feed_forward(units, rate=0.2):
@@ -58,7 +59,7 @@ class NodeClassifier(keras.Model):
         return self.compute_logits(ops.take(x, input_node_indices, axis=0))
 
 
-@ordinary(own=[NodeClassifier, GraphConvolution])
+@ordinary(own=[NodeClassifier, GraphConvolution], refuses=NO_CONFIG)
 def citations():
     """Papers that cite each other, with all of them known while some are learned."""
     edges = whole(N, 2, 200)
@@ -106,7 +107,7 @@ def turned(inputs, num_features):
     return L.Dot(axes=(2, 1))([inputs, matrix])
 
 
-@ordinary(own=[OrthogonalRegularizer])
+@ordinary(own=[OrthogonalRegularizer], refuses=NO_CONFIG)
 def point_cloud():
     inputs = keras.Input(shape=(20, 3))
     x = conv_bn(conv_bn(turned(inputs, 3), 6), 6)
@@ -204,7 +205,7 @@ def digits(n, name):
     )
 
 
-@ordinary(own=[Distiller])
+@ordinary(own=[Distiller], refuses=NO_CONFIG)
 def distiller():
     """What is to be smaller is within; the teacher is large and does not learn."""
     x, y = random(N, 8, 8, 1), whole(4, N)

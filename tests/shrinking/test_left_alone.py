@@ -150,6 +150,40 @@ def test_a_model_of_its_own_class_is_returned_as_it_is(build):
         assert dc.shrink(model) is model
 
 
+class Unsaved(keras.regularizers.Regularizer, keras.constraints.Constraint):
+    """Of which nobody thought that it would be saved: it has no `get_config`."""
+
+    def __call__(self, x):
+        return 0.1 * keras.ops.mean(x)
+
+    def get_config(self):
+        raise NotImplementedError
+
+
+@pytest.mark.filterwarnings("ignore:Left alone")
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (layers.Dense, ["kernel_regularizer", "bias_regularizer"]),
+        (layers.Dense, ["activity_regularizer", "kernel_constraint"]),
+        (layers.LSTM, ["kernel_regularizer", "recurrent_constraint"]),
+    ],
+)
+def test_regularizers_of_ones_own_are_used_as_they_are(make, names):
+    own = Unsaved()
+    model = keras.Sequential(
+        [keras.Input((4, 4)), make(5, **dict.fromkeys(names, own))]
+    )
+    model.add(layers.Dense(2))
+    kernel = model.layers[1].kernel.numpy()
+    kernel[::2] = 0
+    model.layers[1].kernel.assign(kernel)
+    small = dc.shrink(model)
+    assert all(getattr(small.layers[0], name) is own for name in names)
+    assert all(getattr(model.layers[0], name) is own for name in names)
+    check_equal(model, small)
+
+
 @keras.saving.register_keras_serializable()
 class Part(keras.Model):
     """A functional model with a constructor of its own."""
