@@ -17,7 +17,7 @@ def chain(*parts):
     return keras.Model(inputs, L.Dense(2)(L.Dense(9, activation="relu")(x)))
 
 
-@ordinary()
+@ordinary(backends=("tensorflow",))
 def lookups():
     words = L.StringLookup(output_mode="one_hot", name="words")
     words.adapt(["a", "b", "c"])
@@ -34,7 +34,7 @@ def lookups():
     return keras.Model(inputs, L.Dense(2)(x))
 
 
-@ordinary()
+@ordinary(backends=("tensorflow",))
 def vectorizer():
     text = L.TextVectorization(output_sequence_length=4)
     text.adapt(["red green", "blue sky red"])

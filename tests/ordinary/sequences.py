@@ -15,7 +15,7 @@ def attention_block(x, n=8, causal=False):
     return x + L.Dense(n)(y)
 
 
-@ordinary()
+@ordinary(backends=("tensorflow", "jax"))
 def vit():
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(8, 4, strides=4)(inputs)

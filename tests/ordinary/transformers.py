@@ -202,7 +202,7 @@ def bert_data(seed=0):
     return {"tokens": tokens, "segments": segments, "padding": padding}
 
 
-@ordinary()
+@ordinary(backends=("tensorflow", "jax"))
 def masked_language_bert():
     """Words to be guessed have a weight, the others none."""
     inputs = bert_inputs()

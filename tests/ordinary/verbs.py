@@ -100,7 +100,8 @@ def compress(name: str, case: Case) -> None:
     options: dict[str, Any] = {}
     if REGISTRY[name].refusal("save"):  # the file may lack what can't be stored
         options = {"compile": False, "safe_mode": False}
-        if dc.read(found.data).architecture is None:
+        is_whole = dc.read(found.data).architecture is not None
+        if not is_whole or any("does not load by itself" in n for n in found.notes):
             options["model"] = case.model
     loaded = dc.HuffmanSerializer().loads(found.data, custom_objects=own, **options)
     _check_bits(loaded, _bits(found.model))
@@ -118,7 +119,7 @@ def save(name: str, case: Case) -> None:
     own = REGISTRY[name].custom_objects()
     loaded = dc.HuffmanSerializer().loads(data, custom_objects=own)
     _check_bits(loaded, before)
-    _check_close(case.computed(loaded), expected, rtol=0)
+    _check_close(case.computed(loaded), expected, rtol=1e-6)
     data = dc.HuffmanSerializer(include_architecture=False).dumps(case.model)
     values = case.model.get_weights()
     case.model.set_weights([np.zeros_like(value) for value in values])
