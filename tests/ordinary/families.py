@@ -11,6 +11,7 @@ from ordinary import (
     own_objects,
     recurrent,
     sequences,
+    sketches,
     tabular,
     transformers,
     tutorials,
@@ -39,5 +40,6 @@ FAMILIES = (
     workbench,
     tutorials,
     galleries,
+    sketches,
 )
 __all__ = ["FAMILIES", "ORDINARY"]
