@@ -130,37 +130,6 @@ def test_what_an_optimizer_keeps_is_left_out(file_name, tmp_path):
     assert len(container.read(tmp_path / "out.dcz")) == 4
 
 
-class Two(keras.Model):
-    """Has an optimizer of its own beside that of `compile`."""
-
-    def __init__(self):
-        super().__init__()
-        self.teacher, self.student = (
-            keras.Sequential([keras.Input((3,)), layers.Dense(2)]) for _ in range(2)
-        )
-        self.other = keras.optimizers.Lion()
-        self.built = True
-
-    def call(self, x):
-        return self.teacher(x) + self.student(x)
-
-
-def test_what_optimizers_within_a_model_keep_is_left_out(tmp_path):
-    model = Two()
-    x, y = np.ones((8, 3)), np.ones((8, 2))
-    model.teacher.compile("adam", "mse")
-    model.teacher.fit(x, y, verbose=0)
-    model.other.build(model.student.trainable_variables)
-    model.compile("sgd", "mse")
-    model.fit(x, y, verbose=0)
-    before = [weight.tobytes() for weight in model.get_weights()]
-    model.save_weights(tmp_path / "a.weights.h5")
-    compress_h5(tmp_path / "a.weights.h5", tmp_path / "out.dcz")
-    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
-    dc.HuffmanSerializer().load(tmp_path / "out.dcz", model=model)
-    assert [weight.tobytes() for weight in model.get_weights()] == before
-
-
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_dtypes_stay(dtype, tmp_path):
     model = keras.Sequential(
