@@ -153,8 +153,10 @@ def lead_updates(
         # A constraint of the user's own has to see what it constrains.
         if isinstance(tie, TableTie) and tie.inner is None
     ]
-    # A replica updates its copy of a variable, not the variable.
-    if tables and internals.num_replicas(model) == 1:
+    # A replica updates its copy of a variable, not the variable. And JAX, which has no
+    # sparse gradients, makes more of one constraint than of sums within the update.
+    is_led = internals.num_replicas(model) == 1 and not internals.is_jax()
+    if tables and is_led:
         for optimizer in stepping(model):
             _lead(ties, optimizer, tables)
 
