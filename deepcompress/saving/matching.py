@@ -34,10 +34,11 @@ def match(
     if set(counted) == set(_renumbered(wanted)):
         found = [counted[name] for name in _renumbered(wanted)]
         return list(zip(found, variables, strict=True))
-    placed, unused, missing = _by_place(counted, variables, model)
+    has_numbers = any(name.rpartition("/")[2].isdecimal() for name in names)
+    placed, unused, missing = _by_place(counted, variables, model, has_numbers)
     if not unused and not missing:
         return placed
-    if any(name.rpartition("/")[2].isdecimal() for name in names):
+    if has_numbers:
         # Such a file is in the order of Keras' groups, which is not that of the model.
         raise ValueError(
             "The file has numbers in place of names, and its layers are not those of "
@@ -54,9 +55,12 @@ def match(
 
 
 def _by_place(
-    counted: dict[str, str], variables: list[NamedVariable], model: keras.Model
+    counted: dict[str, str],
+    variables: list[NamedVariable],
+    model: keras.Model,
+    has_numbers: bool,
 ) -> tuple[list[tuple[str, NamedVariable]], set[str], set[str]]:
-    """Matches names with all that a variable may be called.
+    """Matches names, or numbers, with all that a variable may be called.
 
     A layer may stand in several places of a model, and a layer may hold the variable of
     another: such a variable stands in the file once, or several times with one value.
@@ -75,7 +79,7 @@ def _by_place(
         for path in places[id(layers[named.layer])]
     ]
     own = {id(named.variable): named for named in variables}
-    for path, layer in layers.items():
+    for path, layer in layers.items() if has_numbers else ():
         saved: dict[str, Any] = {}
         layer.save_own_variables(saved)
         ways += [
