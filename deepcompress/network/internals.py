@@ -6,7 +6,7 @@ test (`tests/network/test_internals.py`) that says what it has changed. All were
 Keras 3.15.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -148,9 +148,19 @@ def optimizer_config(optimizer: Any) -> dict[str, Any]:
     rate = learning_rate(optimizer)
     if not callable(rate) or isinstance(rate, keras.Variable):
         return dict(optimizer.get_config())
-    stand_in = object.__new__(type(optimizer))
-    stand_in.__dict__.update({**optimizer.__dict__, "_learning_rate": 0.0})
-    return {**stand_in.get_config(), "learning_rate": rate}
+    without = stand_in(optimizer, {"_learning_rate": 0.0})
+    return {**without.get_config(), "learning_rate": rate}
+
+
+def stand_in(part: Any, replaced: Mapping[str, Any]) -> Any:
+    """Returns an object with the attributes of another, but for some of them.
+
+    `object.__new__`: the constructors of Keras' classes track what they are given, and
+    what is asked of the object must leave the other one as it is.
+    """
+    made = object.__new__(type(part))
+    made.__dict__.update({**part.__dict__, **replaced})
+    return made
 
 
 def trained_variables(optimizer: Any) -> list[Any]:

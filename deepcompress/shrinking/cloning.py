@@ -1,8 +1,6 @@
 """A model built anew from the layers of another one, with the channels that stay."""
 
-import tempfile
 import warnings
-from collections.abc import Container
 from types import FunctionType
 from typing import Any
 
@@ -189,39 +187,31 @@ def give_functions(layer: Any, clone: Any) -> None:
 
 
 def _config(layer: Any) -> dict[str, Any]:
-    """Returns the config of a layer, with regularizers and the like as they are.
+    """Returns the config of a layer, with parts of the user's own that have none."""
+    try:
+        return dict(layer.get_config())
+    except Exception:  # the code of any class has run
+        own = _own_parts(layer)
+        stand_in = internals.stand_in(layer, dict.fromkeys(own))
+        if hasattr(layer, "cell"):  # of which an RNN of Keras' asks
+            of_cell = _own_parts(layer.cell)
+            cell = internals.stand_in(layer.cell, dict.fromkeys(of_cell))
+            stand_in.__dict__["cell"] = cell
+            own |= of_cell
+        config = dict(stand_in.get_config())
+        # Keras leaves this one out where there is none.
+        if not own.keys() <= config.keys() | {"activity_regularizer"}:
+            raise
+        return config | own
 
-    Those of the user's own may have no config, with which `get_config` fails. It is
-    asked of a stand-in that has none.
-    """
-    own = [
-        (name, value)
-        for part in (layer, getattr(layer, "cell", None))
-        for name, value in getattr(part, "__dict__", {}).items()
+
+def _own_parts(layer: Any) -> dict[str, Any]:
+    """Returns the regularizers and the like of the user's own, by attribute."""
+    return {
+        name: value
+        for name, value in layer.__dict__.items()
         if isinstance(value, _PARTS) and not is_of_keras(type(value))
-    ]
-    if not own:
-        return dict(layer.get_config())
-    parts = {id(value) for _, value in own}
-    stand_in = _without(parts, layer)
-    if hasattr(layer, "cell"):  # of which an RNN of Keras' asks
-        stand_in.__dict__["cell"] = _without(parts, layer.cell)
-    config = dict(stand_in.get_config())
-    # Keras leaves this one out where there is none.
-    if any(name not in config and name != "activity_regularizer" for name, _ in own):
-        return dict(layer.get_config())
-    return config | dict(own)
-
-
-def _without(parts: Container[int], layer: Any) -> Any:
-    stand_in = object.__new__(type(layer))
-    stand_in.__dict__.update(
-        {
-            name: None if id(value) in parts else value
-            for name, value in layer.__dict__.items()
-        }
-    )
-    return stand_in
+    }
 
 
 def _revived(layer: Any, config: dict[str, Any]) -> Any:
@@ -248,16 +238,6 @@ def _set_up(clone: Any, layer: Any, path: str) -> None:
             new.trainable = old.trainable
         if getattr(old, "lora_enabled", False) and not new.lora_enabled:
             new.enable_lora(old.lora_rank, lora_alpha=old.lora_alpha)
-        # As Keras saves it: vocabularies, and what a layer of the user's own keeps.
-        has_assets = hasattr(old, "save_assets")
-        if has_assets or not is_of_keras(type(old).save_own_variables):
-            store: dict[str, Any] = {}
-            old.save_own_variables(store)
-            new.load_own_variables(store)
-        if has_assets:
-            with tempfile.TemporaryDirectory() as folder:
-                old.save_assets(folder)
-                new.load_assets(folder)
 
 
 def _differs(path: str) -> NotClonedError:

@@ -138,6 +138,15 @@ def learning_rate():
     assert float(internals.learning_rate(keras.optimizers.SGD(0.5))) == 0.5
 
 
+def stand_in():
+    layer = layers.Dense(2, kernel_regularizer="l2")
+    without = internals.stand_in(layer, {"kernel_regularizer": None})
+    assert type(without) is layers.Dense
+    assert without.get_config()["kernel_regularizer"] is None
+    assert without.get_config()["units"] == 2
+    assert layer.get_config()["kernel_regularizer"] is not None
+
+
 def optimizer_config():
     class Own(keras.optimizers.schedules.LearningRateSchedule):
         def __call__(self, step):
