@@ -90,8 +90,8 @@ def _check_places(model: keras.Model) -> None:
             if other is not part and getattr(layer, "weights", []):
                 raise UnstorableError(
                     f"The layer {layer.name!r} stands in {other.name!r} and in "
-                    f"{part.name!r}, and Keras would build two of it. Let one of these "
-                    "models call the other in its place"
+                    f"{part.name!r}, and Keras would build two of it. Let it stand in "
+                    "one of these models alone"
                 )
 
 

@@ -119,7 +119,9 @@ def save(name: str, case: Case) -> None:
     own = REGISTRY[name].custom_objects()
     loaded = dc.HuffmanSerializer().loads(data, custom_objects=own)
     _check_bits(loaded, before)
-    _check_close(case.computed(loaded), expected, rtol=1e-6)
+    # PyTorch sums in an order that depends on where arrays lie.
+    rtol = 1e-6 if keras.backend.backend() == "torch" else 0
+    _check_close(case.computed(loaded), expected, rtol)
     data = dc.HuffmanSerializer(include_architecture=False).dumps(case.model)
     values = case.model.get_weights()
     case.model.set_weights([np.zeros_like(value) for value in values])
