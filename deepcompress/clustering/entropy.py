@@ -158,6 +158,7 @@ def entropy_kmeans1d(
     flat = np.asarray(values, np.float64).ravel()
     exponent = int(np.frexp(np.abs(flat).max(initial=0))[1])
     scaled = np.ldexp(flat, -exponent)
+    ends = scaled.min(initial=0), scaled.max(initial=0)
     n_clusters = min(n_clusters, len(np.unique(scaled)))
     if entropy_weight == 0:
         return kmeans1d(
@@ -197,7 +198,9 @@ def entropy_kmeans1d(
     inertia = weights[order] @ distances**2
     with np.errstate(over="ignore", under="ignore"):
         inertia = float(np.ldexp(inertia, 2 * exponent + weight_exponent))
-    centers = np.ldexp(centers + shift, exponent).astype(start.centers.dtype)
+    # A mean that is rounded past the largest value could be infinite in its unit.
+    centers = np.clip(centers + shift, *ends)
+    centers = np.ldexp(centers, exponent).astype(start.centers.dtype)
     centers, merged = np.unique(centers, return_inverse=True)
     unordered = np.empty(flat.size, np.min_scalar_type(len(centers) - 1))
     unordered[order] = merged[labels]

@@ -247,6 +247,12 @@ def test_extremes_do_no_harm(values, k, price, data):
     assert inertia >= 0
 
 
+def test_a_mean_is_not_rounded_past_the_largest_number():
+    largest = np.finfo(np.float64).max
+    result = entropy_kmeans1d([0.0] * 8 + [largest], 2, 1.0)
+    np.testing.assert_array_equal(result.centers, [0, largest])
+
+
 def test_a_large_price_leaves_one_cluster(rng):
     values = rng.normal(size=500)
     centers, labels, inertia = entropy_kmeans1d(values, 8, 1e300)
