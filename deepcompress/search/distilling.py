@@ -1,6 +1,7 @@
 """Training a net to output what a teacher does, with Keras' own `Distiller`."""
 
 from collections.abc import Callable
+from itertools import takewhile
 from types import FunctionType
 from typing import Any
 
@@ -8,6 +9,7 @@ import keras
 from keras import ops
 from keras.distillation import Distiller, LogitsDistillation
 
+from deepcompress.network import internals
 from deepcompress.network.internals import flatten_layers
 
 _TEMPERATURE = 3.0
@@ -20,6 +22,11 @@ _LOSSES = {
 }
 # The functions themselves: one of the user's own may have such a name.
 _FUNCTIONS = [getattr(keras.losses, name) for name in _LOSSES]
+_AUGMENTATIONS = tuple(
+    kind
+    for name, kind in vars(keras.layers).items()
+    if name.startswith(("Random", "RandAugment", "AugMix"))
+)
 # Which of them is meant is known when there are labels.
 _BY_SHAPE = ("crossentropy", "ce")
 
@@ -63,6 +70,64 @@ class OutputDistillation(LogitsDistillation):
         )
 
 
+class AlikeDistiller(Distiller):
+    """Shows the teacher what the student sees: each input with the same augmentation.
+
+    A teacher that sees other inputs than its student teaches it wrong: a small ResNet
+    lost two points by it.
+
+    Args:
+        teacher: What follows the augmentation in the teacher.
+        student: What follows it in the student.
+        augmentation: What stands before it in the student.
+        **options: Those of Keras' `Distiller`.
+
+    Example:
+
+    >>> net = keras.Sequential(
+    ...     [
+    ...         keras.Input((8, 8, 3)),
+    ...         keras.layers.RandomFlip(),
+    ...         keras.layers.Flatten(),
+    ...         keras.layers.Dense(2),
+    ...     ]
+    ... )
+    >>> teacher = keras.models.clone_model(net)
+    >>> made, _ = distiller(teacher, net, _LOSSES["categorical_crossentropy"](True))
+    >>> type(made).__name__, [type(each).__name__ for each in made.student.layers]
+    ('AlikeDistiller', ['InputLayer', 'Flatten', 'Dense'])
+    """
+
+    def __init__(
+        self,
+        teacher: keras.Model,
+        student: keras.Model,
+        augmentation: keras.Model,
+        **options: Any,
+    ) -> None:
+        super().__init__(teacher, student, **options)
+        self.augmentation = augmentation
+
+    def call(self, inputs: Any, training: bool | None = None, **options: Any) -> Any:
+        """Returns what the student makes of the inputs."""
+        # Keras computes the loss right after it, of the same batch.
+        self._augmented = self.augmentation(inputs, training=training)
+        return super().call(self._augmented, training=training, **options)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Returns the loss, of which the teacher's part is of augmented inputs."""
+        return super().compute_loss(
+            self._augmented, y, y_pred, sample_weight, training=training
+        )
+
+
 def log_probabilities(outputs: Any) -> Any:
     """Returns the logits of what a softmax has put out."""
     return ops.log(ops.maximum(outputs, 1e-7))
@@ -97,8 +162,9 @@ def distiller(
 
     Returns:
         A `Distiller` and a loss that it takes; or `None` where the outputs are no
-        classes, there are several outputs, or the model adds to its loss or trains in
-        a way of its own, of which a `Distiller` knows nothing.
+        classes, there are several outputs, the model adds to its loss or trains in a
+        way of its own, of which a `Distiller` knows nothing, or it augments its inputs
+        in its midst, where the teacher cannot be shown the same.
     """
     if isinstance(loss, str) and loss.lower() not in _BY_SHAPE:
         loss = keras.losses.get(loss)
@@ -111,16 +177,19 @@ def distiller(
     config = loss.get_config()
     if config.get("axis", -1) != -1:
         return None
+    options = {
+        "distillation_losses": _distillation(loss, config["from_logits"]),
+        "student_loss_weight": _LABELS_COUNT,
+    }
     try:
-        made = Distiller(
-            teacher,
-            student,
-            _distillation(loss, config["from_logits"]),
-            student_loss_weight=_LABELS_COUNT,
-        )
+        parts = _parts(student)
+        if parts is None:
+            return Distiller(teacher, student, **options), loss
+        augmentation, student = parts
+        _, teacher = _parts(teacher) or (None, teacher)
+        return AlikeDistiller(teacher, student, augmentation, **options), loss
     except ValueError:
-        return None  # Keras takes no outputs of such a structure
-    return made, loss
+        return None  # Keras takes no such outputs, or the parts hang together otherwise
 
 
 def trains_in_its_own_way(model: keras.Model) -> bool:
@@ -134,6 +203,43 @@ def trains_in_its_own_way(model: keras.Model) -> bool:
         for name in ("train_step", "compute_loss")
     )
     return is_own or any(_adds_loss(layer) for layer in flatten_layers(model))
+
+
+def _parts(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
+    """Returns a model up to its last augmentation and what follows, `None` without one.
+
+    Raises:
+        ValueError: It cannot be parted so, as weights come before the augmentation.
+    """
+    graph = internals.graph_of(model)
+    nodes = [] if graph is None else internals.nodes(graph)
+    first = takewhile(lambda node: not _learns(node.operation), nodes)
+    varied = [node for node in first if _augments(node.operation)]
+    parts, rest = None, model
+    if graph is not None and varied:
+        (tensor,) = varied[-1].outputs
+        rest = keras.Model(tensor, graph.outputs[0])
+        parts = keras.Model(graph.inputs, tensor), rest
+    if any(isinstance(layer, _AUGMENTATIONS) for layer in flatten_layers(rest)):
+        raise ValueError(f"The model {model.name!r} augments in its midst.")
+    return parts
+
+
+def _learns(operation: Any) -> bool:
+    return bool(getattr(operation, "trainable_variables", None))
+
+
+def _augments(layer: Any) -> bool:
+    """Whether an operation varies its inputs by chance, such as a flip of images."""
+    if not isinstance(layer, keras.layers.Layer):
+        return False
+    inside = list(flatten_layers(layer))
+    # One of the user's own draws by chance, and has nothing to learn.
+    is_own = not type(layer).__module__.startswith("keras.")
+    names = [variable.name for each in inside for variable in each.variables]
+    return any(isinstance(each, _AUGMENTATIONS) for each in inside) or (
+        is_own and names == ["seed_generator_state"]
+    )
 
 
 def _adds_loss(layer: Any) -> bool:

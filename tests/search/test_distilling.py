@@ -105,3 +105,119 @@ def test_a_model_with_more_to_its_loss_has_no_teacher():
         Own(x, dense),
     ):
         assert distiller(net, net, "binary_crossentropy") is None
+
+
+def varied(*, inside=False, before=()):
+    """A net whose images are flipped by chance."""
+    flips = [keras.layers.RandomFlip("horizontal", seed=1)]
+    if inside:
+        flips = [keras.Sequential(flips, name="augmentation")]
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            keras.layers.Rescaling(0.1),
+            *before,
+            *flips,
+            keras.layers.Conv2D(4, 3),
+            keras.layers.Dropout(0.5),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+class Seen(keras.layers.Layer):
+    """Lets through what it notes."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.batches = []
+
+    def call(self, x):
+        self.batches.append(keras.ops.convert_to_numpy(x))
+        return x
+
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+IMAGES = RNG.normal(size=(32, 6, 6, 3)).astype("float32")
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="no values are seen as it traces"
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_teacher_sees_the_images_as_its_student_does(inside):
+    student, teacher = varied(inside=inside), varied(inside=inside)
+    made, loss = distiller(teacher, student, LOSS)
+    seen = [Seen(), Seen()]
+    for part, note in zip((made.teacher, made.student), seen, strict=True):
+        part.layers[1].call = lambda x, note=note, f=part.layers[1].call: f(note(x))
+    made.compile("sgd", loss, run_eagerly=True)
+    before = [np.array(w) for w in teacher.get_weights()]
+    given = [np.array(w) for w in student.get_weights()]
+    made.fit(IMAGES, np.arange(32) % 3, batch_size=16, shuffle=False, verbose=0)
+    of_teacher, of_student = (np.concatenate(note.batches[-2:]) for note in seen)
+    np.testing.assert_array_equal(of_teacher, of_student)
+    flipped = of_student - 0.1 * IMAGES
+    assert np.any(flipped), "nothing was flipped"
+    # It is the net itself that has learnt, and not its teacher.
+    for weights, old, is_same in (
+        (teacher.get_weights(), before, True),
+        (student.get_weights(), given, False),
+    ):
+        found = [
+            np.array_equal(a, b)
+            for a, b in zip(weights, old, strict=True)
+            if a.ndim > 1
+        ]
+        assert all(found) is is_same
+
+
+def test_a_net_that_varies_its_images_learns_from_a_teacher():
+    student, teacher = varied(), varied()
+    given = [np.array(w) for w in student.get_weights()]
+    made, loss = distiller(teacher, student, LOSS)
+    made.compile("sgd", loss)
+    made.fit(IMAGES, np.arange(32) % 3, batch_size=16, epochs=2, verbose=0)
+    kernels = [w for w in student.get_weights() if w.ndim > 1]
+    before = [w for w in given if w.ndim > 1]
+    assert not any(map(np.array_equal, kernels, before))
+
+
+def test_a_net_of_two_inputs_has_a_teacher_where_one_is_varied_alone():
+    def net():
+        image, other = keras.Input((6, 6, 3)), keras.Input((6, 6, 3))
+        x = keras.layers.RandomFlip()(image)
+        x = keras.layers.Flatten()(x + other)
+        return keras.Model([image, other], keras.layers.Dense(3)(x))
+
+    assert distiller(net(), net(), LOSS) is None
+
+
+def test_a_net_varied_in_its_midst_has_no_teacher():
+    dense = keras.layers.Conv2D(3, 1)
+    net = varied(before=[dense])
+    assert distiller(keras.models.clone_model(net), net, LOSS) is None
+
+
+class OwnNoise(keras.layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.seeds = keras.random.SeedGenerator(0)
+
+    def call(self, x, training=False):
+        return x + keras.random.normal(keras.ops.shape(x), seed=self.seeds)
+
+
+def test_a_layer_of_the_users_own_may_vary_them():
+    net = varied(before=[OwnNoise()])
+    net = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            OwnNoise(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+    made, _ = distiller(keras.models.clone_model(net), net, LOSS)
+    assert [type(layer) for layer in made.augmentation.layers[1:]] == [OwnNoise]
