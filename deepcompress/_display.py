@@ -102,10 +102,13 @@ def as_html(table: Table) -> str:
     # The lines of a heading are for terminals.
     headings = [str(column.header).replace("\n", " ") for column in table.columns]
     rows = zip(*(column.cells for column in table.columns), strict=True)
+    below = "".join(
+        f"<p>{html.escape(s)}</p>" for s in str(table.caption or "").split("\n") if s
+    )
     return (
         f"<table><caption>{html.escape(str(table.title))}</caption>"
         f"<thead>{row('th', headings)}</thead>"
-        f"<tbody>{''.join(row('td', cells) for cells in rows)}</tbody></table>"
+        f"<tbody>{''.join(row('td', cells) for cells in rows)}</tbody></table>{below}"
     )
 
 

@@ -12,7 +12,7 @@ from deepcompress.network.variables import attributes
 
 def optimizers(model: keras.Model) -> list[Any]:
     """Returns a model's optimizer and what it wraps; the last one updates weights."""
-    return _with_inner(model.optimizer)
+    return with_inner(model.optimizer)
 
 
 def stepping(model: keras.Model) -> list[Any]:
@@ -26,7 +26,7 @@ def stepping(model: keras.Model) -> list[Any]:
     if not internals.is_jax():
         held += attributes(model)
     found = [
-        _with_inner(each)[-1]
+        with_inner(each)[-1]
         for each in held
         if isinstance(each, keras.optimizers.Optimizer)
     ]
@@ -82,7 +82,8 @@ def second_moments(model: keras.Model, variable: Any) -> np.ndarray | None:
     return moments
 
 
-def _with_inner(optimizer: Any) -> list[Any]:
+def with_inner(optimizer: Any) -> list[Any]:
+    """Returns an optimizer and what it wraps, the innermost last."""
     found = [optimizer]
     while inner := getattr(found[-1], "inner_optimizer", None):
         found.append(inner)

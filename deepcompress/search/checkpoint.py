@@ -27,11 +27,14 @@ class Kept(NamedTuple):
         state: What it knows.
         net: The sparsest net that was within the budget, not shared.
         data: The best file; empty before the first one.
+        failed: The net that is trained on next although it was not within the budget,
+            if there is one. Defaults to `None`.
     """
 
     state: State
     net: keras.Model
     data: bytes
+    failed: keras.Model | None = None
 
 
 class Checkpoint:
@@ -110,12 +113,17 @@ class Checkpoint:
         paths = self._paths or {}
         for known in [found["state"], *found["state"]["curve"]]:
             known["bits"] = {paths.get(k, k): v for k, v in known["bits"].items()}
-        net, data = (
-            (self._folder / found["files"][name]).read_bytes()
-            for name in ("net", "data")
-        )
+        files = {
+            name: (self._folder / file).read_bytes()
+            for name, file in found["files"].items()
+        }
         curve = [CompressionPoint(**point) for point in found["state"].pop("curve")]
-        return Kept(State(**found["state"], curve=curve), read(net), data)
+        return Kept(
+            State(**found["state"], curve=curve),
+            read(files["net"]),
+            files["data"],
+            read(files["failed"]) if "failed" in files else None,
+        )
 
     def save(self, kept: Kept) -> None:
         """Writes what a search goes on from."""
@@ -128,15 +136,19 @@ class Checkpoint:
         files = {"net": f"net-{number}.dcz", "data": f"best-{number}.dcz"}
         self._write(files["net"], self._dumps(kept.net))
         self._write(files["data"], kept.data)
+        if kept.failed is not None:
+            files["failed"] = f"failed-{number}.dcz"
+            self._write(files["failed"], self._dumps(kept.failed))
         content = {
             "settings": self._settings,
             "files": files,
             "state": asdict(kept.state),
         }
         self._write(_STATE, json.dumps(content, indent=1).encode())
-        for old in [*self._folder.glob("net-*.dcz"), *self._folder.glob("best-*.dcz")]:
-            if old.name not in files.values():
-                old.unlink()
+        for kind in ("net", "best", "failed"):
+            for old in self._folder.glob(f"{kind}-*.dcz"):
+                if old.name not in files.values():
+                    old.unlink()
 
     def _renamed(self) -> dict[str, str] | None:
         """Returns the paths of the layers now by those of the model in the folder.

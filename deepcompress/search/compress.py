@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import keras
@@ -24,9 +25,10 @@ from deepcompress.search.copying import Copier
 from deepcompress.search.display import Display
 from deepcompress.search.level import Levels, Stopwatch
 from deepcompress.search.monitor import budget_of
-from deepcompress.search.policy import Policy, Step
+from deepcompress.search.policy import Policy, Step, Stop
 from deepcompress.search.result import CompressionResult
 from deepcompress.search.state import State
+from deepcompress.search.stepping import stepping_of
 from deepcompress.search.trainer import DivergedError, Trainer, quiet
 
 # The part of the time in which a few steps show that the data fits, and how long a step
@@ -49,6 +51,8 @@ def compress(
     batch_size: int | None = None,
     monitor: str | None = None,
     mode: str | None = None,
+    optimizer: str | keras.optimizers.Optimizer | None = None,
+    learning_rate: float | None = None,
     distill: bool = True,
     coder: str | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -57,13 +61,20 @@ def compress(
 ) -> CompressionResult:
     """Makes the smallest file of a trained model that keeps its accuracy.
 
-    The model is pruned by saliency, level by level, each with a part of the weights of
-    the one before, and trained meanwhile, as a rule with the model itself as a teacher.
-    Units that pruning has emptied are dropped. Then the weights are shared, with as few
-    bits for each layer as it bears, and a real file is written in memory, loaded, and
+    First the model is pruned and shared without training, as far as it bears. Then it
+    is pruned by saliency, by magnitude where there is batch normalization, level by
+    level, each with a part of the weights of the one before, and trained meanwhile, as
+    a rule with the model itself as a teacher. Units
+    that pruning has emptied are dropped. Then the weights are shared, with as few bits
+    for each layer as it bears, and a real file is written in memory, loaded, and
     measured. Steps are large while the accuracy is well within the budget and small
     near it; where a level fails, one in between is tried, until the time is used up or
     nothing smaller works.
+
+    A search begins as one of a quarter of its time would, if that has time for three
+    epochs. So the file is never larger than the best one without training, nor than
+    that of a quarter of the time, as long as epochs take as long. Ctrl-C ends the
+    search with the best file so far.
 
     All choices are made on the validation data. The accuracy of the result is
     therefore a little optimistic: measure it on test data that nothing here has seen.
@@ -73,8 +84,7 @@ def compress(
     Args:
         model: A trained model, compiled with its loss, and an accuracy among its
             metrics. What is the user's own in it, such as losses, metrics and training
-            steps, is used as it is. An optimizer like Adam with a fixed rate gives the
-            learning rate; otherwise it is 0.001.
+            steps, is used as it is.
         train: What `fit` takes, arrays as a tuple `(x, y)` or `(x, y, sample_weight)`;
             inputs alone, where the model brings its loss along, as they are or as
             `(x,)`. It must say, or let be counted, how many batches it has.
@@ -94,6 +104,12 @@ def compress(
             first accuracy of Keras' own, else the loss.
         mode: Which way of it is better: `"min"` or `"max"`. Defaults to `None`: as
             Keras' metrics and losses say.
+        optimizer: What it is trained with, by its name or as an optimizer of which the
+            settings count. Defaults to `None`: as the model was compiled, where that is
+            one of Keras' own, else Adam.
+        learning_rate: Its highest learning rate; each training begins at less, and ends
+            near zero. Defaults to `None`: that of the optimizer, or half the peak of
+            its schedule.
         distill: Whether the model given teaches the smaller one, where its loss is a
             crossentropy and it has one output; samples with weights are trained
             without a teacher. Defaults to `True`.
@@ -157,6 +173,8 @@ def compress(
         number_in("target_ratio", target_ratio, "(1, inf)")
     if batch_size is not None:
         integer_in("batch_size", batch_size, 1)
+    if learning_rate is not None:
+        number_in("learning_rate", learning_rate, "(0, inf)")
     if mode is not None:
         one_of("mode", mode, ("min", "max"))
     if coder is not None:
@@ -174,6 +192,8 @@ def compress(
                 "batch_size": batch_size,
                 "monitor": monitor,
                 "mode": mode,
+                "optimizer": optimizer and keras.optimizers.get(optimizer).name,
+                "learning_rate": learning_rate,
                 "distill": distill,
                 "coder": coder,
                 "seed": seed,
@@ -189,6 +209,7 @@ def compress(
             batch_size=batch_size,
             teacher=teacher if distill else None,
             copier=copier,
+            stepping=stepping_of(model.optimizer, chosen=optimizer, rate=learning_rate),
         )
         metrics = trainer.evaluate(teacher)
         budget = budget_of(
@@ -236,47 +257,67 @@ def search(
         seed: Seed of the levels; each has its own, so that a search that goes on after
             a kill is the one that was killed.
     """
-    policy, (state, net, data) = levels.policy, kept
+    policy, (state, net, data, failed) = levels.policy, kept
     best: keras.Model | None = None
+    why = Stop.INTERRUPTED
     with display, quiet():
         display.tell(levels.notes)
-        if not state.curve:
-            bar = display.as_given()
-            data, point, best = levels.as_given(net)
-            state = policy.after_measuring(state, point)
-            display.measured(bar, point)
-            state = replace(state, seconds=levels.stopwatch.spent)
-            folder.save(Kept(state, net, data))
-        while isinstance(step := policy.next(state, levels.clock), Step):
-            keras.utils.set_random_seed(seed + step.number)
-            bar = display.level(step)
-            try:
-                reached = levels.run(net, step, bar.move)
-            except DivergedError as error:
-                state = policy.after_divergence(state, step)
-                warnings.warn(
-                    f"A training diverged ({error}); going on with half the learning "
-                    "rate.",
-                    stacklevel=3,
-                )
-            else:
-                point = reached.written.point
-                state = policy.after_level(state, step, point)
-                state = replace(state, overhead=reached.overhead)
-                if point.is_accurate:
-                    net = reached.net
-                if state.curve[state.best] is point:
-                    data, best = reached.written.data, reached.written.model
-                display.measured(bar, point)
-            state = replace(state, bits=levels.bits, seconds=levels.stopwatch.spent)
-            folder.save(Kept(state, net, data))
-            display.tell(levels.notes)
+        try:
+            if not state.curve:
+                bar = display.untrained()
+                for written in chain([levels.as_given(net)], levels.untrained(net)):
+                    state = policy.after_measuring(state, written.point)
+                    if state.curve[state.best] is written.point:
+                        data, best = written.data, written.model
+                    if policy.budget.target_ratio and policy.budget.is_met(
+                        written.point
+                    ):
+                        break
+                display.measured(bar, state.curve[state.best])
+                state = replace(state, seconds=levels.stopwatch.spent)
+                folder.save(Kept(state, net, data))
+            while isinstance(step := policy.next(state, levels.clock), Step):
+                keras.utils.set_random_seed(seed + step.number)
+                bar = display.level(step)
+                try:
+                    start = failed if step.is_rescue and failed is not None else net
+                    reached = levels.run(start, step, bar.move)
+                except DivergedError as error:
+                    state = policy.after_divergence(state, step)
+                    warnings.warn(
+                        f"A training diverged ({error}); going on with half the "
+                        "learning rate.",
+                        stacklevel=3,
+                    )
+                else:
+                    point = reached.written.point
+                    state = policy.after_level(state, step, point)
+                    state = replace(state, overhead=reached.overhead)
+                    if point.is_accurate:
+                        net = reached.net
+                    failed = reached.net if state.is_to_rescue else None
+                    if state.curve[state.best] is point:
+                        data, best = reached.written.data, reached.written.model
+                    display.measured(bar, point)
+                state = replace(state, bits=levels.bits, seconds=levels.stopwatch.spent)
+                folder.save(Kept(state, net, data, failed))
+                display.tell(levels.notes)
+            why = step
+        except KeyboardInterrupt:
+            if not data:
+                raise
         best = levels.load(data) if best is None else best
         display.tell(levels.notes)
     result = CompressionResult(
-        data, best, state.curve, state.best, policy.budget, notes=levels.notes
+        data,
+        best,
+        state.curve,
+        state.best,
+        policy.budget,
+        notes=levels.notes,
+        ending=policy.ending(state, why),
     )
-    display.end(step, result)
+    display.end(result)
     return result
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from rich.console import Console
 
 from deepcompress._progress import Bar, Bars
-from deepcompress.search.policy import Step, Stop
+from deepcompress.search.policy import Step
 from deepcompress.search.result import CompressionResult
 from deepcompress.search.state import CompressionPoint, State
 
@@ -44,9 +44,9 @@ class Display(AbstractContextManager["Display"]):
             f"{os.fspath(folder)!r}."
         )
 
-    def as_given(self) -> Bar:
-        """Returns a bar for the model as it is given."""
-        return self._bars.add("as given", 1)
+    def untrained(self) -> Bar:
+        """Returns a bar for the model as it is given, pruned and shared."""
+        return self._bars.add("untrained", 1)
 
     def level(self, step: Step) -> Bar:
         """Returns a bar for a level."""
@@ -66,7 +66,7 @@ class Display(AbstractContextManager["Display"]):
             + ("" if point.is_accurate else ", not within the budget")
         )
 
-    def end(self, why: Stop, result: CompressionResult) -> None:
+    def end(self, result: CompressionResult) -> None:
         """Says why the search is over, and what came of it."""
-        self._console.print(f"The search is over: {why.value}.", soft_wrap=True)
+        self._console.print(result.ending, soft_wrap=True)
         self._console.print(repr(result)[1:-1], soft_wrap=True)

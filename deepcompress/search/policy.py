@@ -5,17 +5,28 @@ numbers alone. `compress` asks, `level` does. Another policy has the same method
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
 from deepcompress.search.state import Budget, CompressionPoint, State
 
-# Which part of the weights a level leaves, by the part of the budget that the net
-# before has used. One that lost nothing holds many weights too many; near the bound
-# levels must be small, since one that fails costs as much as one that succeeds.
-_KEPT_BY_USED = ((0.1, 0.25), (0.3, 0.4), (0.6, 0.6), (math.inf, 0.8))
+# A level leaves as large a part of the weights as the net before has used of the
+# budget, between these. One that lost nothing holds many weights too many; near the
+# bound levels must be small, since one that fails costs as much as one that succeeds.
+_LEAST_KEPT = 0.25
+_GAIN_OF_EPOCHS = 0.5
+# Before the first level only what the net bears without training is known. What it
+# bears with it is about the fourth to sixth power of that, of LeNets and ResNets.
+_POWER_OF_UNTRAINED = 4
+_MOST_KEPT = 0.8
+# Between a net that was good enough and one that was not: what a net loses grows about
+# with the square of what is taken away, so that the last loss tells where the bound is.
+_LOSS_POWER = 2
+_MOST_USED = 0.9
+_BETWEEN = (0.25, 0.75)
+_NEAR = 1.3
 # Between a net that was good enough and one that was not, the search ends where the
 # next would have nearly as many weights: so small a gain is not worth a level.
 _CONVERGED = 0.97
@@ -23,12 +34,23 @@ _CONVERGED = 0.97
 # proportion, because biases, tables and architecture do not shrink with the weights.
 _TARGET_MARGIN = 0.9
 # How many levels share the time. At least two share what is left, so that one that
-# takes longer than expected is not the last.
+# takes longer than expected is not the last; but a level of fewer epochs than these
+# wins back too little of what pruning takes.
 _N_LEVELS = 10
 _LEAST_LEVELS = 2
-# The first levels train the largest nets, and ask the least of them.
-_N_EASY_LEVELS = 2
-_TIME_OF_EASY_LEVEL = 0.5
+_EPOCHS_OF_LEVEL = 5
+# The part of the weights that an epoch of pruning may leave: no net follows faster.
+_KEPT_BY_EPOCH = 0.75
+# A search begins as one of a quarter of its time would, and that one too, as long as
+# it has time for so many epochs: what more time brings comes on top of what less does.
+_PART_OF_TIME = 0.25
+_LEAST_EPOCHS = 3
+# A level that failed tells little of one that trains so many times longer, which goes
+# where it failed, or at least so far.
+_LONGER = 1.5
+_MOST_KEPT_LONGER = 0.9
+# A net that took no more than this is not given up: it is trained on once.
+_MOST_USED_TO_RESCUE = 1.5
 # The part of a level that trains centroids, which k-means has placed well already.
 _SHARING_TIME = 0.25
 # The part of a level that may go into measuring how few bits each layer bears: most of
@@ -42,6 +64,11 @@ _USUAL_BITS = 5
 # shared weights may take without training. Training wins back the most of either.
 _PART_OF_A_LAYER = 0.2
 _PART_WITHOUT_TRAINING = 0.25
+# What is tried without training: bits, those of the paper first, and sparsities, in a
+# small part of the time. Fewer bits bear no more sparsity.
+_UNTRAINED_BITS = (5, 4, 3)
+_UNTRAINED_SPARSITIES = tuple(i / 20 for i in range(20))
+_UNTRAINED_TIME = 0.05
 # After a training that diverged the rate is halved. At less than a tenth of a rate that
 # the user has trained with, it is not the rate that is wrong.
 _RATE_AFTER_DIVERGING = 0.5
@@ -55,10 +82,12 @@ class Clock(NamedTuple):
         left: Seconds until its time is used up.
         epoch_seconds: Seconds that an epoch of training takes, as last measured;
             infinite before.
+        spent: Seconds that are spent. Defaults to `0.0`.
     """
 
     left: float
     epoch_seconds: float
+    spent: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +102,8 @@ class Step:
         bits_seconds: Seconds in which the bits of the layers may be measured.
         reserve: Seconds that pruning leaves to what follows it.
         rate: What the learning rate is multiplied by.
+        is_rescue: Whether it goes on from the net that has just failed, instead of the
+            sparsest that was within the budget.
     """
 
     number: int
@@ -82,6 +113,21 @@ class Step:
     bits_seconds: float
     reserve: float
     rate: float
+    is_rescue: bool = False
+
+
+class Trial(NamedTuple):
+    """What was tried without training.
+
+    Args:
+        bits: Bits of every layer.
+        sparsity: The part of the weights that was pruned before.
+        is_accurate: Whether the net was within the budget.
+    """
+
+    bits: int
+    sparsity: float
+    is_accurate: bool
 
 
 class Stop(Enum):
@@ -91,6 +137,7 @@ class Stop(Enum):
     DIVERGING = "training diverges, however small the learning rate"
     NO_TIME = "the time is used up"
     CONVERGED = "fewer weights were not within the budget"
+    INTERRUPTED = "it was interrupted"
     NOTHING_LEFT = "there is no weight left to prune"
 
 
@@ -121,9 +168,9 @@ class Policy:
     ...     metrics={},
     ... )
     >>> state = policy.after_measuring(State(n_good=1000), point)
-    >>> policy.next(state, Clock(left=100.0, epoch_seconds=0.5)).n_weights
-    250
-    >>> policy.next(state, Clock(left=0.0, epoch_seconds=0.5))
+    >>> policy.next(state, Clock(left=100.0, epoch_seconds=0.5, spent=50.0)).n_weights
+    800
+    >>> policy.next(state, Clock(left=0.0, epoch_seconds=0.5, spent=150.0))
     <Stop.NO_TIME: 'the time is used up'>
     """
 
@@ -139,32 +186,107 @@ class Policy:
             state: What is known, a point at least.
             clock: What time there is.
         """
-        best = state.curve[state.best]
-        if self.budget.target_ratio is not None and self.budget.is_met(best):
+        if self.is_reached(state):
             return Stop.TARGET
         if state.rate_factor < _LEAST_RATE_FACTOR:
             return Stop.DIVERGING
+        found: Step | Stop = Stop.NO_TIME
+        for left in _times(clock):
+            found = self._level(state, Clock(left, clock.epoch_seconds, clock.spent))
+            if isinstance(found, Step):
+                break
+        return found
+
+    def _level(self, state: State, clock: Clock) -> Step | Stop:
+        """Returns a level within a time, or why there is none."""
         needed = state.overhead + clock.epoch_seconds
         # One level is tried in whatever time there is.
         if clock.left <= 0 or (state.n_levels and clock.left < needed):
             return Stop.NO_TIME
-        n_weights = max(1, self._n_weights(state, best))
-        if state.n_bad is not None and n_weights > _CONVERGED * state.n_good:
-            return Stop.CONVERGED
+        seconds = _seconds(state.n_levels, clock)
+        n_weights, n_epochs = self._n_weights(state, seconds, clock)
+        if state.is_to_rescue and state.n_bad is not None:
+            n_weights = state.n_bad
+        elif state.n_bad is not None and n_weights > _CONVERGED * state.n_good:
+            # All that is left may be so much longer that it is another matter.
+            seconds = clock.left
+            n_weights, n_epochs = self._n_weights(state, seconds, clock)
+            if n_weights > _CONVERGED * state.n_good:
+                return Stop.CONVERGED
+        n_weights = max(1, n_weights)
         if n_weights >= state.n_good:
             return Stop.NOTHING_LEFT
-        seconds = _seconds(state.n_levels, clock.left)
-        n_epochs = (seconds - state.overhead) / clock.epoch_seconds
         n_sharing = max(1, round(_SHARING_TIME * n_epochs))
         return Step(
             number=state.n_levels + 1,
             n_weights=n_weights,
-            n_pruning=max(1, round(n_epochs) - n_sharing),
+            n_pruning=max(1, n_epochs - n_sharing),
             n_sharing=n_sharing,
             bits_seconds=_BITS_TIME * seconds,
             reserve=state.overhead,
             rate=state.rate_factor,
+            is_rescue=state.is_to_rescue,
         )
+
+    def ending(self, state: State, why: Stop) -> str:
+        """Says why a search is over, and what more time is likely to bring.
+
+        Args:
+            state: What is known, a point at least.
+            why: Why it is over.
+        """
+        said = f"The search is over: {why.value}."
+        if why is Stop.CONVERGED:
+            return f"{said} More time is likely to bring little."
+        if why not in {Stop.NO_TIME, Stop.INTERRUPTED}:
+            return said
+        if not state.curve[state.best].is_accurate:
+            return f"{said} More time may bring a file within the budget."
+        n_likely = round(max(state.used / _MOST_USED, _LEAST_KEPT) * state.n_good)
+        n_likely = max(n_likely, state.n_bad or 0)
+        if n_likely > _CONVERGED * state.n_good:
+            return f"{said} More time is likely to bring little."
+        return (
+            f"{said} {state.n_good:,} weights are left, which have used "
+            f"{state.used:.0%} of the drop allowed: with more time about {n_likely:,} "
+            "may be enough."
+        )
+
+    def is_reached(self, state: State) -> bool:
+        """Whether the file is as small as was asked for."""
+        has_target = self.budget.target_ratio is not None
+        return has_target and self.budget.is_met(state.curve[state.best])
+
+    def next_untrained(
+        self, trials: Sequence[Trial], spent: float
+    ) -> tuple[int, float] | None:
+        """Returns the bits and the sparsity to try next without training.
+
+        For each number of bits the greatest sparsity is sought by bisection, among
+        those that more bits have borne.
+
+        Args:
+            trials: What was tried.
+            spent: The part of the time that is spent.
+        """
+        most = len(_UNTRAINED_SPARSITIES)
+        for bits in _UNTRAINED_BITS:
+            least = -1
+            for trial in trials:
+                if trial.bits == bits:
+                    index = _UNTRAINED_SPARSITIES.index(trial.sparsity)
+                    if trial.is_accurate:
+                        least = max(least, index)
+                    else:
+                        most = min(most, index)
+            if most - least > 1:
+                index = (least + most) // 2
+                is_late = spent > _UNTRAINED_TIME
+                return None if is_late else (bits, _UNTRAINED_SPARSITIES[index])
+            if least < 0:
+                return None
+            most = least + 1
+        return None
 
     def bits(
         self,
@@ -197,6 +319,20 @@ class Policy:
         """
         return before or dict.fromkeys(layers, _USUAL_BITS)
 
+    def finer_bits(self, bits: dict[str, int], value: float) -> dict[str, int] | None:
+        """Returns more bits for a net that is within the budget unless it is shared.
+
+        Args:
+            bits: The bits of each layer that were too few.
+            value: The monitored quantity of the net, before any layer is shared.
+
+        Returns:
+            Another bit for each layer, or `None` where that is of no use.
+        """
+        most = max(self.bits_to_try)
+        finer = {layer: min(n + 1, most) for layer, n in bits.items()}
+        return finer if finer != bits and self.budget.is_accurate(value) else None
+
     def is_worth_training(self, value: float, clock: Clock) -> bool:
         """Whether the shared weights of such a value are to be trained."""
         is_poor = self.budget.used(value) > _PART_WITHOUT_TRAINING
@@ -217,23 +353,59 @@ class Policy:
         state = replace(self.after_measuring(state, point), n_levels=step.number)
         if point.is_accurate:
             n_good = min(point.n_weights, step.n_weights)
-            return replace(state, n_good=n_good, used=self.budget.used(point.value))
-        return replace(state, n_bad=max(step.n_weights, state.n_bad or 0))
+            used = self.budget.used(point.value)
+            n_bad = None if n_good <= (state.n_bad or 0) else state.n_bad
+            return replace(
+                state,
+                n_good=n_good,
+                used=used,
+                epochs_good=step.n_pruning + step.n_sharing,
+                n_bad=n_bad,
+                is_to_rescue=False,
+            )
+        used_bad = self.budget.used(point.value)
+        return replace(
+            state,
+            n_bad=step.n_weights,
+            used_bad=used_bad,
+            epochs_bad=step.n_pruning + step.n_sharing,
+            is_to_rescue=not step.is_rescue and used_bad <= _MOST_USED_TO_RESCUE,
+        )
 
     def after_divergence(self, state: State, step: Step) -> State:
         """Returns the state after a level whose training diverged."""
         rate_factor = _RATE_AFTER_DIVERGING * state.rate_factor
-        return replace(state, n_levels=step.number, rate_factor=rate_factor)
+        return replace(
+            state, n_levels=step.number, rate_factor=rate_factor, is_to_rescue=False
+        )
 
-    def _n_weights(self, state: State, best: CompressionPoint) -> int:
+    def _n_weights(self, state: State, seconds: float, clock: Clock) -> tuple[int, int]:
+        """Returns the weights that a level of such seconds leaves, and its epochs."""
+        best = state.curve[state.best]
+        n_epochs = max(2, round((seconds - state.overhead) / clock.epoch_seconds))
+        is_longer = n_epochs > _LONGER * state.epochs_bad
+        if state.n_bad is not None and not is_longer:
+            gap = state.n_good / state.n_bad
+            part = 0.5
+            if gap > _NEAR:
+                part = math.log(state.used_bad / _MOST_USED, gap) / _LOSS_POWER
+            least, most = _BETWEEN
+            return round(state.n_bad * gap ** min(max(part, least), most)), n_epochs
+        # A longer training makes up for more of what the one before has lost.
+        longer = max(1.0, n_epochs / max(1, state.epochs_good))
+        used = state.used / _MOST_USED / longer**_GAIN_OF_EPOCHS
+        kept = min(max(used, _LEAST_KEPT), _MOST_KEPT)
+        kept = max(kept, _KEPT_BY_EPOCH ** ((1 - _SHARING_TIME) * n_epochs))
+        if not state.n_levels:
+            good = [point.n_weights for point in state.curve if point.is_accurate]
+            untrained = min(good, default=state.n_good) / state.n_good
+            kept = max(kept, min(untrained**_POWER_OF_UNTRAINED, _MOST_KEPT))
         if state.n_bad is not None:
-            return round(math.sqrt(state.n_good * state.n_bad))
-        kept = next(part for bound, part in _KEPT_BY_USED if state.used <= bound)
-        n_weights = round(state.n_good * kept)
+            kept = max(kept, min(state.n_bad / state.n_good, _MOST_KEPT_LONGER))
         if self.budget.target_ratio is not None and best.is_accurate:
             part = _TARGET_MARGIN * best.ratio / self.budget.target_ratio
-            n_weights = max(n_weights, round(part * state.n_good))
-        return n_weights
+            return max(int(state.n_good * kept), round(part * state.n_good)), n_epochs
+        return int(state.n_good * kept), n_epochs
 
     def _rank(self, point: CompressionPoint) -> tuple[bool, float]:
         """Orders points, the best first."""
@@ -242,7 +414,21 @@ class Policy:
         return True, point.value if self.budget.is_less_better else -point.value
 
 
-def _seconds(n_levels: int, left: float) -> float:
+def _times(clock: Clock) -> Iterator[float]:
+    """Yields the seconds left of ever greater parts of the time, the last all of it."""
+    end = clock.left + clock.spent
+    ends = [end]
+    while (end := _PART_OF_TIME * end) >= _LEAST_EPOCHS * clock.epoch_seconds:
+        # Before an epoch is measured it may take no time at all.
+        if end <= clock.spent:
+            break
+        ends.append(end)
+    for end in reversed(ends):
+        yield end - clock.spent
+
+
+def _seconds(n_levels: int, clock: Clock) -> float:
     """Returns the seconds that the level after so many may take."""
-    share = left / max(_N_LEVELS - n_levels, _LEAST_LEVELS)
-    return _TIME_OF_EASY_LEVEL * share if n_levels < _N_EASY_LEVELS else share
+    least = _EPOCHS_OF_LEVEL * clock.epoch_seconds
+    n_left = max(_N_LEVELS - n_levels, _LEAST_LEVELS)
+    return clock.left / max(1, min(n_left, int(clock.left / least)))

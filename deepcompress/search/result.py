@@ -26,6 +26,8 @@ class CompressionResult(Shown):
         best_index: The index of the file's point in the curve.
         budget: What was asked for.
         notes: What the user should know of how it was made. Defaults to none.
+        ending: Why the search was over, and what more time is likely to bring. Defaults
+            to nothing.
 
     Example:
 
@@ -59,6 +61,7 @@ class CompressionResult(Shown):
         budget: Budget,
         *,
         notes: Sequence[str] = (),
+        ending: str = "",
     ) -> None:
         self.data = data
         self.model = model
@@ -66,6 +69,7 @@ class CompressionResult(Shown):
         self.best = self.curve[best_index]
         self.budget = budget
         self.notes = list(notes)
+        self.ending = ending
 
     @property
     def is_met(self) -> bool:
@@ -104,18 +108,26 @@ class CompressionResult(Shown):
             "best": self.curve.index(self.best),
             "curve": [asdict(point) for point in self.curve],
             "notes": self.notes,
+            "ending": self.ending,
         }
 
     def to_table(self) -> Table:
         """Returns the curve as a table for a `rich` console."""
-        table = new_table(self._title(), self._headings(), n_names=0, pad_edge=False)
+        table = new_table(
+            self._title(),
+            self._headings(),
+            n_names=0,
+            pad_edge=False,
+            caption_justify="left",
+        )
         for point in self.curve:
             style = "bold" if point is self.best else None
             table.add_row(*self._cells(point), style=style)
+        table.caption = "\n".join([*self.notes, self.ending]).strip() or None
         return table
 
     def plot(self, figsize: tuple[float, float] = (7, 4.5)) -> Any:
-        """Draws the quantity over the ratio, a dot for each file measured.
+        """Draws the quantity over the ratio, a mark for each file measured.
 
         Needs matplotlib: `pip install "deepcompress-keras[plot]"`.
 
@@ -130,16 +142,17 @@ class CompressionResult(Shown):
         """
         figure = new_figure(figsize)
         axes = figure.subplots()
-        for is_accurate, color in ((True, "tab:blue"), (False, "tab:red")):
-            own = [p for p in self.curve if p.is_accurate is is_accurate]
-            label = "within the budget" if is_accurate else "not within it"
-            axes.plot(
-                [p.ratio for p in own],
-                [p.value for p in own],
-                "o",
-                c=color,
-                label=label,
-            )
+        points = {
+            "without training": [
+                p for p in self.curve if p.is_accurate and not p.epochs
+            ],
+            "trained": [p for p in self.curve if p.is_accurate and p.epochs],
+            "not within the budget": [p for p in self.curve if not p.is_accurate],
+        }
+        looks = ("sg", "ob", "xr")
+        for (label, own), look in zip(points.items(), looks, strict=True):
+            ratios, values = [p.ratio for p in own], [p.value for p in own]
+            axes.plot(ratios, values, look, label=label)
         axes.plot(self.best.ratio, self.best.value, "o", ms=12, mfc="none", c="black")
         axes.axhline(self.budget.baseline, color="gray", linestyle=":")
         axes.axhline(self.budget.bound, color="gray", linestyle="--")

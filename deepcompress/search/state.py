@@ -104,7 +104,11 @@ class State:
     Attributes:
         n_good: Weights of the sparsest net that was within the budget.
         n_bad: The most weights that were too few, or `None`.
+        used_bad: Which part of the budget such a net took, more than one.
+        epochs_bad: The epochs that it was trained for.
+        is_to_rescue: Whether that net is trained on next.
         used: Which part of the budget the sparsest net takes once it is shared.
+        epochs_good: The epochs that it was trained for, since the one before.
         curve: The points measured.
         best: The index of the best point.
         bits: Bits by the path of the layer, as last chosen.
@@ -117,7 +121,11 @@ class State:
 
     n_good: int
     n_bad: int | None = None
+    used_bad: float = 1.0
+    epochs_bad: int = 0
+    is_to_rescue: bool = False
     used: float = 0.0
+    epochs_good: int = 0
     curve: list[CompressionPoint] = field(default_factory=list)
     best: int = 0
     bits: dict[str, int] = field(default_factory=dict)

@@ -11,32 +11,22 @@ import keras
 import numpy as np
 
 from deepcompress.network.evaluating import evaluate
-from deepcompress.network.internals import compiled_with, learning_rate
-from deepcompress.network.moments import n_steps, optimizers
+from deepcompress.network.internals import compiled_with
+from deepcompress.network.moments import n_steps as n_steps_of
+from deepcompress.network.moments import optimizers
+from deepcompress.network.normalization import renew_statistics
 from deepcompress.search import data
 from deepcompress.search.copying import Copier, compile_as_keras
 from deepcompress.search.distilling import distiller
+from deepcompress.search.stepping import Stepping
 
 _BATCH_SIZE = 64
-_RATE = 1e-3
-_LIKE_ADAM = (
-    keras.optimizers.Adam,
-    keras.optimizers.Adamax,
-    keras.optimizers.Nadam,
-    keras.optimizers.RMSprop,
-)
-# The rate rises from a part of itself, so that the second moments of the gradients
-# settle, for so many steps or, in a short training, for so large a part of it.
-_WARM_UP = 200
-_WARM_UP_PART = 0.1
-_WARM_UP_RATE = 0.3
-# It then falls to a part of itself: what is left of the noise of steps goes, and the
-# last steps still count.
-_LAST_RATE = 0.03
 # Enough steps to tell how long one takes, at a rate that can do no harm.
 _PROBE_STEPS = 20
 _LEAST_STEPS = 2
 _PROBE_RATE = 0.1
+# Enough for the mean and the variance of every unit.
+_BATCHES_OF_STATISTICS = 16
 # A batch is larger where no gradients have to be kept.
 _EVALUATION_BATCHES = 4
 # What sharing leaves alone, and what each level counts by itself; the end and the order
@@ -69,12 +59,13 @@ class Trainer:
     """Trains nets within a time, and evaluates them.
 
     Args:
-        model: The compiled model whose loss, and rate, are taken.
+        model: The compiled model whose loss is taken.
         train: What `fit` takes; arrays as a tuple.
         validation_data: What `evaluate` takes; arrays as a tuple.
         batch_size: Samples of a batch of arrays; `None` for 64.
         teacher: The model to learn the outputs of, or `None`.
         copier: Compiles nets as the user's was.
+        stepping: What nets are trained with.
         now: Reads a clock. Defaults to `time.monotonic`.
     """
 
@@ -87,6 +78,7 @@ class Trainer:
         batch_size: int | None,
         teacher: keras.Model | None,
         copier: Copier,
+        stepping: Stepping,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         inputs = getattr(model, "inputs", None) or []
@@ -111,7 +103,9 @@ class Trainer:
         self._copier = copier
         if teacher is not None and data.has_sample_weights(self._train):
             self._dismiss("its samples have weights")
-        self._rate = _rate(model)
+        self._stepping = stepping
+        if stepping.note:
+            copier.note(stepping.note)
         self._now = now
         #: Seconds of a step, as last measured, and steps of an epoch.
         self.step_seconds = math.inf
@@ -134,6 +128,12 @@ class Trainer:
     def validation(self) -> dict[str, Any]:
         """The arguments of `evaluate`."""
         return dict(self._validation)
+
+    def renew_statistics(self, model: keras.Model) -> bool:
+        """Measures the statistics of batch normalization anew, if there are any."""
+        return renew_statistics(
+            model, data.some_inputs(self._train, _BATCHES_OF_STATISTICS)
+        )
 
     def probe(self, model: keras.Model, seconds: float) -> None:
         """Trains a few steps, to see that the data fits and how long they take.
@@ -169,7 +169,8 @@ class Trainer:
             model: The net.
             epochs: How many epochs.
             callback: What prunes or shares.
-            seconds: When to stop early.
+            seconds: When to stop early. Where the epochs are known to take longer, the
+                learning rate falls so much faster.
             rate: A factor of the learning rate.
             show: Is told of each epoch that is done.
 
@@ -179,7 +180,15 @@ class Trainer:
         Raises:
             DivergedError: The loss became NaN or infinite.
         """
-        timer = Timer(seconds, show=show, now=self._now)
+        # Without a step nothing is learnt, of saliency neither.
+        least = self._stepping.n_batches
+        epochs = max(epochs, math.ceil(least / self.n_steps))
+        n_steps = None
+        if seconds < epochs * self.epoch_seconds < math.inf:
+            # A rate that has not fallen to its end leaves a net worse than it could be.
+            n_steps = max(least, int(seconds / self.step_seconds))
+            epochs = math.ceil(n_steps / self.n_steps)
+        timer = Timer(seconds, n_steps=n_steps, least=least, show=show, now=self._now)
         self._fit(model, epochs, rate, timer, callback)
         return Fit(timer.n_done / self.n_steps, timer.n_done * self.step_seconds)
 
@@ -200,7 +209,8 @@ class Trainer:
                 )
             else:
                 (target, loss), loss_weights = made, None
-        optimizer = keras.optimizers.Adam(self._schedule(rate, epochs * self.n_steps))
+        n_steps = timer.n_steps or epochs * self.n_steps
+        optimizer = self._stepping.optimizer(rate, n_steps)
         options = {} if loss_weights is None else {"loss_weights": loss_weights}
         if target is model:
             compile_as_keras(target, optimizer, loss=loss, **options, **self._options)
@@ -215,7 +225,7 @@ class Trainer:
             _check_finite(model)
             raise
         _check_finite(model)
-        self.is_stepping_seen = n_steps(optimizers(target)[-1]) > 0
+        self.is_stepping_seen = n_steps_of(optimizers(target)[-1]) > 0
         if target is model:
             self._copier.compile(model)
         if timer.step_seconds is not None:
@@ -224,17 +234,6 @@ class Trainer:
     def _dismiss(self, reason: str) -> None:
         self._teacher = None
         self._copier.note(f"The training has no teacher: {reason}.")
-
-    def _schedule(self, factor: float, n_steps: int) -> Any:
-        rate = self._rate * factor
-        warm_up = min(_WARM_UP, int(_WARM_UP_PART * n_steps))
-        return keras.optimizers.schedules.CosineDecay(
-            _WARM_UP_RATE * rate,
-            max(1, n_steps - warm_up),
-            alpha=_LAST_RATE,
-            warmup_target=rate if warm_up else None,
-            warmup_steps=warm_up,
-        )
 
 
 class Timer(keras.callbacks.Callback):
@@ -260,7 +259,7 @@ class Timer(keras.callbacks.Callback):
         super().__init__()
         self._now = now
         self._end = now() + seconds
-        self._n_steps = n_steps
+        self.n_steps = n_steps
         self._least = least
         self._show = show
         self._first: float | None = None
@@ -292,7 +291,7 @@ class Timer(keras.callbacks.Callback):
             if "loss" in name and not np.isfinite(value).all():
                 raise DivergedError(f"{name} is {value} after {self.n_done} steps")
         is_late = self._last >= self._end and self.n_done >= self._least
-        if is_late or self.n_done == self._n_steps:
+        if is_late or self.n_done == self.n_steps:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -304,19 +303,6 @@ def _check_finite(model: keras.Model) -> None:
     # A loss may stay finite: some make 0 of relu(NaN).
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise DivergedError("weights are NaN or infinite")
-
-
-def _rate(model: keras.Model) -> float:
-    """Returns the user's learning rate where it is one for Adam and its kin."""
-    optimizer = optimizers(model)[-1]
-    if optimizer is None:
-        return _RATE
-    is_schedule = isinstance(
-        learning_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule
-    )
-    if is_schedule or not isinstance(optimizer, _LIKE_ADAM):
-        return _RATE
-    return float(optimizer.learning_rate.numpy())  # of the replicas all have the same
 
 
 @contextmanager

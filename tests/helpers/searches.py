@@ -11,6 +11,7 @@ from deepcompress.search.copying import Copier
 from deepcompress.search.level import Levels, Stopwatch
 from deepcompress.search.policy import Policy
 from deepcompress.search.state import CompressionPoint, State
+from deepcompress.search.stepping import stepping_of
 from deepcompress.search.trainer import Trainer
 
 
@@ -69,6 +70,7 @@ def levels_of(
         batch_size=None,
         teacher=teacher,
         copier=copier,
+        stepping=stepping_of(model.optimizer),
         now=now,
     )
     if is_trained:
@@ -95,4 +97,4 @@ def point(**values):
 
 def state(**values):
     """That of a search which has measured the model as it was given."""
-    return State(**{"n_good": 1000, "curve": [point()], **values})
+    return State(**{"n_good": 1000, "curve": [point(n_weights=500)], **values})

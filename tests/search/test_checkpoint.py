@@ -23,6 +23,8 @@ STATE = {
     "best": 0, "bits": {"wide": 5}, "n_levels": 2, "seconds": 12.5, "overhead": 1.5,
     "rate_factor": 0.5,
 }  # fmt: skip
+# What has come since; a folder without it is read as well.
+LATER = {"used_bad": 1.0, "epochs_bad": 0, "is_to_rescue": False, "epochs_good": 0}
 KNOWN = state(
     n_bad=250, used=0.5, curve=[point()], bits={"wide": 5}, n_levels=2, seconds=12.5,
     overhead=1.5, rate_factor=0.5,
@@ -52,7 +54,7 @@ def test_a_folder_is_a_json_file_and_three_models(tmp_path):
     assert json.loads((folder / "state.json").read_text()) == {
         "settings": {"model": hashlib.sha256(dumps(model)).hexdigest(), **SETTINGS},
         "files": {"net": "net-2.dcz", "data": "best-2.dcz"},
-        "state": STATE,
+        "state": {**STATE, **LATER},
     }
     assert (folder / "dense.dcz").read_bytes() == dumps(model)
     assert (folder / "net-2.dcz").read_bytes() == dumps(net)
@@ -70,7 +72,7 @@ def test_a_folder_that_was_written_before_loads(tmp_path):
     (tmp_path / "state.json").write_text(json.dumps(content))
     (tmp_path / "net-7.dcz").write_bytes(dumps(net))
     (tmp_path / "best-3.dcz").write_bytes(b"the best")
-    known, loaded, data = Checkpoint(tmp_path, model, SETTINGS).load(read)
+    known, loaded, data, _ = Checkpoint(tmp_path, model, SETTINGS).load(read)
     assert known == KNOWN
     assert data == b"the best"
     for ours, theirs in zip(loaded.get_weights(), net.get_weights(), strict=True):
@@ -87,7 +89,7 @@ def test_a_new_state_replaces_the_one_before(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {
         "state.json", "dense.dcz", "net-3.dcz", "best-3.dcz",
     }  # fmt: skip
-    known, _, data = folder.load(read)
+    known, _, data, _ = folder.load(read)
     assert (known, data) == (later, b"3")
 
 
@@ -126,8 +128,22 @@ def test_names_that_keras_made_up_are_another_process_matter(tmp_path):
     )
     model = named("dense_7")
     Checkpoint(tmp_path, model, SETTINGS).save(Kept(known, model, b""))
-    state, _, _ = Checkpoint(tmp_path, named("dense"), SETTINGS).load(read)
+    state, *_ = Checkpoint(tmp_path, named("dense"), SETTINGS).load(read)
     assert state.bits == {"dense": 5}
     assert state.curve[0].bits == {"dense": 4}
     with pytest.raises(ValueError, match="model: "):
         Checkpoint(tmp_path, named("dense", 2.0), SETTINGS)
+
+
+def test_a_net_that_is_trained_on_next_is_kept_until_it_is(tmp_path):
+    model = net_of(1)
+    folder = Checkpoint(tmp_path, model, SETTINGS)
+    waiting = dataclasses.replace(KNOWN, is_to_rescue=True)
+    folder.save(Kept(waiting, net_of(2), b"the best", net_of(3)))
+    found = Checkpoint(tmp_path, model, SETTINGS).load(read)
+    assert found.state.is_to_rescue
+    for net, value in ((found.net, 2), (found.failed, 3)):
+        assert all((weight == value).all() for weight in net.get_weights())
+    folder.save(Kept(dataclasses.replace(KNOWN, n_levels=3), net_of(4), b"the best"))
+    assert not list(tmp_path.glob("failed-*"))
+    assert Checkpoint(tmp_path, model, SETTINGS).load(read).failed is None

@@ -12,6 +12,7 @@ from deepcompress.search import copying, distilling, trainer
 from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.compress import search
 from deepcompress.search.display import Display
+from deepcompress.search.level import Levels
 from deepcompress.search.state import Budget, State
 
 
@@ -59,15 +60,18 @@ def test_a_budget_that_cannot_be_met_ends_with_the_best_point(capsys):
     with pytest.warns(UserWarning, match="budget was not met"):
         result = compress(classifier(), target_ratio=1e6, time_budget=3, verbose=1)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(result.curve) + 2
-    for line, point in zip(lines, result.curve, strict=False):
+    # The best file without training has one line, and each level.
+    n_untrained = len(result.curve) + 3 - len(lines)
+    assert n_untrained >= 1
+    for line, point in zip(lines[1:-2], result.curve[n_untrained:], strict=True):
         assert f": {point.n_weights:,} weights, {point.size:,} bytes (" in line
         assert line.endswith("not within the budget") is not point.is_accurate
-    assert lines[0].startswith("as given 1/1: ")
+    assert lines[0].startswith("untrained 1/1: ")
     assert lines[-2].startswith("The search is over: ")
     assert lines[-1] == repr(result)[1:-1]
     assert not result.is_met
     assert "NOT met" in str(result)
+    assert result.ending in str(result).replace("\n", " ")
     html = result._repr_html_()
     assert html.count("<tr>") == 1 + len(result.curve)
     assert f"{result.best.size:,}</td>" in html
@@ -92,6 +96,52 @@ def test_a_regression_is_held_to_its_loss():
     assert result.best.value <= 1.5 * result.budget.baseline * (1 + 1e-5)
 
 
+@pytest.mark.parametrize("when", ["untrained", "run"])
+def test_an_interrupted_search_gives_the_best_so_far(when, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    def interrupted_later(*arguments):
+        yield interrupted()
+
+    is_later = when == "untrained"
+    monkeypatch.setattr(Levels, when, interrupted_later if is_later else interrupted)
+    model = classifier()
+    result = compress(model, verbose=1)
+    assert "it was interrupted" in capsys.readouterr().out
+    assert result.is_met
+    assert len(result.curve) == 1 if when == "untrained" else len(result.curve) > 1
+    measured = result.model.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
+    assert measured["accuracy"] == pytest.approx(result.best.value)
+    monkeypatch.setattr(Levels, "as_given", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compress(model)
+
+
+def test_the_model_is_trained_with_its_own_kind_of_optimizer(monkeypatch):
+    kinds = []
+    fit = Levels.run
+
+    def seen(self, *arguments):
+        kinds.append(type(self._trainer._stepping.optimizer(1.0, 10)))
+        return fit(self, *arguments)
+
+    monkeypatch.setattr(Levels, "run", seen)
+    model = classifier()
+    model.compile(
+        keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100)),
+        model.loss,
+        metrics=["accuracy"],
+    )
+    result = compress(model, time_budget=2)
+    assert {kind.__name__ for kind in kinds} == {"SGD"}
+    assert any("SGD at 0.05" in note for note in result.notes)
+    kinds.clear()
+    result = compress(model, time_budget=2, optimizer="adam", learning_rate=0.01)
+    assert {kind.__name__ for kind in kinds} == {"Adam"}
+    assert result.notes == []
+
+
 @pytest.mark.long
 def test_a_killed_search_goes_on(tmp_path):
     folder = tmp_path / "state"
@@ -111,7 +161,7 @@ def test_a_killed_search_goes_on(tmp_path):
 def test_the_plot_shows_every_point():
     result = compress(classifier(), time_budget=2)
     (axes,) = result.plot().axes
-    drawn = sum(len(line.get_xdata()) for line in axes.lines[:2])
+    drawn = sum(len(line.get_xdata()) for line in axes.lines[:3])
     assert drawn == len(result.curve)
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -38,6 +40,33 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
     assert overhead >= 0
 
 
+def test_without_training_the_smallest_files_are_written():
+    model = classifier()
+    before = model.get_weights()
+    levels = levels_of(model, BUDGET)
+    written = list(levels.untrained(model))
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [set(each.point.bits.values()) for each in written] == [{3}, {4}, {5}]
+    for data, point, _ in written:
+        assert point.is_accurate
+        loaded = dc.HuffmanSerializer().loads(data)
+        metrics = loaded.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
+        assert metrics["accuracy"] == pytest.approx(point.value)
+        assert dc.count_weights(loaded) == point.n_weights < dc.count_weights(model)
+        # Another twentieth was not within the budget.
+        bits = max(point.bits.values())
+        n_all = dc.count_weights(model, zeros=True)
+        more = levels.load(levels.dumps(model))
+        dc.prune(more, 1.05 - point.n_weights / n_all, scope="global")
+        dc.WeightSharingQuantizer(
+            bits, init="optimal", bias_bits=4, mantissa_bits=4
+        ).quantize(more)
+        value = more.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
+        is_last = point.n_weights <= 0.06 * n_all
+        assert is_last or not BUDGET.is_accurate(value["accuracy"])
+
+
 def n_distinct(net):
     return len(np.unique(np.concatenate([w.ravel() for w in net.get_weights()])))
 
@@ -74,7 +103,7 @@ def bits_of(model, budget, validation=None, *, seconds=10.0, before=None):
     levels = levels_of(model, budget, validation=validation, is_trained=False)
     levels.bits = before or {}
     with quiet():
-        return levels.choose_bits(model, seconds)
+        return levels.choose_bits(model, seconds)[0]
 
 
 @pytest.mark.long
@@ -110,3 +139,26 @@ def test_without_time_bits_are_not_measured():
     assert bits_of(model, BUDGET, seconds=0.0) == {"wide": 5, "out": 5}
     before = {"wide": 4, "out": 6}
     assert bits_of(model, BUDGET, seconds=0.0, before=before) == before
+
+
+def test_a_net_that_sharing_alone_has_spoilt_gets_more_bits(monkeypatch):
+    model = classifier()
+    baseline = model.evaluate(*blobs(300, seed=2), verbose=0)[1]
+    levels = levels_of(model, Budget("accuracy", baseline, baseline - 0.02))
+    levels.bits = {"wide": 1, "out": 1}
+    policy = levels.policy
+    monkeypatch.setattr(policy, "is_worth_training", lambda value, clock: False)
+    monkeypatch.setattr(policy, "finer_bits", lambda bits, value: {"wide": 8, "out": 8})
+    step = dataclasses.replace(STEP, n_weights=900, bits_seconds=0.0)
+    with quiet():
+        _, (_, point, loaded), _ = levels.run(model, step)
+    assert point.is_accurate
+    assert point.bits == levels.bits == {"wide": 8, "out": 8}
+    assert n_distinct(loaded) > 16
+
+
+def test_the_fewest_bits_borne_without_training_are_the_first_guess():
+    levels = levels_of(classifier(), BUDGET)
+    assert levels.bits == {}
+    list(levels.untrained(classifier()))
+    assert levels.bits == {"wide": 3, "out": 3}

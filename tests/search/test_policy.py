@@ -1,4 +1,4 @@
-"""The policy alone, with numbers for nets. Another one joins `POLICIES`."""
+"""The policy alone, with numbers for nets."""
 
 import dataclasses
 import math
@@ -8,37 +8,77 @@ import sys
 import pytest
 from helpers.searches import point, state
 
-from deepcompress.search.policy import Clock, Policy, Step, Stop
+from deepcompress.search.policy import Clock, Policy, Step, Stop, Trial
 from deepcompress.search.state import Budget
 
 BUDGET = Budget("accuracy", baseline=0.9, bound=0.8)
 TARGET = Budget("accuracy", baseline=0.9, bound=0.8, target_ratio=10.0)
 LOSS = Budget("loss", baseline=1.0, bound=1.5, is_less_better=True)
-PLENTY = Clock(left=1000.0, epoch_seconds=1.0)
-POLICIES = [Policy]
+# More than a quarter of the time is spent, so that it is no longer that of a shorter
+# search.
+PLENTY = Clock(left=1000.0, epoch_seconds=1.0, spent=500.0)
 
 
 @pytest.mark.parametrize(
     ("used", "n_weights"),
     [
-        (0.0, 250), (0.1, 250),
-        (0.11, 400), (0.3, 400),
-        (0.31, 600), (0.6, 600),
-        (0.61, 800), (1.0, 800),
+        (0.0, 250), (0.1, 250), (0.225, 250),
+        (0.27, 300), (0.45, 500), (0.6, 666),
+        (0.73, 800), (1.0, 800),
     ],
 )  # fmt: skip
 def test_a_level_is_smaller_the_more_of_the_budget_is_used(used, n_weights):
-    step = Policy(BUDGET).next(state(n_good=1000, used=used), PLENTY)
+    known = state(n_good=1000, used=used, epochs_good=100)
+    assert Policy(BUDGET).next(known, PLENTY).n_weights == n_weights
+
+
+@pytest.mark.parametrize(("epochs", "n_weights"), [(200, 600), (25, 300), (4, 250)])
+def test_a_level_is_smaller_if_it_is_trained_longer(epochs, n_weights):
+    known = state(n_good=1000, used=0.54, epochs_good=epochs)
+    assert Policy(BUDGET).next(known, PLENTY).n_weights == n_weights
+
+
+def test_a_level_of_few_epochs_does_not_prune_far():
+    policy, known = Policy(BUDGET), state()
+    clocks = [Clock(left, 1.0, spent=500.0) for left in (1, 5, 8, 1000)]
+    kept = [policy.next(known, clock).n_weights for clock in clocks]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[0] == int(1000 * 0.75**1.5)
+    assert kept[-1] == 250
+
+
+@pytest.mark.parametrize(
+    ("n_good", "n_bad", "used_bad", "n_weights"),
+    [
+        # Twice the weights lose a quarter: where nine tenths of the budget are used.
+        (1000, 250, 3.6, 500),
+        (1000, 250, 1.8, 354),
+        (1000, 250, 7.2, 707),
+        # Not next to either, however little or much was lost.
+        (1000, 250, 1.01, 354),
+        (1000, 250, 1e9, 707),
+        (1000, 250, math.inf, 707),
+        (500, 250, 1.8, 354),
+        (1000, 900, 1.0, 949),
+        (100, 1, 90.0, 10),
+    ],
+)
+def test_after_a_failure_a_level_between_is_tried(n_good, n_bad, used_bad, n_weights):
+    known = state(n_good=n_good, n_bad=n_bad, used_bad=used_bad, epochs_bad=100)
+    step = Policy(BUDGET).next(known, PLENTY)
     assert step.n_weights == n_weights
 
 
 @pytest.mark.parametrize(
-    ("n_good", "n_bad", "n_weights"),
-    [(1000, 250, 500), (500, 250, 354), (1000, 900, 949), (100, 1, 10)],
+    ("untrained", "n_weights"),
+    [(100, 250), (500, 250), (707, 250), (800, 409), (900, 656), (1000, 800)],
 )
-def test_after_a_failure_a_level_between_is_tried(n_good, n_bad, n_weights):
-    step = Policy(BUDGET).next(state(n_good=n_good, n_bad=n_bad), PLENTY)
-    assert step.n_weights == n_weights
+def test_the_first_level_goes_by_what_is_borne_without_training(untrained, n_weights):
+    known = state(
+        n_good=1000,
+        curve=[point(n_weights=n_weights) for n_weights in (1000, untrained)],
+    )
+    assert Policy(BUDGET).next(known, PLENTY).n_weights == n_weights
 
 
 @pytest.mark.parametrize(
@@ -47,12 +87,12 @@ def test_after_a_failure_a_level_between_is_tried(n_good, n_bad, n_weights):
     [(1.0, 250), (4.0, 360), (8.0, 720), (9.9, 891)],
 )
 def test_no_level_goes_far_beyond_the_ratio_asked_for(ratio, n_weights):
-    known = state(n_good=1000, curve=[point(ratio=ratio)])
+    known = state(n_good=1000, curve=[point(ratio=ratio, n_weights=500)])
     assert Policy(TARGET).next(known, PLENTY).n_weights == n_weights
 
 
 def test_a_best_file_out_of_bounds_does_not_hold_back():
-    known = state(n_good=1000, curve=[point(ratio=8.0, is_accurate=False)])
+    known = state(n_good=1000, n_levels=1, curve=[point(ratio=8.0, is_accurate=False)])
     assert Policy(TARGET).next(known, PLENTY).n_weights == 250
 
 
@@ -70,8 +110,8 @@ def test_a_best_file_out_of_bounds_does_not_hold_back():
         (BUDGET, {"n_levels": 1}, Clock(0.9, 1.0), Stop.NO_TIME),
         (BUDGET, {"n_levels": 1, "overhead": 2.0}, Clock(2.9, 1.0), Stop.NO_TIME),
         (BUDGET, {"n_levels": 1}, Clock(100.0, math.inf), Stop.NO_TIME),
-        (BUDGET, {"n_bad": 950}, PLENTY, Stop.CONVERGED),
-        (BUDGET, {"n_bad": 1000}, PLENTY, Stop.CONVERGED),
+        (BUDGET, {"n_bad": 950, "epochs_bad": 700}, PLENTY, Stop.CONVERGED),
+        (BUDGET, {"n_bad": 1000, "epochs_bad": 700}, PLENTY, Stop.CONVERGED),
         (BUDGET, {"n_good": 1}, PLENTY, Stop.NOTHING_LEFT),
         (TARGET, {"curve": [point(ratio=9.99)], "n_good": 2, "n_bad": None}, PLENTY,
          Stop.NOTHING_LEFT),
@@ -103,9 +143,9 @@ def test_a_search_goes_on(budget, known, clock):
 @pytest.mark.parametrize(
     ("n_levels", "left", "overhead", "epoch", "expected"),
     [
-        # A tenth of the time, halved for the first two levels; a quarter for centroids.
-        (0, 1000.0, 0.0, 1.0, (38, 12)),
-        (1, 900.0, 0.0, 1.0, (38, 12)),
+        # A tenth of the time, a quarter of it for centroids.
+        (0, 1000.0, 0.0, 1.0, (75, 25)),
+        (1, 900.0, 0.0, 1.0, (75, 25)),
         (2, 800.0, 0.0, 1.0, (75, 25)),
         # What is no training is no time for epochs.
         (2, 800.0, 20.0, 1.0, (60, 20)),
@@ -114,6 +154,10 @@ def test_a_search_goes_on(budget, known, clock):
         (8, 100.0, 0.0, 1.0, (38, 12)),
         (9, 100.0, 0.0, 1.0, (38, 12)),
         (30, 100.0, 0.0, 1.0, (38, 12)),
+        # Where epochs are dear there are few levels, of five epochs at least.
+        (0, 170.0, 0.0, 10.0, (4, 2)),
+        (1, 110.0, 0.0, 10.0, (4, 2)),
+        (2, 50.0, 0.0, 10.0, (4, 1)),
         # One epoch each, however little time there is.
         (0, 0.1, 0.0, 1.0, (1, 1)),
         (0, 100.0, 0.0, math.inf, (1, 1)),
@@ -122,18 +166,56 @@ def test_a_search_goes_on(budget, known, clock):
 )
 def test_the_time_is_shared_out(n_levels, left, overhead, epoch, expected):
     known = state(n_levels=n_levels, overhead=overhead)
-    step = Policy(BUDGET).next(known, Clock(left, epoch))
+    step = Policy(BUDGET).next(known, Clock(left, epoch, spent=left / 2))
     assert (step.n_pruning, step.n_sharing) == expected
     assert step.number == n_levels + 1
     assert step.reserve == overhead
 
 
 @pytest.mark.parametrize(
-    ("n_levels", "seconds"), [(0, 5.0), (1, 5 + 5 / 9), (2, 12.5), (9, 50.0)]
+    ("n_levels", "seconds"), [(0, 10.0), (1, 100 / 9), (2, 12.5), (9, 50.0)]
 )
 def test_a_tenth_of_a_level_may_measure_bits(n_levels, seconds):
     step = Policy(BUDGET).next(state(n_levels=n_levels), PLENTY)
     assert step.bits_seconds == pytest.approx(seconds)
+
+
+def untrained(bears, *, seconds=0.0):
+    """What is tried on a net that bears such a sparsity with so many bits."""
+    trials = []
+    while chosen := Policy(BUDGET).next_untrained(trials, seconds * len(trials)):
+        assert len(trials) < 100, "it never ends"
+        bits, sparsity = chosen
+        trials.append(Trial(bits, sparsity, sparsity <= bears.get(bits, -1)))
+    best = {}
+    for trial in trials:
+        if trial.is_accurate:
+            best[trial.bits] = max(best.get(trial.bits, 0.0), trial.sparsity)
+    return best, trials
+
+
+@pytest.mark.parametrize(
+    ("bears", "expected"),
+    [
+        ({5: 0.7, 4: 0.52, 3: 0.3}, {5: 0.7, 4: 0.5, 3: 0.3}),
+        ({5: 0.95, 4: 0.95, 3: 0.95}, {5: 0.95, 4: 0.95, 3: 0.95}),
+        ({5: 0.2, 4: 0.0}, {5: 0.2, 4: 0.0}),
+        ({5: 0.0}, {5: 0.0}),
+        ({}, {}),
+        # By chance: fewer bits are not tried at more than what more bits have borne.
+        ({5: 0.3, 4: 0.6}, {5: 0.3, 4: 0.3}),
+    ],
+)
+def test_without_training_the_greatest_sparsity_is_sought(bears, expected):
+    best, trials = untrained(bears)
+    assert best == expected
+    assert len(trials) <= 15
+    assert len(set(trials)) == len(trials)
+
+
+def test_without_training_little_time_is_taken():
+    _, trials = untrained({5: 0.7, 4: 0.5, 3: 0.3}, seconds=0.02)
+    assert len(trials) == 3
 
 
 def test_a_level_trains_at_the_rate_that_is_left():
@@ -171,6 +253,14 @@ def test_bits_that_are_not_measured_are_those_of_before():
     policy = Policy(BUDGET)
     assert policy.unmeasured_bits(iter(["a", "b"]), {}) == {"a": 5, "b": 5}
     assert policy.unmeasured_bits(["a", "b"], {"a": 3, "b": 4}) == {"a": 3, "b": 4}
+
+
+def test_more_bits_help_a_net_that_only_sharing_has_spoilt():
+    policy = Policy(BUDGET)
+    assert policy.finer_bits({"a": 3, "b": 8}, 0.81) == {"a": 4, "b": 8}
+    assert policy.finer_bits({"a": 3, "b": 8}, 0.79) is None
+    assert policy.finer_bits({"a": 3}, math.nan) is None
+    assert policy.finer_bits({"a": 8, "b": 8}, 0.9) is None
 
 
 @pytest.mark.parametrize(
@@ -223,7 +313,10 @@ def test_the_best_point_is_known(budget, points, best):
         ({"n_bad": 100}, point(value=0.86, n_weights=250), (250, 100, 0.4)),
         ({}, point(is_accurate=False), (1000, 250, 0.0)),
         ({"n_bad": 100}, point(is_accurate=False), (1000, 250, 0.0)),
-        ({"n_bad": 300, "used": 0.2}, point(is_accurate=False), (1000, 300, 0.2)),
+        ({"n_bad": 200, "used": 0.2}, point(is_accurate=False), (1000, 250, 0.2)),
+        # Such a failure was of a shorter training.
+        ({"n_bad": 300, "used": 0.2}, point(is_accurate=False), (1000, 250, 0.2)),
+        ({"n_bad": 300}, point(value=0.86, n_weights=250), (250, None, 0.4)),
     ],
 )
 def test_a_level_moves_one_of_the_bounds(known, measured, expected):
@@ -237,101 +330,46 @@ def test_a_level_moves_one_of_the_bounds(known, measured, expected):
     assert after.curve == [*known.curve, measured]
 
 
-def searched(policy, enough, *, n_weights=100_000, seconds=1000.0, n_fails=0):
-    """Searches on a net that is within its budget with `enough` weights."""
-    known = policy.after_measuring(
-        state(n_good=n_weights, curve=[]), measured(policy.budget, n_weights, enough)
-    )
-    left, steps = seconds, []
-    while isinstance(step := policy.next(known, Clock(left, 0.1)), Step):
-        assert len(steps) < 1000, "it never ends"
-        steps.append(step)
-        left -= 0.1 * (step.n_pruning + step.n_sharing) + 1.0
-        if len(steps) <= n_fails:
-            known = policy.after_divergence(known, step)
-        else:
-            found = measured(policy.budget, step.n_weights, enough)
-            known = policy.after_level(known, step, found)
-            known = dataclasses.replace(known, overhead=1.0)
-    return known, steps, step, left
+@pytest.mark.parametrize(
+    ("why", "known", "said"),
+    [
+        (Stop.TARGET, {}, ""),
+        (Stop.DIVERGING, {}, ""),
+        (Stop.NOTHING_LEFT, {}, ""),
+        (Stop.CONVERGED, {"n_bad": 990}, " More time is likely to bring little."),
+        (Stop.NO_TIME, {"used": 0.9}, " More time is likely to bring little."),
+        (Stop.NO_TIME, {"n_bad": 990}, " More time is likely to bring little."),
+        (Stop.NO_TIME, {"used": 0.45}, " 1,000 weights are left, which have used 45% "
+         "of the drop allowed: with more time about 500 may be enough."),
+        (Stop.INTERRUPTED, {"used": 0.0}, " 1,000 weights are left, which have used 0% "
+         "of the drop allowed: with more time about 250 may be enough."),
+        (Stop.NO_TIME, {"n_bad": 800}, " 1,000 weights are left, which have used 0% "
+         "of the drop allowed: with more time about 800 may be enough."),
+        (Stop.NO_TIME, {"curve": [point(is_accurate=False)]},
+         " More time may bring a file within the budget."),
+    ],
+)  # fmt: skip
+def test_what_more_time_would_bring_is_said(why, known, said):
+    ending = Policy(BUDGET).ending(state(**known), why)
+    assert ending == f"The search is over: {why.value}.{said}"
 
 
-def measured(budget, n_weights, enough):
-    """Of a net whose accuracy falls ever faster the fewer weights it has."""
-    value = budget.baseline - (budget.baseline - budget.bound) * enough / n_weights
-    return point(
-        value=value,
-        is_accurate=budget.is_accurate(value),
-        n_weights=n_weights,
-        size=100 + n_weights,
-        ratio=400_000 / (100 + n_weights),
-    )
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("enough", [3, 100, 2_345, 50_000, 99_000])
-@pytest.mark.parametrize("seconds", [5.0, 100.0, 10_000.0])
-def test_whatever_the_policy_it_finds_the_bound_in_time(policy, enough, seconds):
-    known, steps, why, left = searched(policy(BUDGET), enough, seconds=seconds)
-    n_good = [p.n_weights for p in known.curve if p.is_accurate]
-    assert min(n_good) >= enough * 0.999
-    assert known.curve[known.best].n_weights == known.n_good == min(n_good)
-    assert [step.number for step in steps] == list(range(1, len(steps) + 1))
-    assert left > -3.0
-    if why is Stop.CONVERGED:
-        assert known.n_bad < enough <= known.n_good
-        assert known.n_good <= 1.1 * known.n_bad
-    else:
-        assert why is Stop.NO_TIME
-        assert seconds < 10_000.0 or enough == 3
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-def test_whatever_the_policy_no_step_leaves_its_bounds(policy):
-    known, steps, *_ = searched(policy(BUDGET), 2_345)
-    n_good, n_bad = 100_000, 0
-    for step, found in zip(steps, known.curve[1:], strict=True):
-        assert n_bad < step.n_weights < n_good
-        assert min(step.n_pruning, step.n_sharing) >= 1
-        if found.is_accurate:
-            n_good = found.n_weights
-        else:
-            n_bad = max(n_bad, found.n_weights)
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("ratio", [5.0, 20.0, 100.0])
-def test_whatever_the_policy_it_stops_at_the_target(policy, ratio):
-    target = dataclasses.replace(BUDGET, target_ratio=ratio)
-    known, _, why, _ = searched(policy(target), 2_345)
-    assert why is Stop.TARGET
-    assert known.curve[-1].ratio >= ratio
-    assert all(each.ratio < ratio for each in known.curve[:-1])
-    assert known.curve[-1].ratio < 1.3 * ratio
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-def test_whatever_the_policy_divergence_is_borne_for_a_while(policy):
-    known, steps, *_ = searched(policy(BUDGET), 2_345, n_fails=2)
-    assert known.n_good < 1.1 * 2_345
-    assert [step.rate for step in steps[:3]] == sorted(
-        {step.rate for step in steps[:3]}, reverse=True
-    )
-    known, _, why, _ = searched(policy(BUDGET), 2_345, n_fails=1000)
-    assert why is Stop.DIVERGING
-    assert len(known.curve) == 1
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-def test_whatever_the_policy_it_changes_nothing_that_it_is_given(policy):
-    policy, known = policy(BUDGET), state()
-    before = repr(known)
+def test_a_net_that_has_just_failed_is_trained_on_once():
+    policy, known = Policy(BUDGET), state(used=0.5)
     step = policy.next(known, PLENTY)
-    policy.after_level(known, step, point())
-    policy.after_measuring(known, point())
-    policy.after_divergence(known, step)
-    assert repr(known) == before
-    assert policy.next(known, PLENTY) == step
+    slightly, badly = (point(value=value, is_accurate=False) for value in (0.76, 0.74))
+    assert not policy.next(policy.after_level(known, step, badly), PLENTY).is_rescue
+    failed = policy.after_level(known, step, slightly)
+    rescue = policy.next(failed, PLENTY)
+    assert rescue.is_rescue
+    assert rescue.n_weights == step.n_weights
+    again = policy.next(policy.after_level(failed, rescue, slightly), PLENTY)
+    assert not again.is_rescue
+    assert again.n_weights > step.n_weights
+    saved = policy.after_level(failed, rescue, point(n_weights=step.n_weights))
+    assert (saved.n_good, saved.n_bad) == (step.n_weights, None)
+    assert not policy.next(saved, PLENTY).is_rescue
+    assert not policy.after_divergence(failed, rescue).is_to_rescue
 
 
 def test_a_policy_needs_no_keras():

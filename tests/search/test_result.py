@@ -1,6 +1,7 @@
 """What a search came to, beside the curve."""
 
 import warnings
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -27,6 +28,31 @@ def test_the_report_counts_what_layers_keep_besides_weights():
     arrays = sum(each.n_bytes for each in result.report.stats.values())
     overhead = len(data) - arrays - result.report.assets
     assert result.report.overhead == overhead
+
+
+def test_a_result_says_why_the_search_was_over():
+    budget = Budget("accuracy", 0.9, 0.8)
+    result = CompressionResult(
+        b"", None, [POINT], 0, budget, notes=["Trained <so>."], ending="It is over."
+    )
+    assert result.to_dict()["ending"] == "It is over."
+    assert str(result).splitlines()[-2:] == ["Trained <so>.", "It is over."]
+    assert result._repr_html_().endswith("<p>Trained &lt;so&gt;.</p><p>It is over.</p>")
+
+
+def test_a_result_draws_what_was_trained_and_what_was_not():
+    budget = Budget("accuracy", 0.9, 0.8)
+    points = [
+        replace(POINT, epochs=0.0),
+        POINT,
+        replace(POINT, ratio=2.0),
+        replace(POINT, is_accurate=False, value=0.7),
+    ]
+    (axes,) = CompressionResult(b"", None, points, 2, budget).plot().axes
+    drawn = {line.get_label(): len(line.get_xdata()) for line in axes.lines}
+    assert drawn["without training"] == 1
+    assert drawn["trained"] == 2
+    assert drawn["not within the budget"] == 1
 
 
 def test_what_is_done_on_purpose_is_not_warned_of():

@@ -6,6 +6,7 @@ from keras import layers
 
 from deepcompress.network.variables import named_variables
 from deepcompress.search.copying import Copier
+from deepcompress.search.stepping import stepping_of
 from deepcompress.search.trainer import DivergedError, Timer, Trainer
 
 
@@ -113,6 +114,7 @@ def trainer_of(model, train=None, *, has_teacher=True):
     return Trainer(
         teacher, train or blobs(), blobs(300, seed=2), batch_size=None,
         teacher=teacher if has_teacher else None, copier=copier, now=ticking(),
+        stepping=stepping_of(model.optimizer),
     )  # fmt: skip
 
 
@@ -128,6 +130,39 @@ def test_a_trained_net_is_compiled_as_it_was():
     assert list(trainer.evaluate(model)) == list(before)
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_where_time_is_short_the_rate_falls_in_what_there_is():
+    rates = []
+
+    class Noting(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rate = self.model.optimizer.learning_rate
+            rates.append(float(keras.ops.convert_to_numpy(rate)))
+
+    model = classifier()
+    trainer = trainer_of(model, has_teacher=False)
+    trainer.probe(trainer._copier.copy(model), 1.0)
+    assert (trainer.n_steps, trainer.step_seconds) == (10, pytest.approx(0.001))
+    fit = trainer.fit(model, 8, Noting(), seconds=0.0355)
+    assert len(rates) == 35
+    assert fit.epochs == pytest.approx(3.5)
+    assert rates[-1] < 0.1 * max(rates)
+    rates.clear()
+    trainer.fit(model, 3, Noting(), seconds=10.0)
+    assert len(rates) == 30
+
+
+def test_as_many_batches_are_trained_as_make_a_step():
+    model = classifier()
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=4)
+    model.compile(optimizer, model.loss, metrics=["accuracy"])
+    trainer = trainer_of(model, has_teacher=False)
+    trainer.probe(trainer._copier.copy(model), 1.0)
+    before = model.get_weights()
+    fit = trainer.fit(model, 1, keras.callbacks.Callback(), seconds=0.0)
+    assert fit.epochs == pytest.approx(0.4)
+    assert not any(map(np.array_equal, model.get_weights(), before))
 
 
 def test_a_rate_of_nothing_trains_nothing():
