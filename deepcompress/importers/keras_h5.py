@@ -49,8 +49,8 @@ _PARTS = {
 }
 # What Keras calls its optimizers where they have no other name.
 _OPTIMIZERS = (
-    "sgd adam adamw adamax nadam rmsprop adagrad adadelta adafactor ftrl lion lamb "
-    "muon loss_scale_optimizer"
+    "sgd adam adam_w adamax nadam rm_sprop adagrad adadelta adafactor ftrl lion lamb "
+    "muon schedule_free_adam_w loss_scale_optimizer multi_optimizer"
 ).split()
 
 
@@ -254,7 +254,9 @@ def _is_optimizer(key: str, group: h5py.Group) -> bool:
     if "vars" not in group:
         return False
     own = _child(group, "vars")
-    is_named = key.endswith("optimizer") or own.attrs.get("name") in _OPTIMIZERS
+    # The second of a kind in a process has a number behind it.
+    base = re.sub(r"_\d+$", "", str(own.attrs.get("name")))
+    is_named = key.endswith("optimizer") or base in _OPTIMIZERS
     if not is_named or not len(own):
         return is_named
     steps = _child(own, "0", h5py.Dataset)
