@@ -342,9 +342,9 @@ def _watching(
                 continue
             watched[id(variable)] = moment
             if gradient is not None:
-                square = ops.square(
-                    ops.cast(ops.convert_to_tensor(gradient), "float32")
-                )
+                # Of a sparse gradient a row may come several times: their sum counts.
+                dense = ops.add(ops.zeros(moment.shape, "float32"), gradient)
+                square = ops.square(dense)
                 moment.assign(_DECAY * moment + (1 - _DECAY) * square)
         apply(grads, trained)
 

@@ -84,6 +84,26 @@ def test_nothing_is_pruned_before_gradients_are_known(optimizer):
     assert n_zeros[8:] == [100] * 25
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_rows_of_a_table_have_a_saliency_where_gradients_are_sparse(optimizer):
+    model = keras.Sequential(
+        [
+            keras.Input((3,), dtype="int32"),
+            keras.layers.Embedding(20, 4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    model.compile(optimizer, "mse")
+    # Rows are looked up more than once in a batch, and the last ten never.
+    x = np.arange(96).reshape(32, 3) % 10
+    pruning = dc.PruningCallback(0.5, layers="embedding*", criterion="saliency")
+    model.fit(x, x[:, :2], batch_size=8, epochs=2, verbose=0, callbacks=[pruning])
+    table = model.layers[0].get_weights()[0]
+    assert zeros(table) == 40
+    assert not table[10:].any()
+
+
 def test_a_model_that_goes_on_with_its_optimizer_needs_no_warm_up():
     model = dense_net()
     x, y = regression()

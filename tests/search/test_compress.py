@@ -151,9 +151,9 @@ def test_a_killed_search_goes_on(tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     sizes = json.loads(resumed.stdout.splitlines()[-1].split(" ", 1)[1])
     before = [point["size"] for point in state["state"]["curve"]]
-    assert len(before) == 2
-    assert sizes[:2] == before
-    assert len(sizes) > 2
+    assert len(before) >= 2
+    assert sizes[: len(before)] == before
+    assert len(sizes) > len(before)
     with pytest.raises(ValueError, match="checkpoint"):
         compress(classifier(), checkpoint=folder, target_ratio=9.0)
 
@@ -352,9 +352,9 @@ def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsy
         raise ValueError("the layer 'wide' is not known")
 
     monkeypatch.setattr(copying, "shrink", shrink)
-    result = compress(classifier(), target_ratio=2.0, time_budget=30, verbose=1)
+    result = compress(classifier(), target_ratio=9.0, time_budget=30, verbose=1)
     assert result.is_met
-    assert len(result.curve) > 1
+    assert result.best.epochs > 0
     assert capsys.readouterr().out.count("'wide' is not known") == 1
 
 
