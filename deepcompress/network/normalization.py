@@ -9,6 +9,12 @@ from deepcompress.network.distribution import give, values_of
 from deepcompress.network.internals import flatten_layers
 
 
+def batch_normalizations(model: keras.Model) -> list[Any]:
+    """Returns the layers of a model that normalize by the statistics of batches."""
+    kind = keras.layers.BatchNormalization
+    return [layer for layer in flatten_layers(model) if isinstance(layer, kind)]
+
+
 def renew_statistics(model: keras.Model, batches: Iterable[Any]) -> bool:
     """Gives batch normalization the mean and the variance of what it sees now.
 
@@ -37,11 +43,7 @@ def renew_statistics(model: keras.Model, batches: Iterable[Any]) -> bool:
     >>> model.get_layer("normalized").moving_mean.numpy()
     array([4.], dtype=float32)
     """
-    layers = [
-        layer
-        for layer in flatten_layers(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
+    layers = [layer for layer in batch_normalizations(model) if layer.trainable]
     if not layers:
         return False
     own = {id(v) for each in layers for v in (each.moving_mean, each.moving_variance)}
