@@ -140,6 +140,7 @@ def search(
             reached = density_after, debt_after
         else:
             failed = density_after, debt_after
+    state = replace(state, seconds=spent)
     return state, step
 
 

@@ -41,6 +41,8 @@ def test_time_is_used_and_not_much_more(net):
         state, why = search(net, seconds)
         assert why in {Stop.NO_TIME, Stop.CONVERGED}
         assert state.n_levels < 60
+        # The first level is tried in whatever time there is, of two epochs at least.
+        assert state.seconds < 1.1 * seconds + 2.5 * net.epoch_seconds + 10
 
 
 @pytest.mark.parametrize("net", KNOWN.values(), ids=KNOWN)
