@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deepcompress.errors import CorruptFileError as CorruptFileError
     from deepcompress.network.variables import count_weights as count_weights
     from deepcompress.pruning.callback import PruningCallback as PruningCallback
-    from deepcompress.pruning.callback import prune as prune
+    from deepcompress.pruning.prune import prune as prune
     from deepcompress.pruning.schedules import ConstantSparsity as ConstantSparsity
     from deepcompress.pruning.schedules import PolynomialDecay as PolynomialDecay
     from deepcompress.pruning.schedules import PruningSchedule as PruningSchedule
@@ -53,7 +53,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "dcz.writing": ["write"],
         "errors": ["CorruptFileError"],
         "network.variables": ["count_weights"],
-        "pruning.callback": ["PruningCallback", "prune"],
+        "pruning.callback": ["PruningCallback"],
+        "pruning.prune": ["prune"],
         "pruning.schedules": ["ConstantSparsity", "PolynomialDecay", "PruningSchedule"],
         "saving.serializer": ["HuffmanSerializer", "load_model"],
         "search.compress": ["compress"],

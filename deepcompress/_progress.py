@@ -13,20 +13,21 @@ def say(text: str) -> None:
 
 
 class Bars(AbstractContextManager["Bars"]):
-    """Bars, one below the other, each for a training.
+    """Bars, one below the other, each for a piece of long work.
 
     Args:
         console: Where to print; a quiet one prints nothing.
+        unit: What is counted. Defaults to `"epochs"`.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, unit: str = "epochs") -> None:
         self.console = console
         self.is_live = console.is_terminal and not console.quiet
         self._progress = Progress(
             TextColumn("{task.description:<8}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("epochs"),
+            TextColumn(unit),
             Elapsed(),
             TextColumn("{task.fields[state]}"),
             console=console,

@@ -10,6 +10,8 @@ import numpy as np
 from deepcompress import _checks
 from deepcompress._display import settings
 from deepcompress._progress import say
+from deepcompress.calibration.calibrate import Calibration
+from deepcompress.calibration.kernel import Kernel
 from deepcompress.clustering.clusters import Clusters, Init, cluster
 from deepcompress.clustering.rounding import round_mantissa
 from deepcompress.network import internals
@@ -156,18 +158,66 @@ class WeightSharingQuantizer(TyingCallback):
         self.verbose = verbose
         _n_codes(bits, n_clusters)
 
-    def quantize(self, model: keras.Model) -> None:
+    def quantize(self, model: keras.Model, data: Any = None) -> None:
         """Shares the weights of a model now, in place and without training.
+
+        With some inputs as `data` the error of each weight is made up for by others:
+        layer by layer, what comes out stays as near as can be to what came out of the
+        model before. Biases and the statistics of batch normalization follow. Some
+        hundred inputs are enough; labels are not needed.
 
         Args:
             model: A built model.
+            data: Inputs as `predict` takes them, as in `prune`. Defaults to `None`:
+                each weight goes to the nearest centroid.
 
         Raises:
-            ValueError: A pattern matches no layer, a weight is not finite, or the
-                model has not been built.
+            ValueError: A pattern matches no layer, a weight is not finite, the model
+                has not been built, or the data do not fit it. The model is as it was
+                then.
+
+        References:
+            Frantar et al. 2023, "GPTQ: accurate post-training quantization for
+            generative pre-trained transformers", section 3; Behdin et al. 2023,
+            "QuantEase", section 3.
         """
-        for variable, value in _values(self._clusters(model, self._choose(model))):
+        chosen = self._choose(model)
+        if data is not None:
+            self._calibrate(model, chosen, data)
+            # What has been shared already is kept.
+            chosen = [(named, most) for named, most in chosen if named.is_bias]
+        for variable, value in _values(self._clusters(model, chosen)):
             variable.assign(value)
+
+    def _calibrate(
+        self, model: keras.Model, chosen: list[tuple[NamedVariable, int]], data: Any
+    ) -> None:
+        """Shares kernels with a few inputs in view."""
+        most_of = {id(named.variable): most for named, most in chosen}
+        curvatures = {id(n.variable): self._curvature(model, n) for n, _ in chosen}
+
+        def rounded(centers: np.ndarray) -> np.ndarray:
+            if self.mantissa_bits is None:
+                return centers
+            return round_mantissa(centers, self.mantissa_bits)
+
+        def treat(named: NamedVariable, kernel: Kernel) -> None:
+            def start(value: np.ndarray, weights: np.ndarray) -> np.ndarray:
+                curvature = curvatures[id(named.variable)]
+                return cluster(
+                    value,
+                    most_of[id(named.variable)],
+                    init=self.init,
+                    seed=self.seed,
+                    entropy_weight=self.entropy_weight,
+                    curvature=weights if curvature is None else curvature,
+                    mantissa_bits=self.mantissa_bits,
+                ).values()
+
+            kernel.share(start, rounded)
+
+        kernels = [named for named, _ in chosen if not named.is_bias]
+        Calibration(model, data, verbose=self.verbose).change(kernels, treat)
 
     def tie(self, ties: TieSet) -> None:
         """Shares the weights and takes hold of them."""

@@ -431,3 +431,22 @@ def own_attributes(layer: Any) -> dict[str, Any]:
         for name, value in {**vars(layer), **vars(layer).get("_modules", {})}.items()
         if name not in left and not name.startswith("_self_")
     }
+
+
+@contextmanager
+def intercepted(layer: Any, see: Callable[..., None]) -> Iterator[None]:
+    """Shows what a layer is called with to a function, before it computes.
+
+    An attribute `call` of the layer itself, which `Operation.__call__` looks up.
+    """
+    call = layer.call
+
+    def seen(*args: Any, **kwargs: Any) -> Any:
+        see(*args, **kwargs)
+        return call(*args, **kwargs)
+
+    layer.call = seen
+    try:
+        yield
+    finally:
+        del layer.call

@@ -1,28 +1,24 @@
 """Stage 1: pruning, gradually in the course of a training or in one shot."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, get_args
 
-import keras
 import numpy as np
 
 from deepcompress import _checks
 from deepcompress._display import settings
 from deepcompress._progress import say
 from deepcompress.network.ties import MaskTie, TieSet, TyingCallback
-from deepcompress.network.variables import NamedVariable, choose, patterns
+from deepcompress.network.variables import choose, patterns
 from deepcompress.pruning.criteria import (
     CRITERIA,
-    Criterion,
     CriterionName,
-    Magnitude,
 )
-from deepcompress.pruning.masks import Structure, Tensor, check_structure, masks
-from deepcompress.pruning.schedules import ConstantSparsity, PruningSchedule
-
-Scope = Literal["layer", "global"]
+from deepcompress.pruning.groups import Chosen, Scope, entries_of, groups_of
+from deepcompress.pruning.masks import Structure, check_structure
+from deepcompress.pruning.schedules import PruningSchedule
 
 
 class PruningCallback(TyingCallback):
@@ -93,7 +89,7 @@ class PruningCallback(TyingCallback):
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        _entries(schedule)
+        entries_of(schedule)
         self.schedule = schedule
         self.layers = patterns(layers)
         self.scope = _checks.one_of("scope", scope, get_args(Scope))
@@ -103,13 +99,13 @@ class PruningCallback(TyingCallback):
 
     def tie(self, ties: TieSet) -> None:
         """Takes hold of the weights; what is due at the start is pruned then."""
-        chosen: _Chosen = choose(self.model, _entries(self.schedule), self.layers)
+        chosen: Chosen = choose(self.model, entries_of(self.schedule), self.layers)
         self._epochs = self.params.get("epochs") or 1
         self._steps_per_epoch = self.params.get("steps")
         self._step = self._first_step = 0
         self._was_known: bool | None = None
         self._check_length([entry.schedule for _, entry in chosen])
-        self._groups = _groups(chosen, self.scope, self.structure)
+        self._groups = groups_of(chosen, self.scope, self.structure)
         variables = [named for named, _ in chosen]
         self._scoring = CRITERIA[self.criterion](self.model, ties, variables)
         self._is_overdue = False
@@ -224,201 +220,3 @@ class PruningCallback(TyingCallback):
             kept += int(np.count_nonzero(value))
             size += value.size
         return 1.0 - kept / size
-
-
-def prune(
-    model: keras.Model,
-    sparsity: float | Mapping[str, float],
-    *,
-    layers: str | Iterable[str] | None = None,
-    scope: Scope = "layer",
-    structure: Structure = None,
-) -> None:
-    """Prunes a model in one shot, in place and without training.
-
-    Args:
-        model: A built model.
-        sparsity: The share of weights to set to zero, in [0, 1), or a mapping from
-            patterns to such shares; patterns as in `PruningCallback`.
-        layers: A pattern or several; other layers are left alone. Defaults to
-            `None`: every layer.
-        scope: `"layer"` or `"global"`, as in `PruningCallback`. Defaults to
-            `"layer"`.
-        structure: `None`, `(n, m)` or `"channel"`, as in `PruningCallback`. Defaults
-            to `None`.
-
-    Raises:
-        ValueError: A sparsity is outside [0, 1), a pattern matches no layer, a
-            weight is not finite, or the model has not been built.
-
-    Example:
-
-    >>> import keras
-    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
-    >>> prune(model, 0.75)
-    >>> int((model.get_weights()[0] == 0).sum())
-    24
-    """
-    _checks.one_of("scope", scope, get_args(Scope))
-    check_structure(structure)
-    chosen: _Chosen = choose(model, _entries(sparsity), layers)
-    groups = _groups(chosen, scope, structure)
-    for variable, value in _pruned(groups):
-        variable.assign(value)
-    for group in groups:
-        group.check_count()
-
-
-def pruned(
-    variables: Iterable[NamedVariable], sparsity: float
-) -> Iterator[tuple[Any, np.ndarray]]:
-    """Yields variables with their values pruned in one shot, and changes none.
-
-    Args:
-        variables: Exactly the ones to prune, each by itself.
-        sparsity: The share of weights to set to zero, in [0, 1).
-    """
-    entry = _entries(sparsity)["*"]
-    yield from _pruned(_groups([(v, entry) for v in variables], "layer", None))
-
-
-def _pruned(groups: "list[_Group]") -> Iterator[tuple[Any, np.ndarray]]:
-    """Yields the variables of groups with what `prune` makes of them."""
-    pruned: list[tuple[NamedVariable, np.ndarray]] = []
-    for group in groups:
-        group.advance(group.schedule.sparsity_at(1.0))
-        pruned += zip(group.variables, group.masks(Magnitude()), strict=True)
-    while pruned:  # each mask is let go of before the next tensor needs memory
-        named, mask = pruned.pop()
-        value = named.variable.numpy()
-        value[~mask] = 0
-        yield named.variable, value
-
-
-class _Entry(NamedTuple):
-    """One entry of a mapping of schedules: the layers that share it may compete."""
-
-    pattern: str
-    schedule: PruningSchedule
-
-
-_Chosen = list[tuple[NamedVariable, _Entry]]
-
-
-def _entries(
-    settings: float | PruningSchedule | Mapping[str, float | PruningSchedule],
-) -> Mapping[str, _Entry]:
-    settings = settings if isinstance(settings, Mapping) else {"*": settings}
-    return {
-        pattern: _Entry(
-            pattern,
-            setting
-            if isinstance(setting, PruningSchedule)
-            else ConstantSparsity(_checks.sparsity("sparsity", setting)),
-        )
-        for pattern, setting in settings.items()
-    }
-
-
-class _Group:
-    """Variables whose weights compete, and how many of them are pruned."""
-
-    def __init__(
-        self,
-        variables: list[NamedVariable],
-        schedule: PruningSchedule,
-        structure: Structure,
-    ) -> None:
-        values = [named.numpy() for named in variables]
-        self.variables = variables
-        self._structure = structure
-        self._size = sum(value.size for value in values)
-        n_nonzero = sum(int(np.count_nonzero(value)) for value in values)
-        self.schedule = schedule.of(self._size, n_nonzero)
-        self._zeros_before = sum(map(_zeros_to_keep, values))
-        self._is_new = [not value.any() for value in values]
-        self._n_zeros = -1
-        self._n_kept: list[int] = []
-
-    def advance(self, sparsity: float) -> bool:
-        """Sets the sparsity, and returns whether the masks change with it."""
-        # One weight at least is kept, and what was pruned before stays so.
-        n_zeros = min(round(sparsity * self._size), self._size - 1)
-        n_zeros = max(n_zeros, self._zeros_before)
-        is_new = n_zeros != self._n_zeros
-        self._n_zeros = n_zeros
-        return is_new
-
-    def masks(self, criterion: Criterion) -> list[np.ndarray]:
-        """Returns what is kept of each variable."""
-        tensors = [
-            Tensor(named, _zeros_first(criterion.scores(named), named.variable.numpy()))
-            for named in self.variables
-        ]
-        found = masks(tensors, self._n_zeros, self._structure)
-        self._n_kept = [int(np.count_nonzero(mask)) for mask in found]
-        return found
-
-    def check_count(self) -> None:
-        """Warns where fewer weights are left than were asked for."""
-        variables = [named.variable for named in self.variables]
-        n_left = [int(np.count_nonzero(variable.numpy())) for variable in variables]
-        # A constraint of the user's own may make as many zeros as it likes, and a
-        # tensor that was all zero, and still is, has lost none.
-        is_meant = any(variable.constraint is not None for variable in variables)
-        is_new = (True, 0) in zip(self._is_new, n_left, strict=True)
-        if not self._n_kept or is_meant or is_new:
-            return
-        asked = self._size - self._n_zeros
-        slack = 0
-        if self._structure == "channel":
-            slack = max(map(_filter_size, self.variables)) // 2
-        if sum(n_left) >= asked - slack:
-            return
-        paths = [named.layer for named in self.variables]
-        fewer = zip(paths, n_left, self._n_kept, strict=True)
-        names = dict.fromkeys(path for path, left, kept in fewer if left < kept)
-        warnings.warn(
-            f"{', '.join(map(repr, names or dict.fromkeys(paths)))}: {sum(n_left):,} "
-            f"weights are left where {asked:,} were asked for. The others are zero "
-            "without having been pruned: units have died, or groups of which "
-            "`structure` keeps some weights had fewer.",
-            stacklevel=3,
-        )
-
-
-def _groups(
-    chosen: _Chosen,
-    scope: Scope,
-    structure: Structure,
-) -> list[_Group]:
-    """Returns the variables that compete with each other, and their schedules."""
-    if scope == "layer":
-        return [_Group([named], entry.schedule, structure) for named, entry in chosen]
-    together: dict[str, list[NamedVariable]] = {}
-    for named, entry in chosen:
-        together.setdefault(entry.pattern, []).append(named)
-    schedules = {entry.pattern: entry.schedule for _, entry in chosen}
-    return [
-        _Group(variables, schedules[pattern], structure)
-        for pattern, variables in together.items()
-    ]
-
-
-def _zeros_to_keep(value: np.ndarray) -> int:
-    """Returns the zeros of a pruned tensor; one that is all zero is only new."""
-    zeros = int(value.size - np.count_nonzero(value))
-    return 0 if zeros == value.size else zeros
-
-
-def _zeros_first(scores: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Gives the zeros of a pruned tensor the score -1; one all zero is only new."""
-    is_zero = value == 0
-    if not is_zero.all():
-        scores[is_zero] = -1
-    return scores
-
-
-def _filter_size(named: NamedVariable) -> int:
-    shape = named.variable.shape
-    return int(np.prod(shape)) // int(np.prod([shape[at] for at in named.output_axes]))

@@ -1,0 +1,396 @@
+"""Kernels changed one after the other, so that what comes out of them stays near."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from deepcompress._progress import Bar, Bars
+from deepcompress.calibration import solving
+from deepcompress.calibration.allocation import DENSITIES, allocate
+from deepcompress.calibration.kernel import Kernel, Sums, problem_of
+from deepcompress.calibration.matrices import Form, Layout, forms
+from deepcompress.calibration.recording import Recorder
+from deepcompress.calibration.solving import Problem
+from deepcompress.network.inputs import some_inputs
+from deepcompress.network.normalization import batch_normalizations
+from deepcompress.network.trial import Trial
+from deepcompress.network.variables import NamedVariable, walk
+
+#: Inputs that are looked at: more tell hardly more.
+N_INPUTS = 1024
+# Rows that a kernel is judged by: so many for each input, at least and at most, and
+# the elements that they may have together.
+_ROWS_AN_INPUT = 16
+_LEAST_ROWS, _MOST_ROWS = 8192, 60_000
+_MOST_ELEMENTS = 1 << 26
+# Bytes of outputs that are kept while the layers that they are wanted of are changed.
+_MOST_BYTES = 1 << 29
+# Statistics are not divided by less than this part of what they were.
+_LEAST_VARIANCE = 0.05
+# Keras' errors may go on for pages.
+_LETTERS = 300
+
+
+# Changes a kernel.
+Treat = Callable[[NamedVariable, Kernel], None]
+
+
+class Calibration:
+    """A model whose kernels are changed with a few inputs in view.
+
+    Layer by layer, in the order of the data, a kernel is changed for the inputs that
+    the layers before it, already changed, produce; and so that it makes of them what
+    the model as it was made of its own. Biases and the statistics of batch
+    normalization follow.
+
+    Args:
+        model: A built model.
+        data: Inputs in a form that `predict` takes.
+        verbose: `1` shows a bar. Defaults to `0`.
+    """
+
+    def __init__(self, model: keras.Model, data: Any, *, verbose: int = 0) -> None:
+        batches = some_inputs(data, N_INPUTS)
+        self.model = model
+        self._verbose = verbose
+        self._losses: dict[int, tuple[np.ndarray, list[float]]] = {}
+        self._recorder = Recorder(model, batches)
+        self._n_batches = len(batches)
+        self._originals: dict[int, tuple[Any, np.ndarray]] = {}
+        self._owners = {
+            id(form.variable): (layer, form)
+            for _, layer in walk(model)
+            for form in forms(layer)
+        }
+        normalized = batch_normalizations(model)
+        layers = {id(layer): layer for layer, _ in self._owners.values()}
+        layers.update({id(layer): layer for layer in normalized})
+        try:
+            self._order = self._recorder.order(list(layers.values()))
+        except Exception as error:
+            raise ValueError(
+                f"The model {model.name!r} cannot be called on the data; does their "
+                f"shape fit? ({type(error).__name__}: {str(error)[:_LETTERS]})"
+            ) from error
+        reached = {id(layer) for layer in self._order}
+        self._normalized = {id(layer) for layer in normalized}
+        self._owners = {
+            key: (layer, form)
+            for key, (layer, form) in self._owners.items()
+            if id(layer) in reached
+        }
+
+    def knows(self, named: NamedVariable) -> bool:
+        """Whether anything can be seen of what a kernel is given."""
+        return id(named.variable) in self._owners
+
+    def change(self, variables: Sequence[NamedVariable], treat: Treat) -> None:
+        """Changes kernels, in place; if that fails, the model is as it was.
+
+        Args:
+            variables: The kernels.
+            treat: Changes each.
+        """
+        by_layer: dict[int, list[NamedVariable]] = {}
+        unknown = []
+        for named in variables:
+            if self.knows(named):
+                owner, _ = self._owners[id(named.variable)]
+                by_layer.setdefault(id(owner), []).append(named)
+            else:
+                unknown.append(named)
+        if unknown:
+            names = ", ".join(repr(named.name) for named in unknown)
+            warnings.warn(
+                f"Changed without a look at the inputs: {names}. They are of layers "
+                "that the data do not reach, or of a kind of which it is not known "
+                "what their weights are multiplied by.",
+                stacklevel=4,
+            )
+        with self._bars() as bars:
+            self._change_all(by_layer, unknown, treat, bars.add("", len(variables)))
+
+    def _change_all(
+        self,
+        by_layer: Mapping[int, list[NamedVariable]],
+        unknown: list[NamedVariable],
+        treat: Treat,
+        bar: Bar,
+    ) -> None:
+        done = 0
+        try:
+            for named in unknown:
+                bar.move(done, named.name)
+                self._change_unseen(named, treat)
+                done += 1
+            wanted: dict[Any, Sums] = {}
+            for at, layer in enumerate(self._order):
+                if id(layer) in self._normalized and self._originals:
+                    if id(layer) not in wanted:
+                        wanted = self._wanted(at, by_layer)
+                    self._renormalize(layer, wanted.pop(id(layer)))
+                for named in by_layer.get(id(layer), ()):
+                    bar.move(done, named.name)
+                    key = id(named.variable)
+                    if key not in wanted:
+                        wanted = self._wanted(at, by_layer)
+                    self._change(named, treat, wanted.pop(key))
+                    done += 1
+        except BaseException:
+            for variable, value in self._originals.values():
+                variable.assign(value)
+            raise
+        finally:
+            self._originals.clear()
+
+    def n_multiplications(self) -> float:
+        """Returns about how many multiplications it takes to prune all kernels."""
+        total = 0.0
+        for _, form in self._owners.values():
+            if not form.is_lookup:
+                size = float(np.prod(form.variable.shape))
+                total += size * form.layout.n_inputs**2 / 4
+        return total
+
+    def shared_out(
+        self, variables: Sequence[NamedVariable], n_kept: int
+    ) -> dict[int, int]:
+        """Returns how many weights each of some kernels keeps, by its identity.
+
+        Args:
+            variables: The kernels.
+            n_kept: Weights that all together keep.
+        """
+        if len(variables) == 1:
+            return {id(variables[0].variable): n_kept}
+        sizes = {
+            id(v.variable): max(1, int(np.count_nonzero(v.numpy()))) for v in variables
+        }
+        part = n_kept / sum(sizes.values())
+        kept = {key: max(1, round(part * size)) for key, size in sizes.items()}
+        known = [v for v in variables if self.knows(v)]
+        keys = [id(named.variable) for named in known]
+        n_left = n_kept - sum(n for key, n in kept.items() if key not in keys)
+        losses = self._measured(known)
+        numbers = allocate([sizes[key] for key in keys], losses, n_left)
+        return kept | dict(zip(keys, numbers, strict=True))
+
+    def _measured(self, variables: Sequence[NamedVariable]) -> list[list[float]]:
+        """Returns what the outputs lose by each kernel at `DENSITIES`."""
+        outputs = Trial(self.model, self._recorder.outputs)
+        as_it_is: list[np.ndarray] = []
+        with self._bars() as bars:
+            bar = bars.add("scores", len(variables))
+            for done, named in enumerate(variables):
+                bar.move(done, named.name)
+                key, value = id(named.variable), named.numpy()
+                if key in self._losses and np.array_equal(self._losses[key][0], value):
+                    continue
+                as_it_is = as_it_is or outputs()
+                layer, form = self._owners[key]
+                kernel = form.layout.matrices(value).astype(np.float64)
+                own = problem_of(form, kernel, self._seen(layer, form))
+                distances, probe = solving.losses(own, DENSITIES)
+                probed = Kernel(value, form.layout, probe).value
+                moved = _distance(outputs([(named.variable, probed)]), as_it_is)
+                gain = moved / max(probe.distance(), 1e-30)
+                self._losses[key] = value, [gain * distance for distance in distances]
+        return [self._losses[id(named.variable)][1] for named in variables]
+
+    def _bars(self) -> Bars:
+        return Bars(Console(quiet=not self._verbose), unit="layers")
+
+    def _assign(self, variable: Any, value: np.ndarray) -> None:
+        self._originals.setdefault(id(variable), (variable, variable.numpy().copy()))
+        variable.assign(value)
+
+    def _change_unseen(self, named: NamedVariable, treat: Treat) -> None:
+        value = named.numpy()
+        kernel = value.reshape(1, -1, 1).astype(np.float64)
+        unseen = Problem(kernel, kernel, np.ones((1, value.size)))
+        changed = Kernel(value, Layout((value.size, 1), is_whole=True), unseen)
+        treat(named, changed)
+        self._assign(named.variable, changed.value)
+
+    def _change(self, named: NamedVariable, treat: Treat, wanted: Sums) -> None:
+        layer, form = self._owners[id(named.variable)]
+        value = named.numpy()
+        layout = form.layout
+        kernel = layout.matrices(value).astype(np.float64)
+        sums = self._seen(layer, form, wanted)
+        own = problem_of(form, kernel, sums)
+        changed = Kernel(value, layout, own)
+        treat(named, changed)
+        self._assign(named.variable, changed.value)
+        if form.bias is not None and not form.is_lookup:
+            made = np.einsum("gi,gio->go", sums.mean / sums.n, own.kernel)
+            made = made.reshape(-1, layout.n_blocks, made.shape[-1]).sum(1)
+            missing = sums.wanted_mean / sums.n - made
+            bias = form.bias.numpy()
+            original = self._originals.get(id(form.bias), (None, bias))[1]
+            moved = original.astype(np.float64) + missing.reshape(bias.shape)
+            self._assign(form.bias, moved.astype(bias.dtype))
+
+    def _chooser(self, form: Form, number: int) -> Callable[[int], np.ndarray]:
+        """Returns what chooses rows, the same ones whenever it is made anew."""
+        layout = form.layout
+        n_inputs = layout.n_inputs * layout.n_blocks
+        n_groups = len(layout.matrices(np.empty(form.variable.shape, "b")))
+        most = min(max(_LEAST_ROWS, _ROWS_AN_INPUT * n_inputs), _MOST_ROWS)
+        most = min(most, _MOST_ELEMENTS // (n_inputs * n_groups))
+        most = max(1, -(-most // self._n_batches))
+        generator = np.random.default_rng(number)
+
+        def choose(n: int) -> np.ndarray:
+            if n <= most:
+                return np.arange(n)
+            return np.sort(generator.choice(n, most, replace=False))
+
+        return choose
+
+    def _wanted(
+        self, begin: int, by_layer: Mapping[int, list[NamedVariable]]
+    ) -> dict[Any, Sums]:
+        """Returns what the model as it was makes at the next layers.
+
+        Args:
+            begin: The first of them.
+            by_layer: The kernels that will be changed.
+        """
+        found: dict[Any, Sums] = {}
+        layers: dict[int, Any] = {}
+        n_bytes = 0
+        for layer in self._order[begin:]:
+            own = by_layer.get(id(layer), ())
+            for named in own:
+                n_outputs = _n_outputs(self._owners[id(named.variable)][1])
+                n_bytes += 4 * _MOST_ROWS * n_outputs
+            if layers and n_bytes > _MOST_BYTES:
+                break
+            if own or id(layer) in self._normalized:
+                layers[id(layer)] = layer
+                for named in own:
+                    found[id(named.variable)] = Sums()
+                if id(layer) in self._normalized:
+                    found[id(layer)] = Sums()
+        kernels = {
+            id(named.variable): self._original(named.variable)
+            for key in layers
+            for named in by_layer.get(key, ())
+        }
+
+        def see(number: int, layer: Any, inputs: np.ndarray) -> None:
+            if id(layer) in self._normalized:
+                _add_statistics(found[id(layer)], layer, inputs)
+            for named in by_layer.get(id(layer), ()):
+                _, form = self._owners[id(named.variable)]
+                if form.is_lookup:
+                    continue
+                sums = found[id(named.variable)]
+                rows = form.rows(inputs, self._chooser(form, number))
+                rows = form.layout.rows(rows)
+                matrices = form.layout.matrices(kernels[id(named.variable)])
+                made = np.einsum("rgi,gio->rgo", rows, matrices, optimize=True)
+                made = made.reshape(len(rows), -1, form.layout.n_blocks, made.shape[-1])
+                made = made.sum(2)
+                sums.n += len(rows)
+                sums.wanted_mean = sums.wanted_mean + made.sum(0, dtype=np.float64)
+                sums.outputs.append(made)
+
+        now = [(v, v.numpy().copy()) for v, _ in self._originals.values()]
+        try:
+            for variable, value in self._originals.values():
+                variable.assign(value)
+            self._recorder.record(list(layers.values()), see)
+        finally:
+            for variable, value in now:
+                variable.assign(value)
+        return found
+
+    def _original(self, variable: Any) -> np.ndarray:
+        kept = self._originals.get(id(variable))
+        value: np.ndarray = variable.numpy() if kept is None else kept[1]
+        return value
+
+    def _seen(self, layer: Any, form: Form, wanted: Sums | None = None) -> Sums:
+        """Returns sums over what a kernel is given now.
+
+        Args:
+            layer: Its layer.
+            form: How it is a matrix.
+            wanted: What it made of these rows, in the model as it was. Defaults to
+                `None`: what it makes of them now.
+        """
+        sums = Sums()
+        layout = form.layout
+        outputs = None if wanted is None else iter(wanted.outputs)
+        if wanted is not None:
+            sums.wanted_mean = wanted.wanted_mean
+        if form.is_lookup:
+            sums.moments = np.zeros(form.variable.shape[0])
+
+        def see(number: int, layer: Any, inputs: np.ndarray) -> None:
+            if form.is_lookup:
+                indices = inputs.astype(np.int64).ravel()
+                sums.moments += np.bincount(indices, minlength=len(sums.moments))
+                return
+            rows = layout.rows(form.rows(inputs, self._chooser(form, number)))
+            by_group = np.ascontiguousarray(rows.transpose(1, 2, 0))
+            sums.n += len(rows)
+            sums.mean = sums.mean + rows.sum(0, dtype=np.float64)
+            sums.moments = sums.moments + (by_group @ by_group.transpose(0, 2, 1))
+            if outputs is not None and layout.n_blocks == 1:
+                made = next(outputs).transpose(1, 0, 2)
+                sums.cross = sums.cross + by_group @ made
+
+        self._recorder.record([layer], see)
+        return sums
+
+    def _renormalize(self, layer: Any, wanted: Sums) -> None:
+        """Moves the statistics of a normalization as its inputs have moved."""
+        now = Sums()
+        self._recorder.record(
+            [layer], lambda number, layer, inputs: _add_statistics(now, layer, inputs)
+        )
+        means, variances = [], []
+        for sums in (wanted, now):
+            mean = sums.mean / sums.n
+            means.append(mean)
+            variances.append(np.maximum(sums.moments / sums.n - mean**2, 0))
+        mean = layer.moving_mean.numpy()
+        variance = layer.moving_variance.numpy()
+        ratio = (variances[1] + layer.epsilon) / (variances[0] + layer.epsilon)
+        moved = (mean + means[1] - means[0]).astype(mean.dtype)
+        self._assign(layer.moving_mean, moved)
+        scaled = variance * np.maximum(ratio, _LEAST_VARIANCE)
+        self._assign(layer.moving_variance, scaled.astype(variance.dtype))
+
+
+def _distance(outputs: list[np.ndarray], others: list[np.ndarray]) -> float:
+    """Returns the mean squared distance of outputs, in parts of their variance."""
+    parts = []
+    for own, other in zip(outputs, others, strict=True):
+        variance = np.var(other, dtype=np.float64) or 1.0
+        parts.append(np.mean(np.square(own - other, dtype=np.float64)) / variance)
+    return float(np.mean(parts))
+
+
+def _n_outputs(form: Form) -> int:
+    """Returns how many outputs a kernel makes of a row."""
+    return (
+        int(np.prod(form.variable.shape))
+        // (form.layout.n_inputs * form.layout.n_blocks)
+        or 1
+    )
+
+
+def _add_statistics(sums: Sums, layer: Any, inputs: np.ndarray) -> None:
+    axis = layer.axis % inputs.ndim
+    others = tuple(at for at in range(inputs.ndim) if at != axis)
+    sums.n += inputs.size // inputs.shape[axis]
+    sums.mean = sums.mean + inputs.sum(others, dtype=np.float64)
+    sums.moments = sums.moments + np.square(inputs, dtype=np.float64).sum(others)

@@ -1,0 +1,102 @@
+"""A kernel that can be changed, with what is known of its inputs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deepcompress.calibration import solving
+from deepcompress.calibration.matrices import Form, Layout
+from deepcompress.calibration.solving import Choose, Problem, Round, Share, problem
+
+# A word that does not occur counts for this part of the mean.
+_LEAST_COUNT = 0.01
+# Inputs are float32, and sums of their products known to so large a part.
+_PRECISION = 1e-5
+
+
+@dataclass
+class Sums:
+    """Sums over the rows that a kernel or a normalization has seen."""
+
+    n: int = 0
+    mean: Any = 0.0
+    moments: Any = 0.0
+    cross: Any = 0.0
+    wanted_mean: Any = 0.0
+    outputs: list[np.ndarray] = field(default_factory=list)
+
+
+class Kernel:
+    """A kernel that can be changed, with what is known of its inputs.
+
+    Args:
+        value: The kernel.
+        layout: How it is a stack of matrices.
+        problem: The matrices.
+    """
+
+    def __init__(self, value: np.ndarray, layout: Layout, problem: Problem) -> None:
+        self._value = value
+        self._layout = layout
+        self._problem = problem
+
+    @property
+    def value(self) -> np.ndarray:
+        """The kernel, in its own shape and dtype."""
+        return self._own(self._problem.kernel).astype(self._value.dtype)
+
+    def prune(self, n_kept: int, choose: Choose) -> None:
+        """Prunes it, and lets the weights that are left make up for it.
+
+        Args:
+            n_kept: Weights to leave.
+            choose: Takes scores in the kernel's shape, -1 where a weight is zero, and
+                how many weights are to be left; returns what is kept.
+        """
+        solving.prune(
+            self._problem,
+            n_kept,
+            lambda scores, n_left: self._stacked(choose(self._own(scores), n_left)),
+        )
+
+    def share(self, shared: Share, rounded: Round) -> None:
+        """Lets its weights share few values.
+
+        Args:
+            shared: Takes the kernel, and how much the squared error of each weight
+                counts; returns it with few values for a start.
+            rounded: Takes centroids, and returns them with few digits.
+        """
+        dtype = self._value.dtype
+
+        def start(kernel: np.ndarray, weights: np.ndarray) -> np.ndarray:
+            values = shared(self._own(kernel).astype(dtype), self._own(weights))
+            return self._stacked(values).astype(np.float64)
+
+        solving.share(
+            self._problem, start, lambda centers: rounded(centers.astype(dtype))
+        )
+
+    def _own(self, matrices: np.ndarray) -> np.ndarray:
+        return self._layout.kernel(matrices).reshape(self._value.shape)
+
+    def _stacked(self, kernel: np.ndarray) -> np.ndarray:
+        return self._layout.matrices(kernel)
+
+
+def problem_of(form: Form, kernel: np.ndarray, sums: Sums) -> Problem:
+    """Returns the problem of a kernel, given what it has seen."""
+    if form.is_lookup:
+        counts = np.maximum(sums.moments, _LEAST_COUNT * sums.moments.mean())
+        return Problem(kernel, kernel, counts[None])
+    moments, mean = sums.moments / sums.n, sums.mean / sums.n
+    noise = _PRECISION * float(np.einsum("gii->", moments)) / moments[..., 0].size
+    if form.bias is not None:  # which makes up for what all rows have in common
+        moments = moments - mean[:, :, None] * mean[:, None, :]
+    if np.ndim(sums.cross) == 0:
+        return problem(kernel, moments, moments @ kernel, noise=noise)
+    cross = sums.cross / sums.n
+    if form.bias is not None:
+        cross = cross - mean[:, :, None] * (sums.wanted_mean / sums.n)[:, None, :]
+    return problem(kernel, moments, cross, noise=noise)

@@ -1,0 +1,333 @@
+"""Matrices pruned and shared so that what they make of a few inputs stays near."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.linalg import lapack
+
+# Damping of the second moments, in parts of their mean: some hundred inputs say little
+# about directions in which they hardly differ.
+_DAMPING = 0.01
+# Pruning goes in rounds, so that what is pruned later is chosen with the weights that
+# those before have moved.
+_LEFT_BY_ROUND = 0.55
+# Multiplications that a round may cost; beyond, it goes by what all inputs tell.
+_MOST_MULTIPLICATIONS = 3e11
+# Inputs that are settled together before what they leave over moves the others.
+_BLOCK = 64
+_N_SWEEPS = 4
+_N_ALTERNATIONS = 3
+_N_SWEEPS_ALONE = 20
+# How strongly centroids are held where they are, in parts of their own moments.
+_HELD = 1e-4
+# What a bit of a code is worth, in parts of a weight's share in the distance.
+_PRICE = 0.5
+
+# Takes the scores of all weights, -1 for those that are zero, and how many are to be
+# left; returns what is kept.
+Choose = Callable[[np.ndarray, int], np.ndarray]
+# Takes a kernel, and how much the squared error of each weight counts; returns it with
+# few values, and zeros where they were.
+Share = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Round = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass
+class Problem:
+    """A kernel as matrices, and what is known of their inputs.
+
+    A layer computes `inputs @ kernel` for each of its groups. The distance that is
+    kept small is `trace((kernel - target).T @ moments @ (kernel - target))`.
+
+    Attributes:
+        kernel: float64 array of shape `(groups, inputs, outputs)`.
+        target: What would be best, were nothing pruned or shared; the same shape.
+        moments: Damped second moments of the inputs, of shape
+            `(groups, inputs, inputs)`, or `(groups, inputs)` where they do not go
+            together, as the rows of an embedding.
+    """
+
+    kernel: np.ndarray
+    target: np.ndarray
+    moments: np.ndarray
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether each input is by itself, so that none makes up for another."""
+        return self.moments.ndim == 2
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """The second moment of every input, of shape `(groups, inputs)`."""
+        if self.is_diagonal:
+            return self.moments
+        return np.diagonal(self.moments, axis1=1, axis2=2)
+
+    def distance(self) -> float:
+        """How far what the kernel makes of its inputs is from what it should be."""
+        error = self.kernel - self.target
+        if self.is_diagonal:
+            return float((error**2 * self.moments[..., None]).sum())
+        return float(np.vdot(error, self.moments @ error))
+
+
+def problem(
+    kernel: np.ndarray, moments: np.ndarray, cross: np.ndarray, *, noise: float = 0.0
+) -> Problem:
+    """Returns the problem of a kernel whose inputs have changed.
+
+    Args:
+        kernel: Of shape `(groups, inputs, outputs)`.
+        moments: Second moments of the inputs as they are now, of shape
+            `(groups, inputs, inputs)`.
+        cross: Moments of these with the outputs that are wanted, in the kernel's
+            shape.
+        noise: What the moments are known to. Defaults to `0.0`.
+    """
+    mean = np.einsum("gii->g", moments) / moments.shape[-1]
+    damping = (_DAMPING * mean + noise)[:, None]
+    damping[damping == 0] = 1.0
+    damped = moments.copy()
+    np.einsum("gii->gi", damped)[...] += damping
+    target = np.linalg.solve(damped, cross + damping[..., None] * kernel)
+    return Problem(kernel, target, damped)
+
+
+def prune(problem: Problem, n_kept: int, choose: Choose) -> None:
+    """Prunes a kernel, and lets the weights that are left make up for it.
+
+    What has been zero stays so.
+
+    Args:
+        problem: The kernel, which is replaced.
+        n_kept: Weights to leave.
+        choose: Tells which weights are kept.
+
+    References:
+        Hassibi, Stork 1993, "Second order derivatives for network pruning: optimal
+        brain surgeon", equations 5 and 6; Frantar, Alistarh 2022, "Optimal brain
+        compression", section 4.
+    """
+    keep = problem.kernel != 0
+    if not keep.any():
+        keep[...] = True
+    values, n_before = problem.kernel, int(keep.sum())
+    n_rounds = 1
+    if not problem.is_diagonal and n_kept < n_before:
+        n_rounds = math.ceil(math.log(n_kept / n_before, _LEFT_BY_ROUND))
+    for i in range(1, n_rounds + 1):
+        values, scores = _solved(problem, values, keep)
+        n_left = round(n_before * (n_kept / n_before) ** (i / n_rounds))
+        keep &= choose(np.where(keep, scores, -1.0), max(n_left, n_kept))
+    problem.kernel, _ = _solved(problem, values, keep, is_scored=False)
+
+
+def losses(problem: Problem, densities: Sequence[float]) -> tuple[list[float], Problem]:
+    """Returns the distance of a kernel that is pruned to ever fewer weights.
+
+    Args:
+        problem: The kernel, which is the same afterwards.
+        densities: Parts of the weights that are left, descending.
+
+    Returns:
+        The distances, and the kernel at half of the weights, or the next fewer.
+    """
+    keep = problem.kernel != 0
+    n_before = int(keep.sum())
+    found: list[float] = []
+    half = None
+    values, scores = _solved(problem, problem.kernel, keep)
+    for density in densities:
+        n_zeros = keep.size - max(1, round(density * n_before))
+        scores = np.where(keep, scores, -1.0)
+        keep &= scores > np.partition(scores, n_zeros - 1, axis=None)[n_zeros - 1]
+        values, scores = _solved(problem, values, keep)
+        pruned = replace(problem, kernel=values)
+        found.append(pruned.distance())
+        if half is None and density <= 0.5:
+            half = pruned
+    return found, half or problem
+
+
+def share(problem: Problem, shared: Share, rounded: Round = np.asarray) -> None:
+    """Lets the weights of a kernel share few values.
+
+    Zeros stay zero.
+
+    Args:
+        problem: The kernel, which is replaced.
+        shared: Shares it for a start.
+        rounded: Takes centroids, and returns them with few digits. Defaults to a
+            function that changes nothing.
+
+    References:
+        Frantar et al. 2023, "GPTQ", section 3; Behdin et al. 2023, "QuantEase",
+        section 3: coordinate descent.
+    """
+    keep = problem.kernel != 0
+    weights = np.broadcast_to(problem.diagonal[..., None], keep.shape)
+    values = shared(problem.kernel, weights)
+    centers = np.unique(values[keep])
+    if problem.is_diagonal or len(centers) >= np.count_nonzero(keep):
+        problem.kernel = values
+        return
+    codes = _settled(problem, keep, centers)
+    for _ in range(_N_ALTERNATIONS):
+        centers, codes = _best_centers(problem, keep, codes, centers, rounded)
+        problem.kernel = np.where(keep, centers[codes], 0.0)
+        prices = _prices(problem, codes[keep], len(centers))
+        values = _descended(problem, problem.kernel, keep, centers, prices)
+        codes = _nearest(centers, values)
+    centers, codes = _best_centers(problem, keep, codes, centers, rounded)
+    problem.kernel = np.where(keep, centers[codes], 0.0)
+
+
+def _solved(
+    problem: Problem, values: np.ndarray, keep: np.ndarray, *, is_scored: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the best weights where they are kept, and what each is worth.
+
+    That is what the distance rises by when it is pruned and all others of its output
+    make up for it.
+    """
+    if problem.is_diagonal:
+        values = np.where(keep, problem.target, 0.0)
+        return values, values**2 * problem.moments[..., None]
+    shares = keep.sum(1)
+    is_same = (keep == keep[:, :, :1]).all()
+    n_solved = len(keep) if is_same else shares.size
+    if n_solved * float(shares.max()) ** 3 > _MOST_MULTIPLICATIONS and not is_same:
+        values = np.where(keep, values, 0.0)
+        values = _descended(problem, values, keep, n_sweeps=_N_SWEEPS_ALONE)
+        inverses = np.linalg.inv(problem.moments)
+        return values, values**2 / np.einsum("gii->gi", inverses)[..., None]
+    best, scores = np.zeros(keep.shape), np.zeros(keep.shape)
+    right = problem.moments @ problem.target
+    for group, moments in enumerate(problem.moments):
+        outputs = [slice(None)] if is_same else range(keep.shape[2])
+        for output in outputs:
+            at = keep[group, :, 0 if is_same else output]
+            kept = np.flatnonzero(at)
+            if not len(kept):
+                continue
+            lower, _ = lapack.dpotrf(moments[np.ix_(kept, kept)], lower=1, clean=1)
+            found, _ = lapack.dpotrs(lower, right[group, kept, output], lower=1)
+            best[group, kept, output] = found
+            if is_scored:
+                inverse, _ = lapack.dtrtri(lower, lower=1)
+                worth = np.einsum("ij,ij->j", inverse, inverse)
+                scores[group, kept, output] = (found.T**2 / worth).T
+    return best, scores
+
+
+def _settled(problem: Problem, keep: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Returns codes, input by input, the error of each moving those that come after."""
+    codes = np.zeros(keep.shape, np.intp)
+    for group, diagonal in enumerate(problem.diagonal):
+        order = np.argsort(-diagonal, kind="stable")
+        moments = problem.moments[group][np.ix_(order, order)]
+        upper = np.linalg.cholesky(np.linalg.inv(moments)).T
+        left, kept = problem.kernel[group][order], keep[group][order]
+        found = np.zeros(left.shape, np.intp)
+        for begin in range(0, len(left), _BLOCK):
+            end = min(begin + _BLOCK, len(left))
+            errors = np.empty((end - begin, left.shape[1]))
+            for i in range(begin, end):
+                found[i] = _nearest(centers, left[i])
+                value = np.where(kept[i], centers[found[i]], 0.0)
+                errors[i - begin] = (left[i] - value) / upper[i, i]
+                left[i:end] -= np.outer(upper[i, i:end], errors[i - begin])
+            left[end:] -= upper[begin:end, end:].T @ errors
+        codes[group, order] = found
+    return codes
+
+
+def _descended(
+    problem: Problem,
+    values: np.ndarray,
+    keep: np.ndarray,
+    centers: np.ndarray | None = None,
+    prices: np.ndarray | None = None,
+    *,
+    n_sweeps: int = _N_SWEEPS,
+) -> np.ndarray:
+    """Returns weights of which hardly a single one can be bettered by itself."""
+    values = values.copy()
+    for own, target, moments, kept in zip(
+        values, problem.target, problem.moments, keep, strict=True
+    ):
+        gradient = moments @ (own - target)
+        for _ in range(n_sweeps):
+            before_all = own.copy()
+            for begin in range(0, len(own), _BLOCK):
+                end = min(begin + _BLOCK, len(own))
+                before = own[begin:end].copy()
+                local = gradient[begin:end]
+                for i in range(begin, end):
+                    best = own[i] - local[i - begin] / moments[i, i]
+                    if centers is not None and prices is not None:
+                        cost = (best - centers[:, None]) ** 2 * moments[i, i]
+                        best = centers[np.argmin(cost + prices[:, None], axis=0)]
+                    moved = np.where(kept[i], best - own[i], 0.0)
+                    if moved.any():
+                        local += np.outer(moments[begin:end, i], moved)
+                        own[i] += moved
+                moved = own[begin:end] - before
+                gradient[:begin] += moments[:begin, begin:end] @ moved
+                gradient[end:] += moments[end:, begin:end] @ moved
+            if np.allclose(own, before_all, rtol=1e-4, atol=1e-12):
+                break
+    return values
+
+
+def _prices(problem: Problem, codes: np.ndarray, k: int) -> np.ndarray:
+    """Returns what each code costs: a part of the distance for every bit.
+
+    The distance falls to a quarter with a bit more for each weight, that is at first by
+    log(4) of a weight's share in it. A bit that brings less is not worth its place.
+    """
+    counts = np.bincount(codes, minlength=k)
+    bits = -np.log2(np.maximum(counts, 0.5) / len(codes))
+    prices: np.ndarray = bits * _PRICE * problem.distance() / len(codes)
+    return prices
+
+
+def _best_centers(
+    problem: Problem,
+    keep: np.ndarray,
+    codes: np.ndarray,
+    centers: np.ndarray,
+    rounded: Round,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the centroids that bring a kernel nearest to its target, and its codes.
+
+    They come in ascending order.
+    """
+    k = len(centers)
+    normal, right = np.zeros((k, k)), np.zeros(k)
+    for moments, target, kept, own in zip(
+        problem.moments, problem.target, keep, codes, strict=True
+    ):
+        wanted = moments @ target
+        for code in range(k):
+            members = kept & (own == code)
+            right[code] += wanted[members].sum()
+            seen = moments @ members.astype(np.float64)
+            normal[code] += np.bincount(own[kept], seen[kept], minlength=k)
+    used = np.flatnonzero(normal.diagonal() > 0)
+    normal = normal[np.ix_(used, used)]
+    # Those that the inputs hardly tell apart stay where they are.
+    held = _HELD * normal.diagonal()
+    normal[np.diag_indices(len(used))] += held
+    found = rounded(np.linalg.solve(normal, right[used] + held * centers[used]))
+    centers, merged = np.unique(found, return_inverse=True)
+    ranks = np.zeros(k, np.intp)
+    ranks[used] = merged
+    return centers, ranks[codes]
+
+
+def _nearest(centers: np.ndarray, values: np.ndarray) -> Any:
+    return np.searchsorted((centers[1:] + centers[:-1]) / 2, values)
