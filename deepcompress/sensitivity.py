@@ -1,6 +1,6 @@
 """How much accuracy each layer loses to pruning and to weight sharing, by itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,11 @@ from deepcompress.clustering.clusters import Init
 from deepcompress.network import internals
 from deepcompress.network.distribution import check_one_process
 from deepcompress.network.evaluating import evaluate, read_again
+from deepcompress.network.inputs import is_arrays
+from deepcompress.network.outputs import distance
 from deepcompress.network.trial import Trial
 from deepcompress.network.variables import NamedVariable, choose
-from deepcompress.pruning.callback import pruned
+from deepcompress.pruning.prune import pruned
 from deepcompress.sharing import shared
 
 
@@ -140,16 +142,17 @@ def sensitivity(
 
     One layer at a time is pruned, or shared, in one shot and without retraining,
     and the model is evaluated; then everything is put back. Layers that lose little
-    bear a higher sparsity, or fewer bits. A layer with a kernel of its own and layers
-    inside it is measured apart from these. Measure on data that is held back from
-    the training, and not on the test data.
+    bear a higher sparsity, or fewer bits. Without targets it is measured how far the
+    outputs move, as `"distance"`: less is better. A layer with a kernel of its own and
+    layers inside it is measured apart from these. Measure on data that is held back
+    from the training, and not on the test data.
 
     Args:
-        model: A compiled model. Its weights, states and seeds are the same afterwards,
-            also after an error and after Ctrl-C.
+        model: A compiled model; without targets it need not be. Its weights, states and
+            seeds are the same afterwards, also after an error and after Ctrl-C.
         x: Inputs, in any form that `model.evaluate` takes and that can be read again
             and again.
-        y: Targets. Defaults to `None`, for inputs that bring their own.
+        y: Targets. Defaults to `None`: the inputs bring their own, or there are none.
         sparsities: The sparsities to try, each in [0, 1). Defaults to
             `(0.5, 0.7, 0.8, 0.9, 0.95)`.
         bits: The bits of a code to try, each 1 to 16. Defaults to
@@ -167,7 +170,8 @@ def sensitivity(
         A `Sensitivity`, with the table and the plot.
 
     Raises:
-        ValueError: The model is not compiled, or cannot be evaluated; the data can be
+        ValueError: The model is not compiled and there are targets, or cannot be
+            evaluated; the data can be
             read but once; a pattern matches no layer; a weight is not finite; or
             several workers of a strategy train the model together.
 
@@ -185,23 +189,67 @@ def sensitivity(
     >>> [(point.layer, point.kind, point.setting) for point in result.points]
     [('d', 'sparsity', 0.5), ('d', 'bits', 2)]
     """
-    if not model.compiled:
-        raise ValueError(
-            f"The model {model.name!r} is not compiled. Call `model.compile` with the "
-            "loss and the metrics to measure first."
-        )
-
+    read_again("x", x)
     if not internals.is_jax():
         check_one_process(model, "Keras cannot evaluate it there.")
-    read_again("x", x)
-    data = {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+    if _has_no_targets(model, x, y):
+        measure = _distances(model, x, batch_size)
+    else:
+        if not model.compiled:
+            raise ValueError(
+                f"The model {model.name!r} is not compiled. Call `model.compile` with "
+                "the loss and the metrics to measure first, or pass inputs alone."
+            )
+        data = {"y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+
+        def measure() -> dict[str, float]:
+            return evaluate(model, x=x, **data)
+
+    trial = Trial(model, measure)
+    variables = [named for named, _ in choose(model, None, layers)]
+    baseline = trial()
+    return Sensitivity(
+        baseline,
+        list(
+            points_of(
+                model,
+                variables,
+                trial,
+                sparsities=sparsities,
+                bits=bits,
+                init=init,
+                verbose=verbose,
+            )
+        ),
+    )
+
+
+def points_of(
+    model: keras.Model,
+    variables: Sequence[NamedVariable],
+    trial: Trial[dict[str, float]],
+    *,
+    sparsities: Iterable[float] = (),
+    bits: Iterable[int] = (),
+    init: Init = "linear",
+    verbose: int = 0,
+) -> Iterator[SensitivityPoint]:
+    """Yields a measurement for each layer and setting.
+
+    Args:
+        model: The model.
+        variables: What is pruned or shared, layer by layer.
+        trial: Measures the model with changes made.
+        sparsities: The sparsities to try. Defaults to none.
+        bits: The bits of a code to try. Defaults to none.
+        init: How `WeightSharingQuantizer` finds the centroids. Defaults to
+            `"linear"`.
+        verbose: `1` prints every measurement. Defaults to `0`.
+    """
     by_layer: dict[str, list[NamedVariable]] = {}
-    for named, _ in choose(model, None, layers):
+    for named in variables:
         by_layer.setdefault(named.layer, []).append(named)
     settings = [("sparsity", s) for s in sparsities] + [("bits", b) for b in bits]
-    trial = Trial(model, lambda: evaluate(model, **data))
-    baseline = trial()
-    points = []
     for layer, own in by_layer.items():
         for kind, setting in settings:
             if kind == "sparsity":
@@ -209,7 +257,24 @@ def sensitivity(
             else:
                 changes = shared(model, own, int(setting), init)
             point = SensitivityPoint(layer, kind, setting, trial(changes))
-            points.append(point)
+            yield point
             if verbose:
                 say(str(point))
-    return Sensitivity(baseline, points)
+
+
+def _has_no_targets(model: keras.Model, x: Any, y: Any) -> bool:
+    """Whether there is nothing to hold the outputs against but themselves."""
+    if y is not None or not is_arrays(x):
+        return False
+    # A model without a loss of its compilation brings its own.
+    return not model.compiled or internals.compiled_with(model)["loss"] is not None
+
+
+def _distances(
+    model: keras.Model, x: Any, batch_size: int | None
+) -> Callable[[], dict[str, float]]:
+    def outputs() -> Any:
+        return model.predict(x, batch_size=batch_size, verbose=0)
+
+    before = Trial(model, outputs)()
+    return lambda: {"distance": distance(before, outputs())}

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from deepcompress import _lazy, importers
-from deepcompress._files import write_npz
+from deepcompress._files import atomic_writer, write_npz
 from deepcompress._version import __version__
-from deepcompress.commands import chatter
+from deepcompress.commands import chatter, smaller
 from deepcompress.commands.contents import contents
 from deepcompress.dcz.container import CODERS, Container, read
 from deepcompress.dcz.report import CompressionReport
@@ -114,11 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     compress = commands.add_parser(
         "compress",
         help="turn a .keras, .weights.h5 or .h5 file into a .dcz file",
-        description="Compresses what Keras 2 or 3 has saved, without losing anything, "
-        "and prints the per-layer table. It pays for weights that were pruned or "
-        "shared before. A .keras file keeps its architecture; HDF5 files become "
-        "weights alone, for which TensorFlow is not needed. What a file is, its "
-        "contents tell, not its name.",
+        description="Compresses what Keras 2 or 3 has saved, without losing anything "
+        "unless you ask for it, and prints the per-layer table. It pays for weights "
+        "that were pruned or shared before. A .keras file keeps its architecture; HDF5 "
+        "files become weights alone, for which TensorFlow is not needed. What a file "
+        "is, its contents tell, not its name.",
     )
     compress.add_argument("file", metavar="FILE.keras|FILE.weights.h5|FILE.h5")
     compress.add_argument("output", metavar="OUT.dcz")
@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         default="huffman",
         help="context makes files of pruned nets smaller (default: huffman)",
     )
+    smaller.add_options(compress)
     _add_loading(compress)
     _add_printing(compress)
     compress.set_defaults(run=_compress)
@@ -206,7 +207,15 @@ def _compress(options: argparse.Namespace) -> None:
     file, output = options.file, options.output
     if not output.endswith(".dcz"):
         raise _UsageError(f"The output must be a .dcz file. Received: {output!r}")
+    if wrong := smaller.why_not(options):
+        raise _UsageError(wrong)
     kind = contents(file)
+    if smaller.is_wanted(options) and kind != "keras":
+        raise _UsageError(
+            f"Weights can be changed in a .keras file, which tells how the model "
+            f"computes; {file!r} is none. Leave out --bits, --sparsity, --data and "
+            "--max-change."
+        )
     if kind == "keras":
         with chatter.filtered():
             report = _compress_model(options)
@@ -274,7 +283,12 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
                 ) from error
 
         model = _with_compilation(load, options)
-    return HuffmanSerializer(coder=options.coder).save(model, options.output)
+    if not smaller.is_wanted(options):
+        return HuffmanSerializer(coder=options.coder).save(model, options.output)
+    data = smaller.smaller(model, options)
+    with atomic_writer(options.output) as written:
+        written.write(data)
+    return CompressionReport.from_file(options.output)
 
 
 def _with_compilation(

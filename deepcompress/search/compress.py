@@ -5,8 +5,6 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import keras
@@ -24,16 +22,22 @@ from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.copying import Copier
 from deepcompress.search.display import Display
 from deepcompress.search.level import Levels, Stopwatch
+from deepcompress.search.loop import search
 from deepcompress.search.monitor import budget_of
-from deepcompress.search.policy import Policy, Step, Stop
+from deepcompress.search.policy import Policy
 from deepcompress.search.result import CompressionResult
 from deepcompress.search.state import State
 from deepcompress.search.stepping import stepping_of
-from deepcompress.search.trainer import DivergedError, Trainer, quiet
+from deepcompress.search.trainer import Trainer
+from deepcompress.search.unlabelled import Measure, MeasureName, without_labels
 
 # The part of the time in which a few steps show that the data fits, and how long a step
 # takes. Twenty steps, as a rule; this is for nets of which a step takes seconds.
 _PROBE_TIME = 0.05
+# Seconds of a search; and of one that is quick, for so many weights or less.
+_SECONDS = 900.0
+_QUICK_SECONDS = (60.0, 600.0)
+_QUICK_WEIGHTS = 500_000
 _WHY_ONE_PROCESS = (
     "`compress` goes by the clock, which no two of them read alike, so they would wait "
     "for each other."
@@ -46,8 +50,11 @@ def compress(
     validation_data: Any = None,
     *,
     max_accuracy_drop: float = 0.01,
+    max_change: float | None = None,
+    measure: Measure | MeasureName | None = None,
     target_ratio: float | None = None,
-    time_budget: float = 900.0,
+    time_budget: float | None = None,
+    epochs: int | None = None,
     batch_size: int | None = None,
     monitor: str | None = None,
     mode: str | None = None,
@@ -76,6 +83,11 @@ def compress(
     that of a quarter of the time, as long as epochs take as long. Ctrl-C ends the
     search with the best file so far.
 
+    Without labels, given `max_change` and some inputs, the model itself says what is
+    right: `max_change` bounds how many of its decisions change, or how far its outputs
+    move, on inputs that are held back. It is pruned and shared with the others in view,
+    and then trained to give the outputs that it gave.
+
     All choices are made on the validation data. The accuracy of the result is
     therefore a little optimistic: measure it on test data that nothing here has seen.
 
@@ -84,20 +96,33 @@ def compress(
     Args:
         model: A trained model, compiled with its loss, and an accuracy among its
             metrics. What is the user's own in it, such as losses, metrics and training
-            steps, is used as it is.
-        train: What `fit` takes, arrays as a tuple `(x, y)` or `(x, y, sample_weight)`;
-            inputs alone, where the model brings its loss along, as they are or as
-            `(x,)`. It must say, or let be counted, how many batches it has.
+            steps, is used as it is. With `max_change` it need not be compiled.
+        train: Inputs alone with `max_change`, in any form that `predict` takes: some
+            hundred are enough, and 4,096 are looked at, of which a quarter is held back
+            where there are no `validation_data`. Else what `fit` takes, arrays as a
+            tuple `(x, y)` or `(x, y, sample_weight)`; inputs alone, where the model
+            brings its loss along, as they are or as `(x,)`. It must say, or let be
+            counted, how many batches it has.
         validation_data: What `evaluate` takes, in the same form. Not the training
             data, and not the test data.
         max_accuracy_drop: How far the accuracy on the validation data may fall, in
             [0, 1): by 0.01 from 0.98 to 0.97. Of a quantity of which less is better,
             such as the loss, the part of its value by which it may rise. Defaults to
             `0.01`.
+        max_change: How far the outputs may change, in (0, 1): as `measure` says.
+            Defaults to `None`: the data have labels.
+        measure: What a change is, without labels: `"decisions"`, the share of outputs
+            that name another class than they did; `"distance"`, the mean distance of
+            the outputs in parts of their norm; or a function of the outputs before and
+            after, as arrays, that returns a number. Defaults to `None`: decisions where
+            the outputs are probabilities or the loss is a crossentropy, else distance.
         target_ratio: How many times smaller than the weights the file is to be; the
             search stops there. Defaults to `None`: as small as can be.
         time_budget: Seconds for all of it. More time gives smaller files. Defaults to
-            `900.0`.
+            `None`: 900; without labels or training 60 for a net of half a million
+            weights, in proportion for larger ones, and 600 at most.
+        epochs: `0` does not train: the model is pruned and shared with inputs in view,
+            and nothing else. Defaults to `None`: as many as there is time for.
         batch_size: Samples of a batch where the data are arrays. Defaults to `None`:
             64.
         monitor: The name of the metric that the budget is for. Defaults to `None`: the
@@ -166,8 +191,17 @@ def compress(
     True
     """
     begin = time.monotonic()
-    _check_model(model)
+    _check_model(model, is_compiled=max_change is None)
     number_in("max_accuracy_drop", max_accuracy_drop, "[0, 1)")
+    if max_change is not None:
+        number_in("max_change", max_change, "(0, 1)")
+    if epochs not in {None, 0}:
+        raise ValueError(
+            "`epochs` must be None, as many as there is time for, or 0, none. "
+            f"Received: {epochs!r}"
+        )
+    is_quick = max_change is not None or epochs == 0
+    time_budget = _seconds(model, is_quick) if time_budget is None else time_budget
     number_in("time_budget", time_budget, "(0, inf)")
     if target_ratio is not None:
         number_in("target_ratio", target_ratio, "(1, inf)")
@@ -187,8 +221,11 @@ def compress(
             model,
             {
                 "max_accuracy_drop": max_accuracy_drop,
+                "max_change": max_change,
+                "measure": getattr(measure, "__name__", measure),
                 "target_ratio": target_ratio,
                 "time_budget": time_budget,
+                "epochs": epochs,
                 "batch_size": batch_size,
                 "monitor": monitor,
                 "mode": mode,
@@ -202,26 +239,42 @@ def compress(
         )
         keras.utils.set_random_seed(seed)
         teacher = copier.copy(model)
-        trainer = Trainer(
-            teacher,
-            train,
-            validation_data,
-            batch_size=batch_size,
-            teacher=teacher if distill else None,
-            copier=copier,
-            stepping=stepping_of(model.optimizer, chosen=optimizer, rate=learning_rate),
-        )
-        metrics = trainer.evaluate(teacher)
-        budget = budget_of(
-            teacher,
-            metrics,
-            monitor=monitor,
-            mode=mode,
-            drop=max_accuracy_drop,
-            target_ratio=target_ratio,
-        )
-        _check_copy(trainer, model, teacher, metrics)
-        trainer.probe(copier.copy(model), _PROBE_TIME * time_budget)
+        if max_change is None:
+            trainer = Trainer(
+                teacher,
+                train,
+                validation_data,
+                batch_size=batch_size,
+                teacher=teacher if distill else None,
+                copier=copier,
+                stepping=stepping_of(
+                    model.optimizer, chosen=optimizer, rate=learning_rate
+                ),
+            )
+            metrics = trainer.evaluate(teacher)
+            budget = budget_of(
+                teacher,
+                metrics,
+                monitor=monitor,
+                mode=mode,
+                drop=max_accuracy_drop,
+                target_ratio=target_ratio,
+            )
+            _check_copy(trainer, model, teacher, metrics)
+        else:
+            trainer, budget = without_labels(
+                teacher,
+                train,
+                validation_data,
+                measure=measure,
+                max_change=max_change,
+                target_ratio=target_ratio,
+                batch_size=batch_size,
+                copier=copier,
+                stepping=stepping_of(None, chosen=optimizer, rate=learning_rate),
+            )
+        if epochs is None:
+            trainer.probe(copier.copy(model), _PROBE_TIME * time_budget)
 
         display = Display(verbose, budget.monitor)
         kept = folder.load(copier.load)
@@ -232,7 +285,7 @@ def compress(
         levels = Levels(
             trainer,
             copier,
-            Policy(budget),
+            Policy(budget, is_training=epochs is None),
             Stopwatch(time_budget, spent=kept.state.seconds, begin=begin),
             coders=[coder] if coder else list(CODERS),
             dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
@@ -244,90 +297,23 @@ def compress(
     return result
 
 
-def search(
-    levels: Levels, kept: Kept, folder: Checkpoint, display: Display, *, seed: int
-) -> CompressionResult:
-    """Goes from level to level until the policy says that it is enough.
-
-    Args:
-        levels: Does what is asked of it, within its time.
-        kept: What to go on from.
-        folder: Keeps what was reached after every level.
-        display: Tells of it.
-        seed: Seed of the levels; each has its own, so that a search that goes on after
-            a kill is the one that was killed.
-    """
-    policy, (state, net, data, failed) = levels.policy, kept
-    best: keras.Model | None = None
-    why = Stop.INTERRUPTED
-    with display, quiet():
-        display.tell(levels.notes)
-        try:
-            if not state.curve:
-                bar = display.untrained()
-                for written in chain([levels.as_given(net)], levels.untrained(net)):
-                    state = policy.after_measuring(state, written.point)
-                    if state.curve[state.best] is written.point:
-                        data, best = written.data, written.model
-                    if policy.budget.target_ratio and policy.budget.is_met(
-                        written.point
-                    ):
-                        break
-                display.measured(bar, state.curve[state.best])
-                state = replace(state, seconds=levels.stopwatch.spent)
-                folder.save(Kept(state, net, data))
-            while isinstance(step := policy.next(state, levels.clock), Step):
-                keras.utils.set_random_seed(seed + step.number)
-                bar = display.level(step)
-                try:
-                    start = failed if step.is_rescue and failed is not None else net
-                    reached = levels.run(start, step, bar.move)
-                except DivergedError as error:
-                    state = policy.after_divergence(state, step)
-                    warnings.warn(
-                        f"A training diverged ({error}); going on with half the "
-                        "learning rate.",
-                        stacklevel=3,
-                    )
-                else:
-                    point = reached.written.point
-                    state = policy.after_level(state, step, point)
-                    state = replace(state, overhead=reached.overhead)
-                    if point.is_accurate:
-                        net = reached.net
-                    failed = reached.net if state.is_to_rescue else None
-                    if state.curve[state.best] is point:
-                        data, best = reached.written.data, reached.written.model
-                    display.measured(bar, point)
-                state = replace(state, bits=levels.bits, seconds=levels.stopwatch.spent)
-                folder.save(Kept(state, net, data, failed))
-                display.tell(levels.notes)
-            why = step
-        except KeyboardInterrupt:
-            if not data:
-                raise
-        best = levels.load(data) if best is None else best
-        display.tell(levels.notes)
-    result = CompressionResult(
-        data,
-        best,
-        state.curve,
-        state.best,
-        policy.budget,
-        notes=levels.notes,
-        ending=policy.ending(state, why),
-    )
-    display.end(result)
-    return result
+def _seconds(model: keras.Model, is_quick: bool) -> float:
+    """Returns the time that a search has unless the user gives another."""
+    if not is_quick:
+        return _SECONDS
+    least, most = _QUICK_SECONDS
+    part = count_weights(model, zeros=True) / _QUICK_WEIGHTS
+    return min(max(least, part * least), most)
 
 
-def _check_model(model: keras.Model) -> None:
+def _check_model(model: keras.Model, *, is_compiled: bool) -> None:
     choose(model, None)  # says what is wrong with what cannot be compressed
-    if not model.compiled:
+    if is_compiled and not model.compiled:
         raise ValueError(
             f"The model {model.name!r} is not compiled, so it has neither a loss to "
             "train with nor a metric to keep to. Call `model.compile(optimizer, loss, "
-            "metrics=['accuracy'])` first."
+            "metrics=['accuracy'])` first, or give `max_change`, and inputs without "
+            "labels."
         )
 
 

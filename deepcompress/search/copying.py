@@ -50,7 +50,7 @@ class Copier:
             parts += getattr(part, "__dict__", {}).values()
         self._own = own_objects(parts)
         # What cannot be stored is left out of the files, and said.
-        self._is_compilation_stored = True
+        self._is_compilation_stored = bool(self._compiled_with)
         self._is_architecture_stored = True
         # Code that is in the model runs here already.
         self._is_safe = True
@@ -180,7 +180,9 @@ class Copier:
         return net if small is net else self._finished(net, small)
 
     def compile(self, net: keras.Model) -> None:
-        """Compiles a net with what the model was compiled with."""
+        """Compiles a net with what the model was compiled with, if it was."""
+        if not self._compiled_with:
+            return
         arguments = dict(self._compiled_with)
         arguments["optimizer"] = self.fresh_optimizer(arguments.get("optimizer"))
         for name in ("metrics", "weighted_metrics"):

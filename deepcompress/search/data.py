@@ -1,13 +1,9 @@
 """Data in every form that Keras takes, as arguments of `fit` and `evaluate`."""
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
-import keras
-import numpy as np
-
 from deepcompress.network.evaluating import is_endless, read_again
+from deepcompress.network.inputs import batches_of
 
 
 def arguments(
@@ -52,31 +48,6 @@ def arguments(
     return {"x": data, **(size if _is_arrays(data) else {})}
 
 
-def some_inputs(data: dict[str, Any], n_batches: int) -> Iterator[Any]:
-    """Yields batches of inputs alone, of arrays those of samples chosen by chance.
-
-    Args:
-        data: What `arguments` has returned.
-        n_batches: How many batches, fewer where there are no more.
-
-    Example:
-
-    >>> data = arguments("train", (np.arange(6).reshape(6, 1), np.ones(6)), 2)
-    >>> [batch.shape for batch in some_inputs(data, 2)]
-    [(2, 1), (2, 1)]
-    """
-    if "batch_size" not in data:
-        for batch in islice(_batches(data["x"]), n_batches):
-            yield keras.utils.unpack_x_y_sample_weight(batch)[0]
-        return
-    inputs, size = data["x"], data["batch_size"]
-    n_samples = len(keras.tree.flatten(inputs)[0])
-    order = np.random.default_rng(0).permutation(n_samples)
-    for i in range(min(n_batches, max(1, n_samples // size))):
-        chosen = np.sort(order[i * size : (i + 1) * size])
-        yield keras.tree.map_structure(lambda a: np.asarray(a)[chosen], inputs)  # noqa: B023
-
-
 def of_known_length(data: Any) -> Any:
     """Counts the batches of a `tf.data.Dataset` that does not know how many it has."""
     if not hasattr(data, "cardinality") or is_endless(data):
@@ -99,14 +70,8 @@ def has_sample_weights(data: dict[str, Any]) -> bool:
         return data.get("sample_weight") is not None
     batches = data["x"]
     # The structure of a batch is known, or told by the first one.
-    batch = getattr(batches, "element_spec", None) or next(_batches(batches))
+    batch = getattr(batches, "element_spec", None) or next(batches_of(batches))
     return isinstance(batch, tuple | list) and len(batch) == 3
-
-
-def _batches(dataset: Any) -> Iterator[Any]:
-    if isinstance(dataset, keras.utils.PyDataset):
-        return (dataset[i] for i in range(dataset.num_batches or 0))
-    return iter(dataset)
 
 
 def _is_inputs_alone(data: tuple[Any, ...] | list[Any], n_inputs: int) -> bool:

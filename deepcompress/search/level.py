@@ -9,16 +9,19 @@ import numpy as np
 
 from deepcompress.clustering.rounding import round_mantissa
 from deepcompress.network.normalization import batch_normalizations
+from deepcompress.network.trial import Trial as Measured
 from deepcompress.network.variables import compressible, count_weights
-from deepcompress.pruning.callback import PruningCallback, prune
-from deepcompress.pruning.schedules import PolynomialDecay
+from deepcompress.pruning.callback import PruningCallback
 from deepcompress.search.copying import Copier
+from deepcompress.search.oneshot import OneShot
 from deepcompress.search.policy import Clock, Policy, Step, Trial
 from deepcompress.search.state import CompressionPoint
 from deepcompress.search.trainer import Trainer
-from deepcompress.sensitivity import sensitivity
+from deepcompress.sensitivity import points_of
 from deepcompress.sharing import WeightSharingQuantizer
 
+# The part of the time that pruning a net without training may take.
+_ONE_SHOT_TIME = 0.1
 # Pruning begins after a few steps, which saliency has to see, and leaves the last third
 # of the training for what has to be made up for.
 _BEGIN, _END = 0.02, 0.7
@@ -126,6 +129,8 @@ class Levels:
         self._copier = copier
         self._coders = coders
         self._dense_bytes = dense_bytes
+        seconds = _ONE_SHOT_TIME * (stopwatch.spent + stopwatch.left)
+        self._one_shot = OneShot(trainer.inputs, seconds, copier.note)
 
     @property
     def clock(self) -> Clock:
@@ -164,6 +169,7 @@ class Levels:
         trainer, budget = self._trainer, self.policy.budget
         scratch = self._copier.copy(net)
         weights = net.get_weights()
+        n_weights = count_weights(net)
         trials: list[Trial] = []
         best: dict[int, list[np.ndarray]] = {}
 
@@ -171,8 +177,8 @@ class Levels:
             """Makes such a net, and returns whether it is within the budget."""
             scratch.set_weights(weights)
             if sparsity:
-                prune(scratch, sparsity, scope="global")
-            WeightSharingQuantizer(bits, **_SHARING).quantize(scratch)
+                self._one_shot.prune(scratch, round((1 - sparsity) * n_weights))
+            self._one_shot.share(scratch, bits, **_SHARING)
             value = trainer.evaluate(scratch)[budget.monitor]
             if not budget.is_accurate(value) and trainer.renew_statistics(scratch):
                 value = trainer.evaluate(scratch)[budget.monitor]
@@ -211,11 +217,11 @@ class Levels:
         """
         trainer, begin = self._trainer, self.stopwatch.now()
         net = self._copier.copy(net)
-        schedule = PolynomialDecay(n_weights=step.n_weights, begin=_BEGIN, end=_END)
+        self._one_shot.prune(net, step.n_weights)
         fit = trainer.fit(
             net,
             step.n_pruning,
-            PruningCallback(schedule, scope="global", criterion=self._criterion(net)),
+            PruningCallback(0.0),
             seconds=self.stopwatch.left - step.reserve,
             rate=step.rate,
             show=show,
@@ -224,7 +230,7 @@ class Levels:
         net = self._copier.shrink(net)
         self.bits, value = self.choose_bits(net, step.bits_seconds)
         shared = self._copier.copy(net)
-        WeightSharingQuantizer(self.bits, **_SHARING).quantize(shared)
+        self._one_shot.share(shared, self.bits, **_SHARING)
         written = self._write(shared, self.bits, epochs)
         if self.policy.is_worth_training(written.point.value, self.clock):
             fit = trainer.fit(
@@ -243,7 +249,7 @@ class Levels:
         finer = self.policy.finer_bits(self.bits, value)
         if not written.point.is_accurate and finer is not None:
             shared = self._copier.copy(net)
-            WeightSharingQuantizer(finer, **_SHARING).quantize(shared)
+            self._one_shot.share(shared, finer, **_SHARING)
             after = self._write(shared, finer, epochs)
             if after.point.is_accurate:
                 self.bits, written = finer, after
@@ -264,18 +270,18 @@ class Levels:
         begin = self.stopwatch.now()
         value = self._trainer.evaluate(net)[monitor]
         n_trials = len(paths) * len(self.policy.bits_to_try)
-        if (self.stopwatch.now() - begin) * n_trials > seconds:
+        is_slow = (self.stopwatch.now() - begin) * n_trials > seconds
+        # With the inputs in view layers bear other bits than by themselves.
+        if is_slow or (self._one_shot.is_calibrated and self.bits):
             return self.policy.unmeasured_bits(paths, self.bits), value
-        measured = sensitivity(
+        measured = points_of(
             net,
-            **self._trainer.validation,
-            sparsities=(),
+            compressible(net),
+            Measured(net, lambda: self._trainer.evaluate(net)),
             bits=self.policy.bits_to_try,
             init="optimal",
         )
-        trials = [
-            (p.layer, int(p.setting), p.metrics[monitor]) for p in measured.points
-        ]
+        trials = [(p.layer, int(p.setting), p.metrics[monitor]) for p in measured]
         return self.policy.bits(paths, value, trials), value
 
     def _write(

@@ -17,9 +17,6 @@ from deepcompress.search.state import Budget, CompressionPoint, State
 # bound levels must be small, since one that fails costs as much as one that succeeds.
 _LEAST_KEPT = 0.25
 _GAIN_OF_EPOCHS = 0.5
-# Before the first level only what the net bears without training is known. What it
-# bears with it is about the fourth to sixth power of that, of LeNets and ResNets.
-_POWER_OF_UNTRAINED = 4
 _MOST_KEPT = 0.8
 # Between a net that was good enough and one that was not: what a net loses grows about
 # with the square of what is taken away, so that the last loss tells where the bound is.
@@ -33,14 +30,15 @@ _CONVERGED = 0.97
 # Where a ratio is asked for, a level does not go much further. A tenth more than in
 # proportion, because biases, tables and architecture do not shrink with the weights.
 _TARGET_MARGIN = 0.9
-# How many levels share the time. At least two share what is left, so that one that
-# takes longer than expected is not the last; but a level of fewer epochs than these
-# wins back too little of what pruning takes.
+# How many levels share the time. A level of fewer epochs than these wins back too
+# little of what pruning takes; and a last one is to be left time to be trained on.
 _N_LEVELS = 10
 _LEAST_LEVELS = 2
-_EPOCHS_OF_LEVEL = 5
-# The part of the weights that an epoch of pruning may leave: no net follows faster.
-_KEPT_BY_EPOCH = 0.75
+_EPOCHS_OF_LEVEL = 8
+_MOST_OF_TIME = 0.75
+# Pruning to a part of the weights takes epochs to make up for it, however little the
+# net has lost before: half of them about so many.
+_EPOCHS_TO_HALVE = 14
 # A search begins as one of a quarter of its time would, and that one too, as long as
 # it has time for so many epochs: what more time brings comes on top of what less does.
 _PART_OF_TIME = 0.25
@@ -64,11 +62,14 @@ _USUAL_BITS = 5
 # shared weights may take without training. Training wins back the most of either.
 _PART_OF_A_LAYER = 0.2
 _PART_WITHOUT_TRAINING = 0.25
-# What is tried without training: bits, those of the paper first, and sparsities, in a
-# small part of the time. Fewer bits bear no more sparsity.
-_UNTRAINED_BITS = (5, 4, 3)
-_UNTRAINED_SPARSITIES = tuple(i / 20 for i in range(20))
-_UNTRAINED_TIME = 0.05
+# What is tried without training: bits, and parts of the weights that are left, in a
+# small part of the time where training comes after, and in finer steps where nothing
+# does. Fewer bits bear no more sparsity.
+_UNTRAINED_BITS: tuple[int, ...] = (4, 3)
+_ALL_UNTRAINED_BITS = (4, 3, 2)
+_UNTRAINED_STEP, _FINE_UNTRAINED_STEP = 0.8, 0.95
+_LEAST_UNTRAINED = 0.002
+_UNTRAINED_TIME = 0.15
 # After a training that diverged the rate is halved. At less than a tenth of a rate that
 # the user has trained with, it is not the rate that is wrong.
 _RATE_AFTER_DIVERGING = 0.5
@@ -138,6 +139,7 @@ class Stop(Enum):
     NO_TIME = "the time is used up"
     CONVERGED = "fewer weights were not within the budget"
     INTERRUPTED = "it was interrupted"
+    UNTRAINED = "nothing smaller was within the budget without training"
     NOTHING_LEFT = "there is no weight left to prune"
 
 
@@ -151,6 +153,7 @@ class Policy:
         budget: What a file must keep to.
         first_bits: Bits of every layer of the model as it is given, which is shared
             carefully, so that there always is a file. Defaults to `8`.
+        is_training: Whether nets may be trained. Defaults to `True`.
 
     Example:
 
@@ -174,8 +177,11 @@ class Policy:
     <Stop.NO_TIME: 'the time is used up'>
     """
 
-    def __init__(self, budget: Budget, *, first_bits: int = 8) -> None:
+    def __init__(
+        self, budget: Budget, *, first_bits: int = 8, is_training: bool = True
+    ) -> None:
         self.budget = budget
+        self.is_training = is_training
         self.first_bits = first_bits
         self.bits_to_try = _BITS
 
@@ -188,6 +194,8 @@ class Policy:
         """
         if self.is_reached(state):
             return Stop.TARGET
+        if not self.is_training:
+            return Stop.UNTRAINED
         if state.rate_factor < _LEAST_RATE_FACTOR:
             return Stop.DIVERGING
         found: Step | Stop = Stop.NO_TIME
@@ -200,8 +208,12 @@ class Policy:
     def _level(self, state: State, clock: Clock) -> Step | Stop:
         """Returns a level within a time, or why there is none."""
         needed = state.overhead + clock.epoch_seconds
-        # One level is tried in whatever time there is.
-        if clock.left <= 0 or (state.n_levels and clock.left < needed):
+        if not state.n_levels:
+            # In fewer epochs nothing is won that is smaller than what there is; but one
+            # level is tried in whatever time there is where there is nothing.
+            is_found = state.best > 0 and state.curve[state.best].is_accurate
+            needed = _LEAST_EPOCHS * clock.epoch_seconds if is_found else 0.0
+        if clock.left <= 0 or clock.left < needed:
             return Stop.NO_TIME
         seconds = _seconds(state.n_levels, clock)
         n_weights, n_epochs = self._n_weights(state, seconds, clock)
@@ -238,6 +250,8 @@ class Policy:
         said = f"The search is over: {why.value}."
         if why is Stop.CONVERGED:
             return f"{said} More time is likely to bring little."
+        if why is Stop.UNTRAINED:
+            return f"{said} With a training set much smaller files are likely."
         if why not in {Stop.NO_TIME, Stop.INTERRUPTED}:
             return said
         if not state.curve[state.best].is_accurate:
@@ -269,20 +283,23 @@ class Policy:
             trials: What was tried.
             spent: The part of the time that is spent.
         """
-        most = len(_UNTRAINED_SPARSITIES)
-        for bits in _UNTRAINED_BITS:
+        step, every, time = _UNTRAINED_STEP, _UNTRAINED_BITS, _UNTRAINED_TIME
+        if not self.is_training:
+            step, every, time = _FINE_UNTRAINED_STEP, _ALL_UNTRAINED_BITS, 1.0
+        # Trials are known by how many steps of the density they have gone.
+        most = math.ceil(math.log(_LEAST_UNTRAINED, step)) + 1
+        for bits in every:
             least = -1
             for trial in trials:
                 if trial.bits == bits:
-                    index = _UNTRAINED_SPARSITIES.index(trial.sparsity)
+                    n_steps = round(math.log(1 - trial.sparsity, step))
                     if trial.is_accurate:
-                        least = max(least, index)
+                        least = max(least, n_steps)
                     else:
-                        most = min(most, index)
+                        most = min(most, n_steps)
             if most - least > 1:
-                index = (least + most) // 2
-                is_late = spent > _UNTRAINED_TIME
-                return None if is_late else (bits, _UNTRAINED_SPARSITIES[index])
+                n_steps = (least + most) // 2
+                return None if spent > time else (bits, 1 - step**n_steps)
             if least < 0:
                 return None
             most = least + 1
@@ -346,7 +363,11 @@ class Policy:
         """Returns the state with a point more, the best one perhaps."""
         curve = [*state.curve, point]
         best = min(range(len(curve)), key=lambda i: self._rank(curve[i]))
-        return replace(state, curve=curve, best=best)
+        state = replace(state, curve=curve, best=best)
+        if point.is_accurate and point.n_weights < state.n_good:
+            used = self.budget.used(point.value)
+            state = replace(state, n_good=point.n_weights, used=used)
+        return state
 
     def after_level(self, state: State, step: Step, point: CompressionPoint) -> State:
         """Returns the state after a level, of which this point was measured."""
@@ -395,11 +416,7 @@ class Policy:
         longer = max(1.0, n_epochs / max(1, state.epochs_good))
         used = state.used / _MOST_USED / longer**_GAIN_OF_EPOCHS
         kept = min(max(used, _LEAST_KEPT), _MOST_KEPT)
-        kept = max(kept, _KEPT_BY_EPOCH ** ((1 - _SHARING_TIME) * n_epochs))
-        if not state.n_levels:
-            good = [point.n_weights for point in state.curve if point.is_accurate]
-            untrained = min(good, default=state.n_good) / state.n_good
-            kept = max(kept, min(untrained**_POWER_OF_UNTRAINED, _MOST_KEPT))
+        kept = max(kept, 1 / (1 + n_epochs / _EPOCHS_TO_HALVE))
         if state.n_bad is not None:
             kept = max(kept, min(state.n_bad / state.n_good, _MOST_KEPT_LONGER))
         if self.budget.target_ratio is not None and best.is_accurate:
@@ -420,7 +437,7 @@ def _times(clock: Clock) -> Iterator[float]:
     ends = [end]
     while (end := _PART_OF_TIME * end) >= _LEAST_EPOCHS * clock.epoch_seconds:
         # Before an epoch is measured it may take no time at all.
-        if end <= clock.spent:
+        if end - clock.spent <= _LEAST_EPOCHS * clock.epoch_seconds:
             break
         ends.append(end)
     for end in reversed(ends):
@@ -431,4 +448,4 @@ def _seconds(n_levels: int, clock: Clock) -> float:
     """Returns the seconds that the level after so many may take."""
     least = _EPOCHS_OF_LEVEL * clock.epoch_seconds
     n_left = max(_N_LEVELS - n_levels, _LEAST_LEVELS)
-    return clock.left / max(1, min(n_left, int(clock.left / least)))
+    return clock.left / max(1 / _MOST_OF_TIME, min(n_left, int(clock.left / least)))

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from deepcompress.network.evaluating import evaluate
+from deepcompress.network.inputs import some_inputs
 from deepcompress.network.internals import compiled_with
 from deepcompress.network.moments import n_steps as n_steps_of
 from deepcompress.network.moments import optimizers
@@ -66,6 +67,10 @@ class Trainer:
         teacher: The model to learn the outputs of, or `None`.
         copier: Compiles nets as the user's was.
         stepping: What nets are trained with.
+        loss: The loss of all outputs. Defaults to `None`: what the model was compiled
+            with.
+        judge: Measures a model, by name. Defaults to `None`: `evaluate` with the
+            validation data.
         now: Reads a clock. Defaults to `time.monotonic`.
     """
 
@@ -79,6 +84,8 @@ class Trainer:
         teacher: keras.Model | None,
         copier: Copier,
         stepping: Stepping,
+        loss: Any = None,
+        judge: Callable[[keras.Model], dict[str, float]] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         inputs = getattr(model, "inputs", None) or []
@@ -96,9 +103,14 @@ class Trainer:
             n_inputs=n_inputs,
         )
         config = compiled_with(model)
-        self._options = {name: config[name] for name in ("jit_compile", "run_eagerly")}
-        self._loss = config["loss"]
-        self._loss_weights = config["loss_weights"]
+        self._options = {
+            name: config[name]
+            for name in ("jit_compile", "run_eagerly")
+            if name in config
+        }
+        self._loss = config["loss"] if loss is None else loss
+        self._loss_weights = config["loss_weights"] if loss is None else None
+        self._judge = judge
         self._teacher = teacher
         self._copier = copier
         if teacher is not None and data.has_sample_weights(self._train):
@@ -120,20 +132,23 @@ class Trainer:
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Returns the metrics on the validation data, by name."""
+        if self._judge is not None:
+            return self._judge(model)
         self._copier.reset_metrics()
         with _named("validation_data"):
             return evaluate(model, **self._validation)
 
-    @property
-    def validation(self) -> dict[str, Any]:
-        """The arguments of `evaluate`."""
-        return dict(self._validation)
-
     def renew_statistics(self, model: keras.Model) -> bool:
         """Measures the statistics of batch normalization anew, if there are any."""
-        return renew_statistics(
-            model, data.some_inputs(self._train, _BATCHES_OF_STATISTICS)
-        )
+        size = self._train.get("batch_size", _BATCH_SIZE)
+        n_samples = _BATCHES_OF_STATISTICS * size
+        batches = some_inputs(self._train["x"], n_samples, batch_size=size)
+        return renew_statistics(model, batches)
+
+    @property
+    def inputs(self) -> Any:
+        """The inputs that are trained with, arrays or a dataset."""
+        return self._train["x"]
 
     def probe(self, model: keras.Model, seconds: float) -> None:
         """Trains a few steps, to see that the data fits and how long they take.

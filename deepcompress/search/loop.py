@@ -1,0 +1,91 @@
+"""A search from level to level, until the policy says that it is enough."""
+
+import warnings
+from dataclasses import replace
+from itertools import chain
+
+import keras
+
+from deepcompress.search.checkpoint import Checkpoint, Kept
+from deepcompress.search.display import Display
+from deepcompress.search.level import Levels
+from deepcompress.search.policy import Step, Stop
+from deepcompress.search.result import CompressionResult
+from deepcompress.search.trainer import DivergedError, quiet
+
+
+def search(
+    levels: Levels, kept: Kept, folder: Checkpoint, display: Display, *, seed: int
+) -> CompressionResult:
+    """Goes from level to level until the policy says that it is enough.
+
+    Args:
+        levels: Does what is asked of it, within its time.
+        kept: What to go on from.
+        folder: Keeps what was reached after every level.
+        display: Tells of it.
+        seed: Seed of the levels; each has its own, so that a search that goes on after
+            a kill is the one that was killed.
+    """
+    policy, (state, net, data, failed) = levels.policy, kept
+    best: keras.Model | None = None
+    why = Stop.INTERRUPTED
+    with display, quiet():
+        display.tell(levels.notes)
+        try:
+            if not state.curve:
+                bar = display.untrained()
+                for written in chain([levels.as_given(net)], levels.untrained(net)):
+                    state = policy.after_measuring(state, written.point)
+                    if state.curve[state.best] is written.point:
+                        data, best = written.data, written.model
+                    if policy.budget.target_ratio and policy.budget.is_met(
+                        written.point
+                    ):
+                        break
+                display.measured(bar, state.curve[state.best])
+                state = replace(state, seconds=levels.stopwatch.spent)
+                folder.save(Kept(state, net, data))
+            while isinstance(step := policy.next(state, levels.clock), Step):
+                keras.utils.set_random_seed(seed + step.number)
+                bar = display.level(step)
+                try:
+                    start = failed if step.is_rescue and failed is not None else net
+                    reached = levels.run(start, step, bar.move)
+                except DivergedError as error:
+                    state = policy.after_divergence(state, step)
+                    warnings.warn(
+                        f"A training diverged ({error}); going on with half the "
+                        "learning rate.",
+                        stacklevel=3,
+                    )
+                else:
+                    point = reached.written.point
+                    state = policy.after_level(state, step, point)
+                    state = replace(state, overhead=reached.overhead)
+                    if point.is_accurate:
+                        net = reached.net
+                    failed = reached.net if state.is_to_rescue else None
+                    if state.curve[state.best] is point:
+                        data, best = reached.written.data, reached.written.model
+                    display.measured(bar, point)
+                state = replace(state, bits=levels.bits, seconds=levels.stopwatch.spent)
+                folder.save(Kept(state, net, data, failed))
+                display.tell(levels.notes)
+            why = step
+        except KeyboardInterrupt:
+            if not data:
+                raise
+        best = levels.load(data) if best is None else best
+        display.tell(levels.notes)
+    result = CompressionResult(
+        data,
+        best,
+        state.curve,
+        state.best,
+        policy.budget,
+        notes=levels.notes,
+        ending=policy.ending(state, why),
+    )
+    display.end(result)
+    return result

@@ -1,0 +1,92 @@
+"""Nets pruned and shared without training, with inputs in view where that can be."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from deepcompress.calibration.calibrate import Calibration
+from deepcompress.network.normalization import batch_normalizations
+from deepcompress.network.variables import count_weights
+from deepcompress.pruning.prune import prune, prune_globally
+from deepcompress.sharing import WeightSharingQuantizer
+
+# Multiplications in a second, of matrices of some hundred rows; for a rough guess.
+_SPEED = 1e10
+
+
+class OneShot:
+    """Prunes and shares nets, and says once where it has to do without the inputs.
+
+    Args:
+        inputs: Inputs in a form that `predict` takes.
+        seconds: What pruning a net may take.
+        note: Is told what the user should know.
+    """
+
+    def __init__(
+        self, inputs: Any, seconds: float, note: Callable[[str], None]
+    ) -> None:
+        self._inputs = inputs
+        self._seconds = seconds
+        self._note = note
+        self._last: Calibration | None = None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the inputs are in view, as far as is known."""
+        return self._inputs is not None
+
+    def prune(self, net: keras.Model, n_weights: int) -> None:
+        """Leaves so many weights of a net, whichever matter most.
+
+        Args:
+            net: The net, which is changed.
+            n_weights: Weights to leave.
+        """
+        # What is normalized afterwards may be of any scale: there magnitude tells as
+        # well what a layer bears, and better what it bears once it is trained.
+        by_magnitude = bool(batch_normalizations(net))
+
+        def calibrated(calibration: Calibration) -> None:
+            prune_globally(calibration, n_weights, by_magnitude=by_magnitude)
+
+        if not self._tried(net, calibrated):
+            sparsity = 1 - n_weights / count_weights(net, zeros=True)
+            prune(net, sparsity, scope="global")
+
+    def share(self, net: keras.Model, bits: Any, **settings: Any) -> None:
+        """Lets the weights of a net share few values.
+
+        Args:
+            net: The net, which is changed.
+            bits: Bits of all layers, or by pattern.
+            settings: Others of `WeightSharingQuantizer`.
+        """
+        quantizer = WeightSharingQuantizer(bits, **settings)
+
+        def calibrated(calibration: Calibration) -> None:
+            quantizer.quantize(net, data=self._inputs)
+
+        if not self._tried(net, calibrated):
+            quantizer.quantize(net)
+
+    def _tried(
+        self, net: keras.Model, calibrated: Callable[[Calibration], None]
+    ) -> bool:
+        """Whether it could be done with the inputs in view."""
+        if self._inputs is None:
+            return False
+        try:
+            if self._last is None or self._last.model is not net:
+                self._last = Calibration(net, self._inputs)
+            if self._last.n_multiplications() > _SPEED * self._seconds:
+                raise ValueError("it would take too long")
+            calibrated(self._last)
+        except Exception as error:
+            self._inputs = None
+            self._note(
+                "Pruned and shared without training by magnitude alone, without a look "
+                f"at the inputs: {error}"
+            )
+        return self._inputs is not None

@@ -1,0 +1,147 @@
+"""Searches without labels: what the model itself says is right."""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import keras
+import numpy as np
+
+from deepcompress._checks import one_of
+from deepcompress.network.inputs import some_inputs
+from deepcompress.network.internals import compiled_with
+from deepcompress.network.outputs import decisions, distance
+from deepcompress.search.copying import Copier
+from deepcompress.search.state import Budget
+from deepcompress.search.stepping import Stepping
+from deepcompress.search.trainer import Trainer
+
+MeasureName = Literal["decisions", "distance"]
+# Takes the outputs of the model before and after, and returns how far they have moved.
+Measure = Callable[[Any, Any], float]
+
+#: Inputs that are looked at.
+N_INPUTS = 4096
+_HELD_BACK = 0.25
+_LEAST_HELD_BACK = 8
+# A net that is to give the outputs that it gave needs but small steps.
+_PART_OF_RATE = 0.3
+
+
+def without_labels(
+    model: keras.Model,
+    inputs: Any,
+    validation_data: Any,
+    *,
+    measure: Measure | MeasureName | None,
+    max_change: float,
+    target_ratio: float | None,
+    batch_size: int | None,
+    copier: Copier,
+    stepping: Stepping,
+) -> tuple[Trainer, Budget]:
+    """Returns what trains and measures without labels, and what a file must keep to.
+
+    Args:
+        model: The model, which says what is right.
+        inputs: Inputs in a form that `predict` takes.
+        validation_data: Others to measure with, or `None`: a part of the inputs.
+        measure: What a change is.
+        max_change: How much of it is allowed.
+        target_ratio: How many times smaller the file is to be, if it matters.
+        batch_size: Samples of a batch, or `None`.
+        copier: Compiles nets as the user's was.
+        stepping: What nets are trained with.
+
+    Raises:
+        ValueError: There are too few inputs, or they are not of one shape.
+    """
+    x = _joined(some_inputs(inputs, N_INPUTS, name="train"), "train")
+    if validation_data is None:
+        x, held = _split(x)
+    else:
+        held = _joined(
+            some_inputs(validation_data, N_INPUTS, name="validation_data"),
+            "validation_data",
+        )
+    y, right = _outputs(model, x), _outputs(model, held)
+    if not all(np.isfinite(each).all() for each in keras.tree.flatten([y, right])):
+        raise ValueError(
+            f"The outputs of {model.name!r} hold NaN or infinity, so nothing can be "
+            "held against them. Are the inputs such as the model was trained with?"
+        )
+    changed = measure if callable(measure) else _MEASURES[_named(measure, model, right)]
+
+    def judge(net: keras.Model) -> dict[str, float]:
+        return {"change": float(changed(right, _outputs(net, held)))}
+
+    trainer = Trainer(
+        model,
+        (x, y),
+        (held, right),
+        batch_size=batch_size,
+        teacher=None,
+        copier=copier,
+        stepping=stepping._replace(rate=_PART_OF_RATE * stepping.rate),
+        loss="kl_divergence" if _are_probabilities(right) else "mse",
+        judge=judge,
+    )
+    budget = Budget("change", 0.0, max_change, target_ratio, is_less_better=True)
+    return trainer, budget
+
+
+_MEASURES: dict[str, Measure] = {"decisions": decisions, "distance": distance}
+
+
+def _named(measure: Any, model: keras.Model, outputs: Any) -> str:
+    """Returns the name of the measure that is asked for, or fits the outputs."""
+    if measure is not None:
+        return str(one_of("measure", measure, get_args(MeasureName)))
+    loss = keras.tree.flatten(compiled_with(model).get("loss"))
+    names = [each if isinstance(each, str) else type(each).__name__ for each in loss]
+    names += [getattr(each, "__name__", "") for each in loss]
+    if any("crossentropy" in name.lower() for name in names):
+        return "decisions"
+    return "decisions" if _are_probabilities(outputs) else "distance"
+
+
+def _are_probabilities(outputs: Any) -> bool:
+    return all(
+        each.ndim > 1
+        and each.shape[-1] > 1
+        and (each >= 0).all()
+        and np.allclose(each.sum(-1), 1, atol=1e-2)
+        for each in keras.tree.flatten(outputs)
+    )
+
+
+def _outputs(model: keras.Model, inputs: Any) -> Any:
+    return model.predict(inputs, verbose=0)
+
+
+def _joined(batches: list[Any], name: str) -> Any:
+    try:
+        return keras.tree.map_structure(lambda *own: np.concatenate(own), *batches)
+    except ValueError as error:
+        raise ValueError(
+            f"The batches of `{name}` are not of one shape. Pad them to one, or pass "
+            f"arrays. ({error})"
+        ) from None
+
+
+def _split(inputs: Any) -> tuple[Any, Any]:
+    """Returns most of the inputs, and some that are held back, by chance."""
+    n_samples = len(keras.tree.flatten(inputs)[0])
+    n_held = round(_HELD_BACK * n_samples)
+    if n_held < _LEAST_HELD_BACK:
+        raise ValueError(
+            f"{n_samples} inputs are too few to hold some back: at least "
+            f"{round(_LEAST_HELD_BACK / _HELD_BACK)} are needed, and some hundred are "
+            "better. Or pass others as `validation_data`."
+        )
+    order = np.random.default_rng(0).permutation(n_samples)
+    parts = np.sort(order[n_held:]), np.sort(order[:n_held])
+    most, held = (
+        keras.tree.map_structure(lambda array: array[part], inputs)  # noqa: B023
+        for part in parts
+    )
+    return most, held
