@@ -24,7 +24,7 @@ _N_SWEEPS_ALONE = 20
 # How strongly centroids are held where they are, in parts of their own moments.
 _HELD = 1e-4
 # What a bit of a code is worth, in parts of a weight's share in the distance.
-_PRICE = 0.5
+_PRICE = 6.0
 
 # Takes the scores of all weights, -1 for those that are zero, and how many are to be
 # left; returns what is kept.
@@ -175,10 +175,13 @@ def share(problem: Problem, shared: Share, rounded: Round = np.asarray) -> None:
         problem.kernel = values
         return
     codes = _settled(problem, keep, centers)
+    of_a_bit: float | None = None
     for _ in range(_N_ALTERNATIONS):
         centers, codes = _best_centers(problem, keep, codes, centers, rounded)
         problem.kernel = np.where(keep, centers[codes], 0.0)
-        prices = _prices(problem, codes[keep], len(centers))
+        if of_a_bit is None:
+            of_a_bit = _PRICE * problem.distance() / np.count_nonzero(keep)
+        prices = of_a_bit * _bits(codes[keep], len(centers))
         values = _descended(problem, problem.kernel, keep, centers, prices)
         codes = _nearest(centers, values)
     centers, codes = _best_centers(problem, keep, codes, centers, rounded)
@@ -283,16 +286,11 @@ def _descended(
     return values
 
 
-def _prices(problem: Problem, codes: np.ndarray, k: int) -> np.ndarray:
-    """Returns what each code costs: a part of the distance for every bit.
-
-    The distance falls to a quarter with a bit more for each weight, that is at first by
-    log(4) of a weight's share in it. A bit that brings less is not worth its place.
-    """
-    counts = np.bincount(codes, minlength=k)
-    bits = -np.log2(np.maximum(counts, 0.5) / len(codes))
-    prices: np.ndarray = bits * _PRICE * problem.distance() / len(codes)
-    return prices
+def _bits(codes: np.ndarray, k: int) -> np.ndarray:
+    """Returns how many bits each of `k` codes takes in a file."""
+    counts = np.maximum(np.bincount(codes, minlength=k), 0.5)
+    bits: np.ndarray = -np.log2(counts / len(codes))
+    return bits
 
 
 def _best_centers(
