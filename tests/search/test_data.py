@@ -71,28 +71,3 @@ def test_what_is_read_once_is_refused():
         arguments(iter([(A, B)]))
     with pytest.raises(ValueError, match="Received: 4 elements"):
         arguments((A, B, A, B))
-
-
-@pytest.mark.parametrize(
-    "given", [(A, B), Batches(A, B), Loader(A, B), {"a": A, "b": [B, A]}, Loader(A)]
-)
-def test_inputs_are_taken_alone(given):
-    n_inputs = 3 if isinstance(given, dict) else 1
-    batches = list(data.some_inputs(arguments(given, n_inputs), 2))
-    assert len(batches) == 2
-    for batch in batches:
-        if n_inputs == 1:
-            np.testing.assert_array_equal(batch, A[: len(batch)])
-        else:
-            assert keras.tree.map_structure(np.shape, batch) == {
-                "a": (2, 2),
-                "b": [(2, 3), (2, 2)],
-            }
-
-
-def test_inputs_of_sorted_samples_are_mixed():
-    x = np.repeat(np.arange(10), 100)[:, None]
-    found = data.arguments("train", (x, x), 50)
-    (batch,) = data.some_inputs(found, 1)
-    assert len(np.unique(batch)) > 5
-    assert np.array_equal(batch, next(data.some_inputs(found, 1)))

@@ -1,0 +1,140 @@
+"""A search without labels, and one without training."""
+
+import keras
+import numpy as np
+import pytest
+from helpers.searches import blobs, classifier, compress
+from keras import layers
+
+import deepcompress as dc
+from deepcompress.network.outputs import decisions, distance
+
+
+def _plain(model):
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    assert not copy.compiled
+    return copy
+
+
+def search(model, x, **arguments):
+    arguments = {"max_change": 0.04, "time_budget": 8, "verbose": 0, **arguments}
+    return dc.compress(model, x, **arguments)
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_decisions_are_kept_on_inputs_held_back(is_compiled, tmp_path):
+    model = classifier("softmax")
+    model = model if is_compiled else _plain(model)
+    x, _ = blobs()
+    before = model.get_weights()
+    result = search(model, x, target_ratio=8.0)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert result.is_met
+    assert result.budget.monitor == "change"
+    assert result.best.ratio >= 8
+    result.save(tmp_path / "small.dcz")
+    loaded = dc.load_model(tmp_path / "small.dcz")
+    assert loaded.compiled == is_compiled
+    others, _ = blobs(2000, seed=3)
+    changed = decisions(
+        model.predict(others, verbose=0), loaded.predict(others, verbose=0)
+    )
+    assert changed < 0.1
+
+
+def test_what_is_measured_is_of_the_validation_inputs():
+    model, (x, _), (held, _) = classifier("softmax"), blobs(), blobs(300, seed=2)
+    result = search(model, x, validation_data=held, epochs=0)
+    assert result.best.value == pytest.approx(
+        decisions(model.predict(held, verbose=0), result.model.predict(held, verbose=0))
+    )
+    assert all(point.epochs == 0 for point in result.curve)
+    assert "without training" in result.ending
+
+
+def regression():
+    keras.utils.set_random_seed(0)
+    left, right = keras.Input((6,), name="left"), keras.Input((4,), name="right")
+    x = layers.Concatenate()([left, right])
+    x = layers.Dense(64, activation="relu")(x)
+    return keras.Model([left, right], [layers.Dense(2)(x), layers.Dense(1)(x)])
+
+
+def test_outputs_that_are_no_decisions_are_kept_near():
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(400, 6)), rng.normal(size=(400, 4))]
+    result = search(regression(), x, max_change=0.1, target_ratio=5.0)
+    assert result.is_met
+    assert 0 < result.best.value <= 0.1
+
+
+def test_a_measure_may_be_told_by_name_or_as_a_function():
+    model, (x, _) = classifier("softmax"), blobs()
+    seen = []
+
+    def largest(before, after):
+        seen.append(before.shape)
+        return np.abs(before - after).max()
+
+    result = search(model, x, measure=largest, max_change=0.3, epochs=0)
+    assert result.is_met
+    assert seen[0] == (150, 3)
+    result = search(model, x, measure="distance", max_change=0.3, epochs=0)
+    assert result.is_met
+
+
+def test_labels_judge_without_training():
+    result = compress(classifier(), epochs=0)
+    assert result.is_met
+    assert result.best.ratio > 4
+    assert all(point.epochs == 0 for point in result.curve)
+
+
+def test_weights_are_better_the_more_there_is_to_learn_them_from():
+    model, (x, _) = classifier("softmax"), blobs()
+    untrained = search(model, x, epochs=0, validation_data=blobs(300, seed=2)[0])
+    trained = search(model, x, validation_data=blobs(300, seed=2)[0])
+    assert trained.is_met
+    assert trained.best.size <= untrained.best.size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"x": blobs(20)[0]}, "too few to hold some back"),
+        ({"max_change": 0.0}, "max_change"),
+        ({"max_change": 1.5}, "max_change"),
+        ({"measure": "accuracy"}, "measure"),
+        ({"epochs": 3}, "`epochs` must be None"),
+        ({"x": np.full((100, 16), np.nan)}, "NaN or infinity"),
+        ({"x": np.full((100, 16), 1e38)}, "outputs of .* hold NaN"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments, said):
+    arguments = {"x": blobs()[0], **arguments}
+    model = classifier(None)
+    model.layers[1].kernel.assign(1e3 * model.layers[1].kernel)
+    with pytest.raises(ValueError, match=said):
+        search(model, **arguments)
+
+
+def test_a_model_without_a_compilation_needs_a_bound_on_what_changes():
+    with pytest.raises(ValueError, match="max_change"):
+        dc.compress(_plain(classifier()), blobs()[0], blobs()[0])
+
+
+def test_decisions_of_one_class_and_of_several_outputs():
+    before = np.array([[0.2], [0.7], [0.9], [0.4]])
+    after = np.array([[0.2], [0.4], [0.9], [0.4]])
+    assert decisions(before, after) == 0.25
+    assert decisions(before - 0.5, after - 0.5) == 0.25
+    one_hot = np.eye(3)
+    assert decisions([before, one_hot], [before, one_hot[::-1]]) == pytest.approx(2 / 3)
+
+
+def test_distance_of_outputs_is_the_worst_of_several():
+    ones = np.ones((4, 2))
+    assert distance({"a": ones, "b": ones}, {"a": ones, "b": 1.5 * ones}) == 0.5
+    assert distance(np.zeros(3), np.zeros(3)) == 0
