@@ -209,12 +209,11 @@ class WeightSharingQuantizer(TyingCallback):
                     most_of[id(named.variable)],
                     init=self.init,
                     seed=self.seed,
-                    entropy_weight=self.entropy_weight,
                     curvature=weights if curvature is None else curvature,
                     mantissa_bits=self.mantissa_bits,
                 ).values()
 
-            kernel.share(start, rounded)
+            kernel.share(start, rounded, entropy_weight=self.entropy_weight)
 
         kernels = [named for named, _ in chosen if not named.is_bias]
         Calibration(model, data, verbose=self.verbose).change(kernels, treat)

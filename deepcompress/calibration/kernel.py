@@ -60,13 +60,16 @@ class Kernel:
             lambda scores, n_left: self._stacked(choose(self._own(scores), n_left)),
         )
 
-    def share(self, shared: Share, rounded: Round) -> None:
+    def share(
+        self, shared: Share, rounded: Round, *, entropy_weight: float = 0.0
+    ) -> None:
         """Lets its weights share few values.
 
         Args:
             shared: Takes the kernel, and how much the squared error of each weight
                 counts; returns it with few values for a start.
             rounded: Takes centroids, and returns them with few digits.
+            entropy_weight: What a bit of a code costs. Defaults to `0.0`.
         """
         dtype = self._value.dtype
 
@@ -75,7 +78,10 @@ class Kernel:
             return self._stacked(values).astype(np.float64)
 
         solving.share(
-            self._problem, start, lambda centers: rounded(centers.astype(dtype))
+            self._problem,
+            start,
+            lambda centers: rounded(centers.astype(dtype)),
+            entropy_weight=entropy_weight,
         )
 
     def _own(self, matrices: np.ndarray) -> np.ndarray:

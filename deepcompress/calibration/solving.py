@@ -23,8 +23,6 @@ _N_ALTERNATIONS = 3
 _N_SWEEPS_ALONE = 20
 # How strongly centroids are held where they are, in parts of their own moments.
 _HELD = 1e-4
-# What a bit of a code is worth, in parts of a weight's share in the distance.
-_PRICE = 6.0
 
 # Takes the scores of all weights, -1 for those that are zero, and how many are to be
 # left; returns what is kept.
@@ -152,7 +150,13 @@ def losses(problem: Problem, densities: Sequence[float]) -> tuple[list[float], P
     return found, half or problem
 
 
-def share(problem: Problem, shared: Share, rounded: Round = np.asarray) -> None:
+def share(
+    problem: Problem,
+    shared: Share,
+    rounded: Round = np.asarray,
+    *,
+    entropy_weight: float = 0.0,
+) -> None:
     """Lets the weights of a kernel share few values.
 
     Zeros stay zero.
@@ -162,6 +166,8 @@ def share(problem: Problem, shared: Share, rounded: Round = np.asarray) -> None:
         shared: Shares it for a start.
         rounded: Takes centroids, and returns them with few digits. Defaults to a
             function that changes nothing.
+        entropy_weight: What a bit of a code costs, in parts of what a single centroid
+            would be off, for each weight. Defaults to `0.0`.
 
     References:
         Frantar et al. 2023, "GPTQ", section 3; Behdin et al. 2023, "QuantEase",
@@ -174,18 +180,22 @@ def share(problem: Problem, shared: Share, rounded: Round = np.asarray) -> None:
     if problem.is_diagonal or len(centers) >= np.count_nonzero(keep):
         problem.kernel = values
         return
+    price = entropy_weight * _variance(problem.kernel[keep], weights[keep])
     codes = _settled(problem, keep, centers)
-    of_a_bit: float | None = None
     for _ in range(_N_ALTERNATIONS):
         centers, codes = _best_centers(problem, keep, codes, centers, rounded)
-        problem.kernel = np.where(keep, centers[codes], 0.0)
-        if of_a_bit is None:
-            of_a_bit = _PRICE * problem.distance() / np.count_nonzero(keep)
-        prices = of_a_bit * _bits(codes[keep], len(centers))
-        values = _descended(problem, problem.kernel, keep, centers, prices)
-        codes = _nearest(centers, values)
+        values = np.where(keep, centers[codes], 0.0)
+        prices = price * _bits(codes[keep], len(centers))
+        codes = _nearest(centers, _descended(problem, values, keep, centers, prices))
     centers, codes = _best_centers(problem, keep, codes, centers, rounded)
     problem.kernel = np.where(keep, centers[codes], 0.0)
+
+
+def _variance(values: np.ndarray, weights: np.ndarray) -> float:
+    """Returns the weighted squared distance of values from their mean, for each."""
+    total = weights.sum() or 1.0
+    mean = (weights * values).sum() / total
+    return float((weights * (values - mean) ** 2).mean())
 
 
 def _solved(

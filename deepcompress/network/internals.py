@@ -435,10 +435,7 @@ def own_attributes(layer: Any) -> dict[str, Any]:
 
 @contextmanager
 def intercepted(layer: Any, see: Callable[..., None]) -> Iterator[None]:
-    """Shows what a layer is called with to a function, before it computes.
-
-    An attribute `call` of the layer itself, which `Operation.__call__` looks up.
-    """
+    """Shows a function what a layer is called with, by an attribute `call` of its own."""
     call = layer.call
 
     def seen(*args: Any, **kwargs: Any) -> Any:

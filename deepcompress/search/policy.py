@@ -30,8 +30,8 @@ _CONVERGED = 0.97
 # Where a ratio is asked for, a level does not go much further. A tenth more than in
 # proportion, because biases, tables and architecture do not shrink with the weights.
 _TARGET_MARGIN = 0.9
-# How many levels share the time. A level of fewer epochs than these wins back too
-# little of what pruning takes; and a last one is to be left time to be trained on.
+# How many levels share the time. One of fewer epochs than these wins back too little
+# of what pruning takes; and what is left at the end may be trained on.
 _N_LEVELS = 10
 _LEAST_LEVELS = 2
 _EPOCHS_OF_LEVEL = 8
@@ -151,8 +151,7 @@ class Policy:
 
     Args:
         budget: What a file must keep to.
-        first_bits: Bits of every layer of the model as it is given, which is shared
-            carefully, so that there always is a file. Defaults to `8`.
+        first_bits: Bits of the model as it is given. Defaults to `8`.
         is_training: Whether nets may be trained. Defaults to `True`.
 
     Example:
@@ -209,10 +208,10 @@ class Policy:
         """Returns a level within a time, or why there is none."""
         needed = state.overhead + clock.epoch_seconds
         if not state.n_levels:
-            # In fewer epochs nothing is won that is smaller than what there is; but one
-            # level is tried in whatever time there is where there is nothing.
-            is_found = state.best > 0 and state.curve[state.best].is_accurate
-            needed = _LEAST_EPOCHS * clock.epoch_seconds if is_found else 0.0
+            # Fewer epochs win nothing over what is borne without training; but where
+            # nothing is, one level is tried in whatever time there is.
+            is_borne = state.best > 0 and state.curve[state.best].is_accurate
+            needed = _LEAST_EPOCHS * clock.epoch_seconds if is_borne else 0.0
         if clock.left <= 0 or clock.left < needed:
             return Stop.NO_TIME
         seconds = _seconds(state.n_levels, clock)
@@ -437,7 +436,7 @@ def _times(clock: Clock) -> Iterator[float]:
     ends = [end]
     while (end := _PART_OF_TIME * end) >= _LEAST_EPOCHS * clock.epoch_seconds:
         # Before an epoch is measured it may take no time at all.
-        if end - clock.spent <= _LEAST_EPOCHS * clock.epoch_seconds:
+        if end <= clock.spent:
             break
         ends.append(end)
     for end in reversed(ends):

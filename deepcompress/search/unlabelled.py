@@ -74,6 +74,7 @@ def without_labels(
     def judge(net: keras.Model) -> dict[str, float]:
         return {"change": float(changed(right, _outputs(net, held)))}
 
+    kind, config, rate, note = stepping
     trainer = Trainer(
         model,
         (x, y),
@@ -81,7 +82,7 @@ def without_labels(
         batch_size=batch_size,
         teacher=None,
         copier=copier,
-        stepping=stepping._replace(rate=_PART_OF_RATE * stepping.rate),
+        stepping=Stepping(kind, config, _PART_OF_RATE * rate, note),
         loss="kl_divergence" if _are_probabilities(right) else "mse",
         judge=judge,
     )
