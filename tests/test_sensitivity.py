@@ -111,6 +111,23 @@ def test_a_model_that_is_not_compiled_is_refused():
         dc.sensitivity(model, np.ones((4, 3)), np.ones((4, 2)))
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_without_targets_it_is_measured_how_far_the_outputs_move(is_compiled):
+    model = trained()
+    if not is_compiled:
+        model = type(model).from_config(model.get_config())
+    before = model.get_weights()
+    x, _ = regression()
+    result = dc.sensitivity(model, x, sparsities=[0.1, 0.9], bits=[1, 3])
+    assert result.baseline == {"distance": 0.0}
+    moved = {(p.layer, p.kind, p.setting): p.metrics["distance"] for p in result.points}
+    for layer in ("hidden", "out"):
+        assert 0 < moved[layer, "sparsity", 0.1] < moved[layer, "sparsity", 0.9]
+        assert 0 < moved[layer, "bits", 3] < moved[layer, "bits", 1]
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
 def test_verbose_prints_every_measurement(capsys):
     dc.sensitivity(trained(), *regression(), sparsities=[0.5], bits=[], verbose=1)
     assert capsys.readouterr().out.count("SensitivityPoint") == 2

@@ -108,6 +108,8 @@ def _inputs(file: str) -> Any:
         if isinstance(loaded, np.ndarray):
             return loaded
         arrays = {name: loaded[name] for name in loaded.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("it is an archive of something else")
     except (ValueError, EOFError) as error:
         raise ValueError(
             f"{Path(file).name!r} is neither .npy nor .npz with plain arrays: {error}"

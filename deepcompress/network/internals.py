@@ -435,7 +435,7 @@ def own_attributes(layer: Any) -> dict[str, Any]:
 
 @contextmanager
 def intercepted(layer: Any, see: Callable[..., None]) -> Iterator[None]:
-    """Shows a function what a layer is called with, by an attribute `call` of its own."""
+    """Shows a function what a layer is called with, by its own attribute `call`."""
     call = layer.call
 
     def seen(*args: Any, **kwargs: Any) -> Any:

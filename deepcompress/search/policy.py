@@ -67,9 +67,9 @@ _PART_WITHOUT_TRAINING = 0.25
 # does. Fewer bits bear no more sparsity.
 _UNTRAINED_BITS: tuple[int, ...] = (4, 3)
 _ALL_UNTRAINED_BITS = (4, 3, 2)
-_UNTRAINED_STEP, _FINE_UNTRAINED_STEP = 0.8, 0.95
+_UNTRAINED_STEP, _FINE_UNTRAINED_STEP = 0.75, 0.95
 _LEAST_UNTRAINED = 0.002
-_UNTRAINED_TIME = 0.15
+_UNTRAINED_TIME = 0.2
 # After a training that diverged the rate is halved. At less than a tenth of a rate that
 # the user has trained with, it is not the rate that is wrong.
 _RATE_AFTER_DIVERGING = 0.5
