@@ -28,9 +28,9 @@ def allocate(
 
     Example:
 
-    >>> costly, cheap = np.geomspace(1, 100, 9), np.geomspace(0.01, 1, 9)
+    >>> costly, cheap = np.geomspace(1, 100, 8), np.geomspace(0.01, 1, 8)
     >>> allocate([1000, 1000], [costly, cheap], 600)
-    [484, 116]
+    [490, 110]
     """
     grid = np.geomspace(1.0, min(DENSITIES) / 10, _N_POINTS)
     curves = [_slopes(own, size, grid) for own, size in zip(losses, sizes, strict=True)]

@@ -171,7 +171,7 @@ class Policy:
     ... )
     >>> state = policy.after_measuring(State(n_good=1000), point)
     >>> policy.next(state, Clock(left=100.0, epoch_seconds=0.5, spent=50.0)).n_weights
-    800
+    411
     >>> policy.next(state, Clock(left=0.0, epoch_seconds=0.5, spent=150.0))
     <Stop.NO_TIME: 'the time is used up'>
     """

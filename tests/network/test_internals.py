@@ -390,6 +390,17 @@ def known():
     assert internals.known(entry, {"a>b": layers.Dense}) is layers.Dense
 
 
+def intercepted():
+    layer, seen = layers.Dense(2), []
+    layer.build((None, 3))
+    with internals.intercepted(layer, lambda *args, **kwargs: seen.append(args)):
+        outputs = layer(np.ones((1, 3)))
+    assert np.shape(seen[0][0]) == (1, 3)
+    layer(np.ones((1, 3)))
+    assert len(seen) == 1
+    np.testing.assert_array_equal(outputs, layer(np.ones((1, 3))))
+
+
 CHECKS = [
     value
     for name, value in list(globals().items())
