@@ -111,7 +111,7 @@ class Calibration:
                 "what their weights are multiplied by.",
                 stacklevel=4,
             )
-        with self._bars() as bars:
+        with self._bars() as bars, np.errstate(over="ignore", invalid="ignore"):
             self._change_all(by_layer, unknown, treat, bars.add("", len(variables)))
 
     def _change_all(
@@ -183,7 +183,7 @@ class Calibration:
         """Returns what the outputs lose by each kernel at `DENSITIES`."""
         outputs = Trial(self.model, self._recorder.outputs)
         as_it_is: list[np.ndarray] = []
-        with self._bars() as bars:
+        with self._bars() as bars, np.errstate(over="ignore", invalid="ignore"):
             bar = bars.add("scores", len(variables))
             for done, named in enumerate(variables):
                 bar.move(done, named.name)

@@ -97,6 +97,11 @@ def problem_of(form: Form, kernel: np.ndarray, sums: Sums) -> Problem:
         counts = np.maximum(sums.moments, _LEAST_COUNT * sums.moments.mean())
         return Problem(kernel, kernel, counts[None])
     moments, mean = sums.moments / sums.n, sums.mean / sums.n
+    if not (np.isfinite(moments).all() and np.isfinite(sums.cross).all()):
+        raise ValueError(
+            f"What {form.variable.path!r} is given, or makes of it, is NaN, infinite, "
+            "or too large to be squared. Did the training diverge?"
+        )
     noise = _PRECISION * float(np.einsum("gii->", moments)) / moments[..., 0].size
     if form.bias is not None:  # which makes up for what all rows have in common
         moments = moments - mean[:, :, None] * mean[:, None, :]

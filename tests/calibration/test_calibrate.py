@@ -95,7 +95,7 @@ def test_outputs_stay_nearer_than_by_magnitude(name):
     def error(with_data):
         model.set_weights(weights)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             dc.prune(model, 0.6, data=x[:128] if with_data else None)
             dc.WeightSharingQuantizer(3, init="optimal").quantize(
                 model, data=x[:128] if with_data else None

@@ -13,6 +13,7 @@ from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.compress import search
 from deepcompress.search.display import Display
 from deepcompress.search.level import Levels
+from deepcompress.search.policy import Policy
 from deepcompress.search.state import Budget, State
 
 
@@ -126,6 +127,7 @@ def test_the_model_is_trained_with_its_own_kind_of_optimizer(monkeypatch):
         raise KeyboardInterrupt  # that is enough
 
     monkeypatch.setattr(Levels, "run", seen)
+    monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
     model = classifier()
     model.compile(
         keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100)),
@@ -260,12 +262,21 @@ def test_weighted_samples_have_no_teacher(monkeypatch):
 
 
 @pytest.mark.long
-def test_a_training_that_diverges_is_tried_at_half_the_rate():
-    model = classifier()
-    model.optimizer.learning_rate = 1e18
+def test_a_training_that_diverges_is_tried_at_half_the_rate(monkeypatch):
+    rates, fit = [], trainer.Trainer.fit
+
+    def diverging(self, *arguments, rate, **named):
+        rates.append(rate)
+        if rate == 1.0:
+            raise trainer.DivergedError("loss is nan")
+        return fit(self, *arguments, rate=rate, **named)
+
+    monkeypatch.setattr(trainer.Trainer, "fit", diverging)
+    monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
     with pytest.warns(UserWarning, match="half the learning rate"):
-        result = compress(model, time_budget=90)
+        result = compress(classifier(), time_budget=90, target_ratio=9.0)
     assert result.is_met
+    assert rates[:2] == [1.0, 0.5]
 
 
 def test_data_that_does_not_fit_is_named():
@@ -351,7 +362,8 @@ def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsy
         raise ValueError("the layer 'wide' is not known")
 
     monkeypatch.setattr(copying, "shrink", shrink)
-    result = compress(classifier(), target_ratio=9.0, time_budget=30, verbose=1)
+    monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
+    result = compress(classifier(), target_ratio=9.0, time_budget=60, verbose=1)
     assert result.is_met
     assert result.best.epochs > 0
     assert capsys.readouterr().out.count("'wide' is not known") == 1
