@@ -1,7 +1,8 @@
 """Kernels changed one after the other, so that what comes out of them stays near."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -15,13 +16,15 @@ from deepcompress.calibration.kernel import Kernel, Sums, problem_of
 from deepcompress.calibration.matrices import Form, Layout, forms
 from deepcompress.calibration.recording import Recorder
 from deepcompress.calibration.solving import Problem
+from deepcompress.network.distribution import give, values_of
 from deepcompress.network.inputs import some_inputs
 from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial
-from deepcompress.network.variables import NamedVariable, walk
+from deepcompress.network.variables import NamedVariable, every_variable, walk
 
 #: Inputs that are looked at: more tell hardly more.
 N_INPUTS = 1024
+_BATCH_SIZE = 32
 # Rows that a kernel is judged by: so many for each input, at least and at most, and
 # the elements that they may have together.
 _ROWS_AN_INPUT = 16
@@ -54,7 +57,18 @@ class Calibration:
     """
 
     def __init__(self, model: keras.Model, data: Any, *, verbose: int = 0) -> None:
-        batches = some_inputs(data, N_INPUTS)
+        inputs = getattr(model, "inputs", None) or []
+        # Such as one with states; it takes batches of this size alone.
+        fixed = next((t.shape[0] for t in inputs if t.shape[0] is not None), None)
+        batches = some_inputs(data, N_INPUTS, batch_size=fixed or _BATCH_SIZE)
+        if fixed is not None:
+            sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
+            batches = [b for b, n in zip(batches, sizes, strict=True) if n == fixed]
+            if not batches:
+                raise ValueError(
+                    f"The model {model.name!r} takes batches of {fixed} samples, and "
+                    f"`data` holds {sum(sizes)}."
+                )
         self.model = model
         self._verbose = verbose
         self._losses: dict[int, tuple[np.ndarray, list[float]]] = {}
@@ -70,7 +84,8 @@ class Calibration:
         layers = {id(layer): layer for layer, _ in self._owners.values()}
         layers.update({id(layer): layer for layer in normalized})
         try:
-            self._order = self._recorder.order(list(layers.values()))
+            with self._states_kept():
+                self._order = self._recorder.order(list(layers.values()))
         except Exception as error:
             raise ValueError(
                 f"The model {model.name!r} cannot be called on the data; does their "
@@ -111,7 +126,8 @@ class Calibration:
                 "what their weights are multiplied by.",
                 stacklevel=4,
             )
-        with self._bars() as bars, np.errstate(over="ignore", invalid="ignore"):
+        quiet = np.errstate(over="ignore", invalid="ignore")
+        with self._bars() as bars, quiet, self._states_kept():
             self._change_all(by_layer, unknown, treat, bars.add("", len(variables)))
 
     def _change_all(
@@ -200,6 +216,21 @@ class Calibration:
                 gain = moved / max(probe.distance(), 1e-30)
                 self._losses[key] = value, [gain * distance for distance in distances]
         return [self._losses[id(named.variable)][1] for named in variables]
+
+    @contextmanager
+    def _states_kept(self) -> Iterator[None]:
+        """Puts back what running the model has changed, such as states of an RNN."""
+        weights = {id(weight) for weight in self.model.weights}
+        states = [
+            (variable, values_of(variable))
+            for variable in every_variable(self.model)
+            if id(variable) not in weights
+        ]
+        try:
+            yield
+        finally:
+            for variable, values in states:
+                give(variable, values)
 
     def _bars(self) -> Bars:
         return Bars(Console(quiet=not self._verbose), unit="layers")
