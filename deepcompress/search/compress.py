@@ -68,15 +68,14 @@ def compress(
 ) -> CompressionResult:
     """Makes the smallest file of a trained model that keeps its accuracy.
 
-    First the model is pruned and shared without training, as far as it bears. Then it
-    is pruned by saliency, by magnitude where there is batch normalization, level by
-    level, each with a part of the weights of the one before, and trained meanwhile, as
-    a rule with the model itself as a teacher. Units
-    that pruning has emptied are dropped. Then the weights are shared, with as few bits
-    for each layer as it bears, and a real file is written in memory, loaded, and
-    measured. Steps are large while the accuracy is well within the budget and small
-    near it; where a level fails, one in between is tried, until the time is used up or
-    nothing smaller works.
+    First the model is pruned and shared without training, as far as it bears, with some
+    of its inputs in view. Then it goes on level by level: each prunes to a part of the
+    weights of the one before, lets the others make up for it, and trains them, as a
+    rule with the model itself as a teacher. Units that pruning has emptied are dropped.
+    Then the weights are shared, with as few bits as they bear, and a real file is
+    written in memory, loaded, and measured. Steps are large while the accuracy is well
+    within the budget and small near it; where a level fails, one in between is tried,
+    until the time is used up or nothing smaller works.
 
     A search begins as one of a quarter of its time would, if that has time for three
     epochs. So the file is never larger than the best one without training, nor than
@@ -161,9 +160,9 @@ def compress(
             is of another call.
 
     References:
-        Han, Mao, Dally 2016, "Deep Compression"; LeCun, Denker, Solla 1990, "Optimal
-        brain damage"; Hinton, Vinyals, Dean 2015, "Distilling the knowledge in a
-        neural network".
+        Han, Mao, Dally 2016, "Deep Compression"; Hassibi, Stork 1993, "Second order
+        derivatives for network pruning: optimal brain surgeon"; Hinton, Vinyals, Dean
+        2015, "Distilling the knowledge in a neural network".
 
     Example:
 

@@ -12,6 +12,7 @@ from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial as Measured
 from deepcompress.network.variables import compressible, count_weights
 from deepcompress.pruning.callback import PruningCallback
+from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.search.copying import Copier
 from deepcompress.search.oneshot import OneShot
 from deepcompress.search.policy import Clock, Policy, Step, Trial
@@ -22,8 +23,8 @@ from deepcompress.sharing import WeightSharingQuantizer
 
 # The part of the time that pruning a net without training may take.
 _ONE_SHOT_TIME = 0.1
-# Pruning begins after a few steps, which saliency has to see, and leaves the last third
-# of the training for what has to be made up for.
+# Where the inputs do not tell, pruning begins after a few steps, which saliency has to
+# see, and leaves the last third of the training for what has to be made up for.
 _BEGIN, _END = 0.02, 0.7
 # Few bits for biases, and few digits for centroids: files are smaller by them, and nets
 # hardly feel it.
@@ -217,11 +218,16 @@ class Levels:
         """
         trainer, begin = self._trainer, self.stopwatch.now()
         net = self._copier.copy(net)
-        self._one_shot.prune(net, step.n_weights)
+        if self._one_shot.is_pruned(net, step.n_weights):
+            pruning = PruningCallback(0.0)  # keeps to it
+        else:
+            schedule = PolynomialDecay(n_weights=step.n_weights, begin=_BEGIN, end=_END)
+            criterion = self._criterion(net)
+            pruning = PruningCallback(schedule, scope="global", criterion=criterion)
         fit = trainer.fit(
             net,
             step.n_pruning,
-            PruningCallback(0.0),
+            pruning,
             seconds=self.stopwatch.left - step.reserve,
             rate=step.rate,
             show=show,

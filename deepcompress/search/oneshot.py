@@ -31,17 +31,25 @@ class OneShot:
         self._seconds = seconds
         self._note = note
         self._last: Calibration | None = None
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether the inputs are in view, as far as is known."""
-        return self._inputs is not None
+        #: Whether the inputs could be seen, the last time.
+        self.is_calibrated = False
 
     def prune(self, net: keras.Model, n_weights: int) -> None:
-        """Leaves so many weights of a net, whichever matter most.
+        """Leaves so many weights of a net: by the inputs, else by magnitude.
 
         Args:
             net: The net, which is changed.
+            n_weights: Weights to leave.
+        """
+        if not self.is_pruned(net, n_weights):
+            sparsity = 1 - n_weights / count_weights(net, zeros=True)
+            prune(net, sparsity, scope="global")
+
+    def is_pruned(self, net: keras.Model, n_weights: int) -> bool:
+        """Leaves so many weights of a net, if the inputs can tell which.
+
+        Args:
+            net: The net, which is changed if they can.
             n_weights: Weights to leave.
         """
         # What is normalized afterwards may be of any scale: there magnitude tells as
@@ -51,9 +59,7 @@ class OneShot:
         def calibrated(calibration: Calibration) -> None:
             prune_globally(calibration, n_weights, by_magnitude=by_magnitude)
 
-        if not self._tried(net, calibrated):
-            sparsity = 1 - n_weights / count_weights(net, zeros=True)
-            prune(net, sparsity, scope="global")
+        return self._tried(net, calibrated)
 
     def share(self, net: keras.Model, bits: Any, **settings: Any) -> None:
         """Lets the weights of a net share few values.
@@ -75,8 +81,7 @@ class OneShot:
         self, net: keras.Model, calibrated: Callable[[Calibration], None]
     ) -> bool:
         """Whether it could be done with the inputs in view."""
-        if self._inputs is None:
-            return False
+        self.is_calibrated = False
         try:
             if self._last is None or self._last.model is not net:
                 self._last = Calibration(net, self._inputs)
@@ -88,5 +93,6 @@ class OneShot:
                 "Pruned and shared without training by magnitude alone, without a look "
                 f"at the inputs: {error}"
             )
-            return False
-        return True
+        else:
+            self.is_calibrated = True
+        return self.is_calibrated
