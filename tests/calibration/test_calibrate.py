@@ -280,13 +280,12 @@ def test_states_are_as_they_were_and_batches_of_their_size():
     outputs = layers.Dense(2)(layers.LSTM(6, stateful=True)(inputs))
     model = keras.Model(inputs, outputs)
     x = RNG.normal(size=(50, 5, 4)).astype("f4")
-    before = model.predict(x[:8], verbose=0)
+    for state in model.layers[1].states:
+        state.assign(RNG.normal(size=state.shape))
     states = [state.numpy() for state in model.layers[1].states]
-    assert np.any(states)
     dc.prune(model, 0.0, data=x)
     dc.prune(model, 0.5, scope="global", data=x)
     for state, own in zip(model.layers[1].states, states, strict=True):
         np.testing.assert_array_equal(state.numpy(), own)
-    assert before.shape == (8, 2)
     with pytest.raises(ValueError, match="takes batches of 8"):
         dc.prune(model, 0.5, data=x[:7])
