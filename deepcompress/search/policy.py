@@ -24,11 +24,10 @@ _LOSS_POWER = 2
 _MOST_USED = 0.9
 _BETWEEN = (0.25, 0.75)
 _NEAR = 1.3
-# Between a net that was good enough and one that was not, the search ends where the
-# next would have nearly as many weights: so small a gain is not worth a level.
+# After a failure a search ends where the next net would have nearly as many weights.
 _CONVERGED = 0.97
-# Where a ratio is asked for, a level does not go much further. A tenth more than in
-# proportion, because biases, tables and architecture do not shrink with the weights.
+# Where a ratio is asked for, a level does not go much further: a tenth more than in
+# proportion, as biases, tables and architecture do not shrink with the weights.
 _TARGET_MARGIN = 0.9
 # How many levels share the time. One of fewer epochs than these wins back too little
 # of what pruning takes; and what is left at the end may be trained on.
@@ -36,15 +35,15 @@ _N_LEVELS = 10
 _LEAST_LEVELS = 2
 _EPOCHS_OF_LEVEL = 8
 _MOST_OF_TIME = 0.75
-# Pruning to a part of the weights takes epochs to make up for it, however little the
-# net has lost before: half of them about so many.
+# Pruning to a part of the weights takes epochs to make up for it: half of them about so
+# many, and fewer where the net has lost little before.
 _EPOCHS_TO_HALVE = 14
+_MOST_SLACK = 2.5
 # A search begins as one of a quarter of its time would, and that one too, as long as
 # it has time for so many epochs: what more time brings comes on top of what less does.
 _PART_OF_TIME = 0.25
 _LEAST_EPOCHS = 3
-# A level that failed tells little of one that trains so many times longer, which goes
-# where it failed, or at least so far.
+# One that trains so many times longer than one that failed goes at least so far.
 _LONGER = 1.5
 _MOST_KEPT_LONGER = 0.9
 # A net that took no more than this is not given up: it is trained on once.
@@ -171,7 +170,7 @@ class Policy:
     ... )
     >>> state = policy.after_measuring(State(n_good=1000), point)
     >>> policy.next(state, Clock(left=100.0, epoch_seconds=0.5, spent=50.0)).n_weights
-    411
+    250
     >>> policy.next(state, Clock(left=0.0, epoch_seconds=0.5, spent=150.0))
     <Stop.NO_TIME: 'the time is used up'>
     """
@@ -415,7 +414,8 @@ class Policy:
         longer = max(1.0, n_epochs / max(1, state.epochs_good))
         used = state.used / _MOST_USED / longer**_GAIN_OF_EPOCHS
         kept = min(max(used, _LEAST_KEPT), _MOST_KEPT)
-        kept = max(kept, 1 / (1 + n_epochs / _EPOCHS_TO_HALVE))
+        slack = min(max(1.0, 0.5 / max(state.used, 1e-9)), _MOST_SLACK)
+        kept = max(kept, (1 + n_epochs / _EPOCHS_TO_HALVE) ** -slack)
         if state.n_bad is not None:
             kept = max(kept, min(state.n_bad / state.n_good, _MOST_KEPT_LONGER))
         if self.budget.target_ratio is not None and best.is_accurate:

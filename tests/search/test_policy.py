@@ -43,7 +43,7 @@ def test_a_level_of_few_epochs_does_not_prune_far():
     clocks = [Clock(left, 1.0, spent=500.0) for left in (1, 5, 8, 1000)]
     kept = [policy.next(known, clock).n_weights for clock in clocks]
     assert kept == sorted(kept, reverse=True)
-    assert kept[0] == int(1000 / (1 + 2 / 14))
+    assert kept[0] == int(1000 / (1 + 2 / 14) ** 2.5)
     assert kept[-1] == 250
 
 
