@@ -218,7 +218,9 @@ class Levels:
         """
         trainer, begin = self._trainer, self.stopwatch.now()
         net = self._copier.copy(net)
-        if self._one_shot.is_pruned(net, step.n_weights):
+        is_normalized = bool(batch_normalizations(net))
+        # Without normalization saliency that is seen while training finds far more.
+        if is_normalized and self._one_shot.is_pruned(net, step.n_weights):
             pruning = PruningCallback(0.0)  # keeps to it
         else:
             schedule = PolynomialDecay(n_weights=step.n_weights, begin=_BEGIN, end=_END)
