@@ -34,7 +34,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-from nets import CASES, Case, Data, falling
+from nets import CASES, Case, Data, falling, trained
 
 import deepcompress as dc
 
@@ -184,11 +184,8 @@ class Clock(keras.callbacks.Callback):
 def run(options: argparse.Namespace) -> None:
     """Runs one net, in every way that was asked for."""
     case = CASES[options.net]
-    path = options.nets / f"{options.net}-{options.seed}.keras"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        case.trained(options.seed).save(path)
-    contest = Contest(keras.models.load_model(path), case, options.seconds)
+    model = trained(options.net, options.seed, options.nets)
+    contest = Contest(model, case, options.seconds)
     dense = sum(weight.nbytes for weight in contest.model.get_weights())
     for way in options.ways:
         data, seconds = getattr(contest, way)(options.seed)

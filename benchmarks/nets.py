@@ -336,3 +336,13 @@ CASES = {
     "transformer": Case(transformer, text, _FROM_LOGITS, _adamw, 3e-3, True, epochs=10),
     "tabular": Case(tabular, table, _FROM_LOGITS, epochs=4, batch_size=256),
 }
+
+
+def trained(name: str, seed: int, folder: Path) -> keras.Model:
+    """Returns a trained net, from a file in a folder if it is there."""
+    path = folder / f"{name}-{seed}.keras"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        CASES[name].trained(seed).save(path)
+    model: keras.Model = keras.models.load_model(path)
+    return model

@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from nets import CASES
+from nets import CASES, trained
 
 import deepcompress as dc
 
@@ -31,16 +31,6 @@ SETTINGS: list[tuple[float, str, int, float]] = [
     (0.9, "global", 4, 0.05),
     (0.95, "global", 4, 0.05),
 ]
-
-
-def trained(name: str, seed: int, folder: Path) -> keras.Model:
-    """Returns a trained net, from a file if there is one."""
-    path = folder / f"{name}-{seed}.keras"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        CASES[name].trained(seed).save(path)
-    model: keras.Model = keras.models.load_model(path)
-    return model
 
 
 def error(model: keras.Model, test: tuple[Any, Any]) -> float:

@@ -11,6 +11,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+# Keras' errors may go on for pages.
+_MOST_LETTERS = 200
+
 
 class Shown(ABC):
     """What shows itself as a table: in a terminal, in a notebook, as text."""
@@ -27,6 +30,12 @@ class Shown(ABC):
 
     def _repr_html_(self) -> str:
         return as_html(self.to_table())
+
+
+def in_short(error: BaseException) -> str:
+    """Returns the words of an error on one line, the first of them if they go on."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _MOST_LETTERS else f"{words[:_MOST_LETTERS]} ..."
 
 
 def new_table(

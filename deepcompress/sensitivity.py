@@ -171,9 +171,9 @@ def sensitivity(
 
     Raises:
         ValueError: The model is not compiled and there are targets, or cannot be
-            evaluated; the data can be
-            read but once; a pattern matches no layer; a weight is not finite; or
-            several workers of a strategy train the model together.
+            evaluated; the data can be read but once; a pattern matches no layer; a
+            weight is not finite; or several workers of a strategy train the model
+            together.
 
     References:
         Han, Pool, Tran, Dally 2015, "Learning both weights and connections",

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from rich.console import Console
 
+from deepcompress._display import in_short
 from deepcompress._progress import Bar, Bars
 from deepcompress.calibration import solving
 from deepcompress.calibration.allocation import DENSITIES, allocate
@@ -17,7 +18,7 @@ from deepcompress.calibration.matrices import Form, Layout, forms
 from deepcompress.calibration.recording import Recorder
 from deepcompress.calibration.solving import Problem
 from deepcompress.network.distribution import give, values_of
-from deepcompress.network.inputs import some_inputs
+from deepcompress.network.inputs import batch_size_of, some_inputs
 from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial
 from deepcompress.network.variables import NamedVariable, every_variable, walk
@@ -34,9 +35,6 @@ _MOST_ELEMENTS = 1 << 26
 _MOST_BYTES = 1 << 29
 # Statistics are not divided by less than this part of what they were.
 _LEAST_VARIANCE = 0.05
-# Keras' errors may go on for pages.
-_LETTERS = 300
-
 
 # Changes a kernel.
 Treat = Callable[[NamedVariable, Kernel], None]
@@ -57,9 +55,7 @@ class Calibration:
     """
 
     def __init__(self, model: keras.Model, data: Any, *, verbose: int = 0) -> None:
-        inputs = getattr(model, "inputs", None) or []
-        # Such as one with states; it takes batches of this size alone.
-        fixed = next((t.shape[0] for t in inputs if t.shape[0] is not None), None)
+        fixed = batch_size_of(model)
         batches = some_inputs(data, N_INPUTS, batch_size=fixed or _BATCH_SIZE)
         if fixed is not None:
             sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
@@ -89,7 +85,7 @@ class Calibration:
         except Exception as error:
             raise ValueError(
                 f"The model {model.name!r} cannot be called on the data; does their "
-                f"shape fit? ({type(error).__name__}: {str(error)[:_LETTERS]})"
+                f"shape fit? ({type(error).__name__}: {in_short(error)})"
             ) from error
         reached = {id(layer) for layer in self._order}
         self._normalized = {id(layer) for layer in normalized}
@@ -156,6 +152,7 @@ class Calibration:
                         wanted = self._wanted(at, by_layer)
                     self._change(named, treat, wanted.pop(key))
                     done += 1
+            bar.move(done)
         except BaseException:
             for variable, value in self._originals.values():
                 variable.assign(value)
@@ -262,17 +259,16 @@ class Calibration:
             made = made.reshape(-1, layout.n_blocks, made.shape[-1]).sum(1)
             missing = sums.wanted_mean / sums.n - made
             bias = form.bias.numpy()
-            original = self._originals.get(id(form.bias), (None, bias))[1]
-            moved = original.astype(np.float64) + missing.reshape(bias.shape)
+            original = self._original(form.bias).astype(np.float64)
+            moved = original + missing.reshape(bias.shape)
             self._assign(form.bias, moved.astype(bias.dtype))
 
     def _chooser(self, form: Form, number: int) -> Callable[[int], np.ndarray]:
         """Returns what chooses rows, the same ones whenever it is made anew."""
         layout = form.layout
         n_inputs = layout.n_inputs * layout.n_blocks
-        n_groups = len(layout.matrices(np.empty(form.variable.shape, "b")))
         most = min(max(_LEAST_ROWS, _ROWS_AN_INPUT * n_inputs), _MOST_ROWS)
-        most = min(most, _MOST_ELEMENTS // (n_inputs * n_groups))
+        most = min(most, _MOST_ELEMENTS // (n_inputs * layout.n_groups))
         most = max(1, -(-most // self._n_batches))
         generator = np.random.default_rng(number)
 
@@ -298,8 +294,8 @@ class Calibration:
         for layer in self._order[begin:]:
             own = by_layer.get(id(layer), ())
             for named in own:
-                n_outputs = _n_outputs(self._owners[id(named.variable)][1])
-                n_bytes += 4 * _MOST_ROWS * n_outputs
+                _, form = self._owners[id(named.variable)]
+                n_bytes += 4 * _MOST_ROWS * form.layout.n_outputs
             if layers and n_bytes > _MOST_BYTES:
                 break
             if own or id(layer) in self._normalized:
@@ -408,15 +404,6 @@ def _distance(outputs: list[np.ndarray], others: list[np.ndarray]) -> float:
         variance = np.var(other, dtype=np.float64) or 1.0
         parts.append(np.mean(np.square(own - other, dtype=np.float64)) / variance)
     return float(np.mean(parts))
-
-
-def _n_outputs(form: Form) -> int:
-    """Returns how many outputs a kernel makes of a row."""
-    return (
-        int(np.prod(form.variable.shape))
-        // (form.layout.n_inputs * form.layout.n_blocks)
-        or 1
-    )
 
 
 def _add_statistics(sums: Sums, layer: Any, inputs: np.ndarray) -> None:

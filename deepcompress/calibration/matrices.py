@@ -68,6 +68,16 @@ class Layout:
         """Inputs of a block."""
         return -(-self._size(self.inputs) // self.n_blocks)
 
+    @property
+    def n_groups(self) -> int:
+        """Groups, the blocks of each counted apart."""
+        return self._size(self.groups) * self.n_blocks
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of all groups together."""
+        return self._size(self.groups) * self._size(self.outputs)
+
     def matrices(self, kernel: np.ndarray) -> np.ndarray:
         """Returns a kernel as an array of shape `(groups, inputs, outputs)`."""
         split = kernel.reshape(self.shape).transpose(self._order)
@@ -126,12 +136,13 @@ def _is_own(kernel: Any) -> bool:
 
 def _dense(layer: Any) -> list[Form]:
     kernel = layer.kernel
+    return [Form(kernel, _vectors, Layout(tuple(kernel.shape)), layer.bias)]
 
-    def rows(inputs: np.ndarray, choose: Choose) -> np.ndarray:
-        flat = inputs.reshape(-1, 1, inputs.shape[-1])
-        return flat[choose(len(flat))]
 
-    return [Form(kernel, rows, Layout(tuple(kernel.shape)), layer.bias)]
+def _vectors(inputs: np.ndarray, choose: Choose) -> np.ndarray:
+    """Returns chosen vectors along the last axis."""
+    flat = inputs.reshape(-1, 1, inputs.shape[-1])
+    return flat[choose(len(flat))]
 
 
 def _embedding(layer: Any) -> list[Form]:
@@ -328,16 +339,12 @@ def _tuple(setting: Any, rank: int) -> tuple[int, ...]:
 def _recurrent(layer: Any) -> list[Form]:
     cell = layer.cell
 
-    def rows(inputs: np.ndarray, choose: Choose) -> np.ndarray:
-        flat = inputs.reshape(-1, 1, inputs.shape[-1])
-        return flat[choose(len(flat))]
-
     def states(inputs: np.ndarray, choose: Choose) -> np.ndarray:
-        return rows(_states(layer, inputs)[:, :-1], choose)
+        return _vectors(_states(layer, inputs)[:, :-1], choose)
 
     bias = cell.bias if cell.bias is not None and cell.bias.ndim == 1 else None
     return [
-        Form(cell.kernel, rows, Layout(tuple(cell.kernel.shape)), bias),
+        Form(cell.kernel, _vectors, Layout(tuple(cell.kernel.shape)), bias),
         Form(cell.recurrent_kernel, states, Layout(tuple(cell.recurrent_kernel.shape))),
     ]
 

@@ -60,6 +60,19 @@ def is_arrays(data: Any) -> bool:
     return _is_array(data)
 
 
+def batch_size_of(model: keras.Model) -> int | None:
+    """Returns the only size of batches that a model takes, such as one with states.
+
+    Args:
+        model: A model.
+
+    Returns:
+        The size; `None` where any will do.
+    """
+    inputs = getattr(model, "inputs", None) or []
+    return next((t.shape[0] for t in inputs if t.shape[0] is not None), None)
+
+
 def batches_of(dataset: Any) -> Iterator[Any]:
     """Yields the batches of a dataset of any kind, once through."""
     if isinstance(dataset, keras.utils.PyDataset):

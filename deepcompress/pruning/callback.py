@@ -1,4 +1,4 @@
-"""Stage 1: pruning, gradually in the course of a training or in one shot."""
+"""Stage 1: pruning, gradually in the course of a training."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,7 @@ from deepcompress._display import settings
 from deepcompress._progress import say
 from deepcompress.network.ties import MaskTie, TieSet, TyingCallback
 from deepcompress.network.variables import choose, patterns
-from deepcompress.pruning.criteria import (
-    CRITERIA,
-    CriterionName,
-)
+from deepcompress.pruning.criteria import CRITERIA, CriterionName
 from deepcompress.pruning.groups import Chosen, Scope, entries_of, groups_of
 from deepcompress.pruning.masks import Structure, check_structure
 from deepcompress.pruning.schedules import PruningSchedule

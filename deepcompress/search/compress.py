@@ -70,8 +70,9 @@ def compress(
 
     First the model is pruned and shared without training, as far as it bears, with some
     of its inputs in view. Then it goes on level by level: each prunes to a part of the
-    weights of the one before, lets the others make up for it, and trains them, as a
-    rule with the model itself as a teacher. Units that pruning has emptied are dropped.
+    weights of the one before and trains the others, as a rule with the model itself as
+    a teacher; where there is batch normalization all go at once, with inputs in view,
+    elsewhere gradually by saliency. Units that pruning has emptied are dropped.
     Then the weights are shared, with as few bits as they bear, and a real file is
     written in memory, loaded, and measured. Steps are large while the accuracy is well
     within the budget and small near it; where a level fails, one in between is tried,

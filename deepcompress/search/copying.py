@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from deepcompress._display import in_short
 from deepcompress.network import assets, internals
 from deepcompress.network.distribution import give, lay_out_as, values_of
 from deepcompress.network.internals import flatten_layers
@@ -22,9 +23,6 @@ from deepcompress.shrinking.shrink import shrink
 _SETTINGS = (int, float, str, bool, keras.losses.Loss)
 
 _INPUT = keras.layers.InputLayer
-
-# Keras' errors may go on for pages.
-_MOST_LETTERS = 200
 
 
 class Copier:
@@ -62,7 +60,7 @@ class Copier:
             told = error.reason if isinstance(error, UnstorableError) else None
             self.note(
                 "The file holds the weights alone, and loads by "
-                f"`load(path, model=model)`: {told or _in_short(error)}"
+                f"`load(path, model=model)`: {told or in_short(error)}"
             )
         else:
             try:
@@ -71,7 +69,7 @@ class Copier:
                 self._is_compilation_stored = False
                 self.note(
                     "The file does not hold what the model is compiled with: "
-                    f"{_in_short(error)}"
+                    f"{in_short(error)}"
                 )
 
     def copy(self, net: keras.Model) -> keras.Model:
@@ -104,8 +102,8 @@ class Copier:
                 _check_alike(net, copy)
             except Exception as reason:
                 raise ValueError(
-                    f"The model {net.name!r} cannot be copied: {_in_short(reason)} "
-                    f"Give its class a `get_config`. ({_in_short(error)})"
+                    f"The model {net.name!r} cannot be copied: {in_short(reason)} "
+                    f"Give its class a `get_config`. ({in_short(error)})"
                 ) from reason
         for ours, theirs in zip(net.weights, copy.weights, strict=True):
             lay_out_as(theirs, ours)
@@ -132,7 +130,7 @@ class Copier:
             except Exception as error:
                 self.note(
                     "The file does not load by itself, but by "
-                    f"`load(path, model=model)`: {_in_short(error)}"
+                    f"`load(path, model=model)`: {in_short(error)}"
                 )
             else:
                 return self._finished(self._model, net)
@@ -166,7 +164,7 @@ class Copier:
         except Exception as error:
             self.note(
                 f"Units that do nothing are kept: {type(error).__name__}: "
-                f"{_in_short(error)}"
+                f"{in_short(error)}"
             )
             return net
         for each in said:
@@ -221,7 +219,7 @@ class Copier:
         except Exception as error:
             self.note(
                 f"Models are returned with Adam in place of {type(optimizer).__name__},"
-                f" which cannot be made anew: {_in_short(error)}"
+                f" which cannot be made anew: {in_short(error)}"
             )
             return keras.optimizers.Adam()
 
@@ -400,8 +398,3 @@ def _check_holds_no_layer(value: Any) -> None:
 
 def _names(layers: Iterable[Any]) -> str:
     return ", ".join(type(layer).__name__ for layer in layers)
-
-
-def _in_short(error: BaseException) -> str:
-    words = " ".join(str(error).split()) or type(error).__name__
-    return words if len(words) <= _MOST_LETTERS else f"{words[:_MOST_LETTERS]} ..."

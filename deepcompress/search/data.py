@@ -3,7 +3,7 @@
 from typing import Any
 
 from deepcompress.network.evaluating import is_endless, read_again
-from deepcompress.network.inputs import batches_of
+from deepcompress.network.inputs import batches_of, is_arrays
 
 
 def arguments(
@@ -45,7 +45,7 @@ def arguments(
                 f"tuple. Received: {len(data)} elements"
             )
         return {**dict(zip(("x", "y", "sample_weight"), data, strict=False)), **size}
-    return {"x": data, **(size if _is_arrays(data) else {})}
+    return {"x": data, **(size if is_arrays(data) else {})}
 
 
 def of_known_length(data: Any) -> Any:
@@ -79,7 +79,3 @@ def _is_inputs_alone(data: tuple[Any, ...] | list[Any], n_inputs: int) -> bool:
     return len(data) == 1 or (
         len(data) == n_inputs and not isinstance(data[0], tuple | list | dict)
     )
-
-
-def _is_arrays(data: Any) -> bool:
-    return isinstance(data, dict) or (hasattr(data, "shape") and hasattr(data, "dtype"))

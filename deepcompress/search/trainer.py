@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from deepcompress.network.evaluating import evaluate
-from deepcompress.network.inputs import some_inputs
+from deepcompress.network.inputs import batch_size_of, some_inputs
 from deepcompress.network.internals import compiled_with
 from deepcompress.network.moments import n_steps as n_steps_of
 from deepcompress.network.moments import optimizers
@@ -89,8 +89,7 @@ class Trainer:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         inputs = getattr(model, "inputs", None) or []
-        # Such as one with states; it takes batches of this size alone.
-        fixed = next((t.shape[0] for t in inputs if t.shape[0] is not None), None)
+        fixed = batch_size_of(model)
         size = batch_size or fixed or _BATCH_SIZE
         n_inputs = max(1, len(inputs))
         self._train = data.arguments(
