@@ -1,5 +1,6 @@
 """Kernels changed one after the other, so that what comes out of them stays near."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,9 @@ from deepcompress.network.variables import NamedVariable, every_variable, walk
 
 #: Inputs that are looked at: more tell hardly more.
 N_INPUTS = 1024
-_BATCH_SIZE = 32
+# A call takes some time however small its batch, and memory by its elements.
+_BATCH_SIZES = (32, 256)
+_ELEMENTS_OF_BATCH = 1 << 19
 # Rows that a kernel is judged by: so many for each input, at least and at most, and
 # the elements that they may have together.
 _ROWS_AN_INPUT = 16
@@ -56,7 +59,7 @@ class Calibration:
 
     def __init__(self, model: keras.Model, data: Any, *, verbose: int = 0) -> None:
         fixed = batch_size_of(model)
-        batches = some_inputs(data, N_INPUTS, batch_size=fixed or _BATCH_SIZE)
+        batches = some_inputs(data, N_INPUTS, batch_size=fixed or _batch_size(model))
         if fixed is not None:
             sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
             batches = [b for b, n in zip(batches, sizes, strict=True) if n == fixed]
@@ -395,6 +398,16 @@ class Calibration:
         self._assign(layer.moving_mean, moved)
         scaled = variance * np.maximum(ratio, _LEAST_VARIANCE)
         self._assign(layer.moving_variance, scaled.astype(variance.dtype))
+
+
+def _batch_size(model: keras.Model) -> int:
+    """Returns how many inputs of a model are looked at together."""
+    least, most = _BATCH_SIZES
+    shapes = [tensor.shape[1:] for tensor in getattr(model, "inputs", None) or []]
+    if not shapes or any(None in shape for shape in shapes):
+        return least
+    n_elements: int = sum(math.prod(shape) for shape in shapes)
+    return min(max(_ELEMENTS_OF_BATCH // max(1, n_elements), least), most)
 
 
 def _distance(outputs: list[np.ndarray], others: list[np.ndarray]) -> float:

@@ -16,7 +16,7 @@ from deepcompress.network import internals
 from deepcompress.network.distribution import scope_of
 from deepcompress.network.variables import walk
 
-_N_BATCHES_OF_OUTPUTS = 8
+_N_OUTPUTS = 256
 See = Callable[[int, Any, np.ndarray], None]
 
 
@@ -97,9 +97,13 @@ class Recorder:
                 self._run(batch)
 
     def outputs(self) -> list[np.ndarray]:
-        """Returns what the model makes of the first inputs, some two hundred."""
-        found = []
-        for batch in self._batches[:_N_BATCHES_OF_OUTPUTS]:
+        """Returns what the model makes of the first inputs, some hundred."""
+        found: list[list[np.ndarray]] = []
+        n_samples = 0
+        for batch in self._batches:
+            if n_samples >= _N_OUTPUTS:
+                break
+            n_samples += len(keras.tree.flatten(batch)[0])
             with _without_gradients(), scope_of(self._model):
                 outputs = keras.tree.flatten(self._model(batch, training=False))
             found.append([keras.ops.convert_to_numpy(each) for each in outputs])

@@ -16,6 +16,8 @@ _DAMPING = 0.01
 _LEFT_BY_ROUND = 0.55
 # Multiplications that a round may cost; beyond, it goes by what all inputs tell.
 _MOST_MULTIPLICATIONS = 3e11
+# Outputs that tell what pruning a kernel costs.
+_MOST_OUTPUTS = 128
 # Inputs that are settled together before what they leave over moves the others.
 _BLOCK = 64
 _N_SWEEPS = 4
@@ -126,28 +128,41 @@ def prune(problem: Problem, n_kept: int, choose: Choose) -> None:
 def losses(problem: Problem, densities: Sequence[float]) -> tuple[list[float], Problem]:
     """Returns the distance of a kernel that is pruned to ever fewer weights.
 
+    Of many outputs some speak for all.
+
     Args:
-        problem: The kernel, which is the same afterwards.
+        problem: A kernel that is its own target. It is the same afterwards.
         densities: Parts of the weights that are left, descending.
 
     Returns:
-        The distances, and the kernel at half of the weights, or the next fewer.
+        The distances, and the kernel with these outputs at half of their weights, or
+        the next fewer.
     """
-    keep = problem.kernel != 0
+    n_outputs = problem.kernel.shape[2]
+    most = min(_MOST_OUTPUTS, n_outputs)
+    outputs = np.linspace(0, n_outputs - 1, most).round().astype(np.intp)
+    part = replace(
+        problem,
+        kernel=problem.kernel[:, :, outputs],
+        target=problem.target[:, :, outputs],
+    )
+    keep = part.kernel != 0
     n_before = int(keep.sum())
     found: list[float] = []
-    half = None
-    values, scores = _solved(problem, problem.kernel, keep)
+    half = problem.kernel.copy()
+    is_half = False
+    values, scores = _solved(part, part.kernel, keep)
     for density in densities:
         n_zeros = keep.size - max(1, round(density * n_before))
         scores = np.where(keep, scores, -1.0)
         keep &= scores > np.partition(scores, n_zeros - 1, axis=None)[n_zeros - 1]
-        values, scores = _solved(problem, values, keep)
-        pruned = replace(problem, kernel=values)
-        found.append(pruned.distance())
-        if half is None and density <= 0.5:
-            half = pruned
-    return found, half or problem
+        values, scores = _solved(part, values, keep)
+        pruned = replace(part, kernel=values)
+        found.append(n_outputs / most * pruned.distance())
+        if not is_half and density <= 0.5:
+            half[:, :, outputs] = values
+            is_half = True
+    return found, replace(problem, kernel=half)
 
 
 def share(
@@ -226,14 +241,33 @@ def _solved(
             kept = np.flatnonzero(at)
             if not len(kept):
                 continue
-            lower, _ = lapack.dpotrf(moments[np.ix_(kept, kept)], lower=1, clean=1)
-            found, _ = lapack.dpotrs(lower, right[group, kept, output], lower=1)
+            wanted = right[group, kept, output]
+            found, worth = _solution(moments[np.ix_(kept, kept)], wanted, is_scored)
             best[group, kept, output] = found
             if is_scored:
-                inverse, _ = lapack.dtrtri(lower, lower=1)
-                worth = np.einsum("ij,ij->j", inverse, inverse)
                 scores[group, kept, output] = (found.T**2 / worth).T
     return best, scores
+
+
+def _solution(
+    moments: np.ndarray, right: np.ndarray, is_scored: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Solves for weights; returns the diagonal of the inverse too, if it is asked for.
+
+    What is only to tell which weights are worth least is known well enough in single
+    precision, which is three times as fast.
+    """
+    for kind in (np.float32, np.float64) if is_scored else (np.float64,):
+        factorize, solve, invert = lapack.get_lapack_funcs(
+            ("potrf", "potrs", "trtri"), dtype=kind
+        )
+        lower, failed = factorize(moments.astype(kind), lower=1, clean=1)
+        found, _ = solve(lower, right.astype(kind), lower=1)
+        inverse, _ = invert(lower, lower=1) if is_scored else (np.ones((1, 1)), 0)
+        diagonal = np.einsum("ij,ij->j", inverse, inverse)
+        if not failed and np.isfinite(found).all() and np.isfinite(diagonal).all():
+            break
+    return found, diagonal
 
 
 def _settled(problem: Problem, keep: np.ndarray, centers: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ from deepcompress.search.state import State
 from deepcompress.search.stepping import stepping_of
 from deepcompress.search.trainer import Trainer
 from deepcompress.search.unlabelled import Measure, MeasureName, without_labels
+from deepcompress.search.untrained import ALONE, BEFORE_FEW_INPUTS, BEFORE_TRAINING
 
 # The part of the time in which a few steps show that the data fits, and how long a step
 # takes. Twenty steps, as a rule; this is for nets of which a step takes seconds.
@@ -112,10 +113,11 @@ def compress(
         max_change: How far the outputs may change, in (0, 1): as `measure` says.
             Defaults to `None`: the data have labels.
         measure: What a change is, without labels: `"decisions"`, the share of outputs
-            that name another class than they did; `"distance"`, the mean distance of
-            the outputs in parts of their norm; or a function of the outputs before and
-            after, as arrays, that returns a number. Defaults to `None`: decisions where
-            the outputs are probabilities or the loss is a crossentropy, else distance.
+            that name another class than they did, or of few outputs are likely to;
+            `"distance"`, the mean distance of the outputs in parts of their norm; or a
+            function of the outputs before and after, as arrays, that returns a number.
+            Defaults to `None`: decisions where the outputs are probabilities or the
+            loss is a crossentropy, else distance.
         target_ratio: How many times smaller than the weights the file is to be; the
             search stops there. Defaults to `None`: as small as can be.
         time_budget: Seconds for all of it. More time gives smaller files. Defaults to
@@ -273,7 +275,10 @@ def compress(
                 copier=copier,
                 stepping=stepping_of(None, chosen=optimizer, rate=learning_rate),
             )
-        if epochs is None:
+        if epochs == 0:
+            untrained = ALONE
+        else:
+            untrained = BEFORE_TRAINING if max_change is None else BEFORE_FEW_INPUTS
             trainer.probe(copier.copy(model), _PROBE_TIME * time_budget)
 
         display = Display(verbose, budget.monitor)
@@ -285,7 +290,7 @@ def compress(
         levels = Levels(
             trainer,
             copier,
-            Policy(budget, is_training=epochs is None),
+            Policy(budget, is_training=epochs is None, untrained=untrained),
             Stopwatch(time_budget, spent=kept.state.seconds, begin=begin),
             coders=[coder] if coder else list(CODERS),
             dense_bytes=sum(weight.nbytes for weight in model.get_weights()),

@@ -15,14 +15,15 @@ from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.search.copying import Copier
 from deepcompress.search.oneshot import OneShot
-from deepcompress.search.policy import Clock, Policy, Step, Trial
+from deepcompress.search.policy import Clock, Policy, Step
 from deepcompress.search.state import CompressionPoint
 from deepcompress.search.trainer import Trainer
+from deepcompress.search.untrained import Trial
 from deepcompress.sensitivity import points_of
 from deepcompress.sharing import WeightSharingQuantizer
 
-# The part of the time that pruning a net without training may take.
-_ONE_SHOT_TIME = 0.1
+# The part of the time without training that pruning a net once may take.
+_ONE_SHOT_TIME = 0.5
 # Where the inputs do not tell, pruning begins after a few steps, which saliency has to
 # see, and leaves the last third of the training for what has to be made up for.
 _BEGIN, _END = 0.02, 0.7
@@ -130,7 +131,8 @@ class Levels:
         self._copier = copier
         self._coders = coders
         self._dense_bytes = dense_bytes
-        seconds = _ONE_SHOT_TIME * (stopwatch.spent + stopwatch.left)
+        seconds = _ONE_SHOT_TIME * policy.untrained_time
+        seconds *= stopwatch.spent + stopwatch.left
         self._one_shot = OneShot(trainer.inputs, seconds, copier.note)
 
     @property
@@ -174,8 +176,8 @@ class Levels:
         trials: list[Trial] = []
         best: dict[int, list[np.ndarray]] = {}
 
-        def make(bits: int, sparsity: float) -> bool:
-            """Makes such a net, and returns whether it is within the budget."""
+        def make(bits: int, sparsity: float) -> float:
+            """Makes such a net, and returns the part of the budget that it uses."""
             scratch.set_weights(weights)
             if sparsity:
                 self._one_shot.prune(scratch, round((1 - sparsity) * n_weights))
@@ -183,7 +185,7 @@ class Levels:
             value = trainer.evaluate(scratch)[budget.monitor]
             if not budget.is_accurate(value) and trainer.renew_statistics(scratch):
                 value = trainer.evaluate(scratch)[budget.monitor]
-            return budget.is_accurate(value)
+            return budget.used(value)
 
         while True:
             spent = self.stopwatch.spent / (self.stopwatch.spent + self.stopwatch.left)
@@ -218,13 +220,13 @@ class Levels:
         """
         trainer, begin = self._trainer, self.stopwatch.now()
         net = self._copier.copy(net)
-        is_normalized = bool(batch_normalizations(net))
-        # Without normalization saliency that is seen while training finds far more.
-        if is_normalized and self._one_shot.is_pruned(net, step.n_weights):
+        criterion = self._criterion(net)
+        # Saliency that is seen while training finds far more than a look at the inputs.
+        is_once = criterion == "magnitude"
+        if is_once and self._one_shot.is_pruned(net, step.n_weights):
             pruning = PruningCallback(0.0)  # keeps to it
         else:
             schedule = PolynomialDecay(n_weights=step.n_weights, begin=_BEGIN, end=_END)
-            criterion = self._criterion(net)
             pruning = PruningCallback(schedule, scope="global", criterion=criterion)
         fit = trainer.fit(
             net,
@@ -329,7 +331,8 @@ class Levels:
         """Returns saliency, but where it is not known or no good guide."""
         # What is normalized afterwards may be of any scale, and its gradient is of the
         # inverse. On a ResNet magnitude left 0.8 points more, at a quarter of weights.
-        if batch_normalizations(net):
+        # And a net that gives the outputs it shall give has no gradient at all.
+        if batch_normalizations(net) or not self._trainer.has_labels:
             return "magnitude"
         if self._trainer.is_stepping_seen:
             return "saliency"

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from deepcompress.search.state import Budget, CompressionPoint, State
+from deepcompress.search.untrained import BEFORE_TRAINING, Trial, Untrained
 
 # A level leaves as large a part of the weights as the net before has used of the
 # budget, between these. One that lost nothing holds many weights too many; near the
@@ -61,14 +62,6 @@ _USUAL_BITS = 5
 # shared weights may take without training. Training wins back the most of either.
 _PART_OF_A_LAYER = 0.2
 _PART_WITHOUT_TRAINING = 0.25
-# What is tried without training: bits, and parts of the weights that are left, in a
-# small part of the time where training comes after, and in finer steps where nothing
-# does. Fewer bits bear no more sparsity.
-_UNTRAINED_BITS: tuple[int, ...] = (4, 3)
-_ALL_UNTRAINED_BITS = (4, 3, 2)
-_UNTRAINED_STEP, _FINE_UNTRAINED_STEP = 0.75, 0.95
-_LEAST_UNTRAINED = 0.002
-_UNTRAINED_TIME = 0.2
 # After a training that diverged the rate is halved. At less than a tenth of a rate that
 # the user has trained with, it is not the rate that is wrong.
 _RATE_AFTER_DIVERGING = 0.5
@@ -116,20 +109,6 @@ class Step:
     is_rescue: bool = False
 
 
-class Trial(NamedTuple):
-    """What was tried without training.
-
-    Args:
-        bits: Bits of every layer.
-        sparsity: The part of the weights that was pruned before.
-        is_accurate: Whether the net was within the budget.
-    """
-
-    bits: int
-    sparsity: float
-    is_accurate: bool
-
-
 class Stop(Enum):
     """Why a search is over."""
 
@@ -152,6 +131,8 @@ class Policy:
         budget: What a file must keep to.
         first_bits: Bits of the model as it is given. Defaults to `8`.
         is_training: Whether nets may be trained. Defaults to `True`.
+        untrained: What is tried without training. Defaults to what is tried where a
+            training set is there.
 
     Example:
 
@@ -176,9 +157,17 @@ class Policy:
     """
 
     def __init__(
-        self, budget: Budget, *, first_bits: int = 8, is_training: bool = True
+        self,
+        budget: Budget,
+        *,
+        first_bits: int = 8,
+        is_training: bool = True,
+        untrained: Untrained = BEFORE_TRAINING,
     ) -> None:
         self.budget = budget
+        self._untrained = untrained
+        #: The part of the time for what is tried without training.
+        self.untrained_time = untrained.time
         self.is_training = is_training
         self.first_bits = first_bits
         self.bits_to_try = _BITS
@@ -274,34 +263,11 @@ class Policy:
     ) -> tuple[int, float] | None:
         """Returns the bits and the sparsity to try next without training.
 
-        For each number of bits the greatest sparsity is sought by bisection, among
-        those that more bits have borne.
-
         Args:
             trials: What was tried.
             spent: The part of the time that is spent.
         """
-        step, every, time = _UNTRAINED_STEP, _UNTRAINED_BITS, _UNTRAINED_TIME
-        if not self.is_training:
-            step, every, time = _FINE_UNTRAINED_STEP, _ALL_UNTRAINED_BITS, 1.0
-        # Trials are known by how many steps of the density they have gone.
-        most = math.ceil(math.log(_LEAST_UNTRAINED, step)) + 1
-        for bits in every:
-            least = -1
-            for trial in trials:
-                if trial.bits == bits:
-                    n_steps = round(math.log(1 - trial.sparsity, step))
-                    if trial.is_accurate:
-                        least = max(least, n_steps)
-                    else:
-                        most = min(most, n_steps)
-            if most - least > 1:
-                n_steps = (least + most) // 2
-                return None if spent > time else (bits, 1 - step**n_steps)
-            if least < 0:
-                return None
-            most = least + 1
-        return None
+        return self._untrained.next(trials, spent)
 
     def bits(
         self,

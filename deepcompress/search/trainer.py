@@ -110,6 +110,8 @@ class Trainer:
         self._loss = config["loss"] if loss is None else loss
         self._loss_weights = config["loss_weights"] if loss is None else None
         self._judge = judge
+        #: Whether there is more to learn than what the model says itself.
+        self.has_labels = judge is None
         self._teacher = teacher
         self._copier = copier
         if teacher is not None and data.has_sample_weights(self._train):

@@ -1,6 +1,7 @@
 """Searches without labels: what the model itself says is right."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, get_args
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 from deepcompress._checks import one_of
 from deepcompress.network.inputs import some_inputs
 from deepcompress.network.internals import compiled_with
-from deepcompress.network.outputs import decisions, distance
+from deepcompress.network.outputs import distance, likely_decisions
 from deepcompress.search.copying import Copier
 from deepcompress.search.state import Budget
 from deepcompress.search.stepping import Stepping
@@ -69,7 +70,13 @@ def without_labels(
             f"The outputs of {model.name!r} hold NaN or infinity, so nothing can be "
             "held against them. Are the inputs such as the model was trained with?"
         )
-    changed = measure if callable(measure) else _MEASURES[_named(measure, model, right)]
+    changed: Measure
+    if callable(measure):
+        changed = measure
+    elif _named(measure, model, right) == "decisions":
+        changed = partial(likely_decisions, others=y)
+    else:
+        changed = distance
 
     def judge(net: keras.Model) -> dict[str, float]:
         return {"change": float(changed(right, _outputs(net, held)))}
@@ -88,9 +95,6 @@ def without_labels(
     )
     budget = Budget("change", 0.0, max_change, target_ratio, is_less_better=True)
     return trainer, budget
-
-
-_MEASURES: dict[str, Measure] = {"decisions": decisions, "distance": distance}
 
 
 def _named(measure: Any, model: keras.Model, outputs: Any) -> str:

@@ -57,8 +57,30 @@ def test_score_is_what_the_distance_rises_by():
     for at in zip(*np.nonzero(keep), strict=True):
         without = keep.copy()
         without[at] = False
-        assert scores[at] == pytest.approx(best_with(own, without) - before)
+        rise = best_with(own, without) - before
+        assert scores[at] == pytest.approx(rise, rel=1e-3)  # in single precision
     assert (values[~keep] == 0).all()
+
+
+def test_scores_that_single_precision_does_not_tell_are_told_by_double():
+    moments = np.array([[1.0, 1 - 1e-9], [1 - 1e-9, 1.0]])
+    _, diagonal = solving._solution(moments, np.ones(2), is_scored=True)
+    assert diagonal == pytest.approx(np.diag(np.linalg.inv(moments)), rel=1e-3)
+
+
+def test_some_outputs_tell_what_pruning_costs():
+    rng = np.random.default_rng(0)
+    n = 3 * solving._MOST_OUTPUTS
+    inputs = rng.normal(size=(400, 10)) @ rng.normal(size=(10, 10))
+    moments = (inputs.T @ inputs / 400)[None]
+    kernel = rng.normal(size=(1, 10, n))
+    own = solving.problem(kernel, moments, moments @ kernel)
+    (found,), half = solving.losses(own, [0.5])
+    prune(own, 5 * n, lowest)
+    assert found == pytest.approx(own.distance(), rel=0.3)
+    is_changed = (half.kernel != kernel).any((0, 1))
+    assert is_changed.sum() == solving._MOST_OUTPUTS
+    assert half.distance() == pytest.approx(found / 3, rel=1e-3)
 
 
 def test_choice_is_among_the_best_tenth_there_is_on_average():

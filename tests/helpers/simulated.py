@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deepcompress.search.policy import Clock, Policy, Step, Stop, Trial
+from deepcompress.search.policy import Clock, Policy, Step, Stop
 from deepcompress.search.state import Budget, CompressionPoint, State
+from deepcompress.search.untrained import Trial
 
 BUDGET = Budget("accuracy", baseline=0.9, bound=0.8)
 BUDGETS = (60, 120, 225, 300, 480, 900, 1800, 3600)
@@ -115,7 +116,7 @@ def search(
     while chosen := policy.next_untrained(trials, spent / seconds):
         bits, sparsity = chosen
         used = (net.untrained / (1 - sparsity)) ** 3 + _USED_BY_BITS[bits]
-        trials.append(Trial(bits, sparsity, used <= 1))
+        trials.append(Trial(bits, sparsity, used))
         spent += net.evaluation_seconds
     for trial in trials:
         if trial.is_accurate:

@@ -8,8 +8,9 @@ import sys
 import pytest
 from helpers.searches import point, state
 
-from deepcompress.search.policy import Clock, Policy, Step, Stop, Trial
+from deepcompress.search.policy import Clock, Policy, Step, Stop
 from deepcompress.search.state import Budget
+from deepcompress.search.untrained import ALONE, Trial
 
 BUDGET = Budget("accuracy", baseline=0.9, bound=0.8)
 TARGET = Budget("accuracy", baseline=0.9, bound=0.8, target_ratio=10.0)
@@ -186,7 +187,8 @@ def untrained(bears, *, seconds=0.0):
     while chosen := Policy(BUDGET).next_untrained(trials, seconds * len(trials)):
         assert len(trials) < 100, "it never ends"
         bits, sparsity = chosen
-        trials.append(Trial(bits, sparsity, sparsity <= bears.get(bits, -1)))
+        is_borne = sparsity <= bears.get(bits, -1)
+        trials.append(Trial(bits, sparsity, 0.5 if is_borne else 2.0))
     best = {}
     for trial in trials:
         if trial.is_accurate:
@@ -216,10 +218,11 @@ def test_without_training_the_greatest_sparsity_is_sought(bears, expected):
 
 
 def test_without_training_all_the_time_is_there_for_finer_steps():
-    policy, trials = Policy(BUDGET, is_training=False), []
+    policy, trials = Policy(BUDGET, is_training=False, untrained=ALONE), []
     while chosen := policy.next_untrained(trials, 0.9):
         bits, sparsity = chosen
-        trials.append(Trial(bits, sparsity, sparsity <= 0.75 - 0.05 * (4 - bits)))
+        is_borne = sparsity <= 0.75 - 0.05 * (4 - bits)
+        trials.append(Trial(bits, sparsity, 0.5 if is_borne else math.inf))
     borne = [trial.sparsity for trial in trials if trial.is_accurate]
     assert max(borne) > 0.735
     assert {trial.bits for trial in trials} == {4, 3, 2}

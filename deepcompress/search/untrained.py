@@ -1,0 +1,114 @@
+"""Which bits and sparsities are tried without training, and in which order."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_LEAST_DENSITY = 0.002
+# What is used grows about with this power of what is taken away; what is looked for is
+# a little less than all; and what says more than that it is little or much.
+_POWER = 1.5
+_USED = 0.9
+_LEAST_USED, _MOST_USED = 0.02, 50.0
+_BETWEEN = (0.2, 0.8)
+
+
+class Trial(NamedTuple):
+    """What was tried without training.
+
+    Args:
+        bits: Bits of every layer.
+        sparsity: The part of the weights that was pruned before.
+        used: The part of the budget that the net used.
+    """
+
+    bits: int
+    sparsity: float
+    used: float
+
+    @property
+    def is_accurate(self) -> bool:
+        """Whether the net was within the budget."""
+        return self.used <= 1
+
+
+class Untrained(NamedTuple):
+    """What is tried without training.
+
+    Args:
+        bits: The bits, descending: fewer bear no more sparsity.
+        step: The part of the weights by which sparsities differ.
+        time: The part of the time that it may take.
+    """
+
+    bits: tuple[int, ...]
+    step: float
+    time: float
+
+    def next(self, trials: Sequence[Trial], spent: float) -> tuple[int, float] | None:
+        """Returns the bits and the sparsity to try next, or `None`.
+
+        For each number of bits the greatest sparsity is sought, among those that more
+        bits have borne: where about all of the budget is used.
+
+        Args:
+            trials: What was tried.
+            spent: The part of the time that is spent.
+        """
+        # Trials are known by how many steps of the density they have gone.
+        end = math.ceil(math.log(_LEAST_DENSITY, self.step)) + 1
+        for bits in self.bits:
+            own = {self._n_steps(t): t.used for t in trials if t.bits == bits}
+            least = max((n for n, used in own.items() if used <= 1), default=-1)
+            most = min((n for n, used in own.items() if used > 1), default=end)
+            most = min(most, end)
+            if most - least > 1:
+                n_steps = self._between(least, own.get(least), most, own.get(most))
+                is_late = spent > self.time
+                return None if is_late else (bits, 1 - self.step**n_steps)
+            if least < 0:
+                return None
+            end = least + 1
+        return None
+
+    def _n_steps(self, trial: Trial) -> int:
+        return round(math.log(1 - trial.sparsity, self.step))
+
+    def _between(
+        self, least: int, used: float | None, most: int, too_much: float | None
+    ) -> int:
+        """Returns the steps after which about all of the budget is used.
+
+        Args:
+            least: Steps after which it is not.
+            used: What is used there, `None` where it is not known.
+            most: Steps after which too much is.
+            too_much: What is used there, `None` where it is not known.
+        """
+        a_step = -_POWER * math.log(self.step)
+        # How many steps it is from either, in logarithms.
+        below = None if used is None else math.log(_USED / _clipped(used))
+        above = None if too_much is None else math.log(_clipped(too_much) / _USED)
+        gap = most - least
+        if below is not None and above is not None:
+            part = below / (below + above)
+            n_steps = least + gap * min(max(part, _BETWEEN[0]), _BETWEEN[1])
+        elif above is not None:
+            n_steps = most - above / a_step
+        elif below is not None:
+            n_steps = least + below / a_step
+        else:
+            n_steps = least + gap / 2
+        return min(max(round(n_steps), least + 1), most - 1)
+
+
+def _clipped(used: float) -> float:
+    return min(max(used, _LEAST_USED), _MOST_USED)
+
+
+#: Where training comes after, with a training set: it brings far more.
+BEFORE_TRAINING = Untrained((4, 3), step=0.75, time=0.2)
+#: Where training comes after, with a few inputs without labels: it brings little.
+BEFORE_FEW_INPUTS = Untrained((4, 3), step=0.95, time=0.7)
+#: Where nothing comes after.
+ALONE = Untrained((4, 3, 2), step=0.95, time=1.0)
