@@ -37,6 +37,7 @@ import keras
 from nets import CASES, Case, Data, falling, trained
 
 import deepcompress as dc
+from deepcompress.search.state import Budget
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "compress.json"
 WAYS = ("call", "untrained", "hand")
@@ -63,6 +64,12 @@ class Contest:
         self.before = self.measure(model, self.data.validation)
         room = case.drop * (1 if case.metrics else -self.before)
         self.bound = self.before - room
+        self._budget = Budget(
+            self.monitor,
+            self.before,
+            self.bound,
+            is_less_better=not case.metrics,
+        )
 
     def measure(self, model: keras.Model, data: Any) -> float:
         """Returns the accuracy of a model, or its loss."""
@@ -71,7 +78,7 @@ class Contest:
 
     def is_within(self, value: float) -> bool:
         """Whether a value is within the bound."""
-        return value >= self.bound if self.case.metrics else value <= self.bound
+        return self._budget.is_accurate(value)
 
     def call(self, seed: int) -> tuple[bytes, float]:
         """Returns the file of the one call, and the seconds it took."""
@@ -217,10 +224,13 @@ def run(options: argparse.Namespace) -> None:
         )
 
 
-def keep(result: dict[str, Any], path: Path) -> None:
+def keep(
+    result: dict[str, Any],
+    path: Path,
+    key: tuple[str, ...] = ("net", "seed", "budget", "way"),
+) -> None:
     """Prints a result, and puts it in the place of an earlier one."""
-    print(json.dumps(result))
-    key = ("net", "seed", "budget", "way")
+    print(json.dumps(result), flush=True)
     known = json.loads(path.read_text("utf-8")) if path.exists() else []
     known = [each for each in known if any(each[k] != result[k] for k in key)]
     known = sorted([*known, result], key=lambda r: [str(r[k]) for k in key])

@@ -320,6 +320,7 @@ def _resnet20() -> keras.Model:
 
 
 CASES = {
+    "lenet300_100": Case(dc.models.lenet_300_100, digits, _FROM_LOGITS, drop=0.002),
     "lenet5": Case(dc.models.lenet5, digits, _FROM_LOGITS, drop=0.002),
     "mnist_cnn": Case(
         dc.models.mnist_cnn,

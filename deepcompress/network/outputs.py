@@ -88,17 +88,16 @@ class _Form:
         """
         named = outputs if named is None else named
         if self._is_single:
-            logits, names = outputs.ravel(), named.ravel()
+            single, names = outputs.ravel(), named.ravel()
             if self._is_part:
-                logits = _log(logits) - _log(1 - logits)
-                names = names - 0.5
-            return np.where(names > 0, logits, -logits)
-        logits = outputs.reshape(-1, outputs.shape[-1])
+                single, names = _log(single) - _log(1 - single), names - 0.5
+            return np.where(names > 0, single, -single)
+        logits: np.ndarray = outputs.reshape(-1, outputs.shape[-1])
         logits = _log(logits) if self._is_part else logits.copy()
         at = np.arange(len(logits)), named.reshape(logits.shape).argmax(-1)
-        leader = logits[at]
+        leader: np.ndarray = logits[at]
         logits[at] = -np.inf
-        return leader - logits.max(-1)
+        return np.asarray(leader - logits.max(-1))
 
 
 def _log(values: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ _LEAST_DENSITY = 0.002
 _POWER = 1.5
 _USED = 0.9
 _LEAST_USED, _MOST_USED = 0.02, 50.0
-_BETWEEN = (0.2, 0.8)
+_BETWEEN = (0.15, 0.85)
 
 
 class Trial(NamedTuple):
@@ -60,7 +60,7 @@ class Untrained(NamedTuple):
         for bits in self.bits:
             own = {self._n_steps(t): t.used for t in trials if t.bits == bits}
             least = max((n for n, used in own.items() if used <= 1), default=-1)
-            most = min((n for n, used in own.items() if used > 1), default=end)
+            most = min((n for n, used in own.items() if not used <= 1), default=end)
             most = min(most, end)
             if most - least > 1:
                 n_steps = self._between(least, own.get(least), most, own.get(most))
@@ -92,18 +92,19 @@ class Untrained(NamedTuple):
         gap = most - least
         if below is not None and above is not None:
             part = below / (below + above)
-            n_steps = least + gap * min(max(part, _BETWEEN[0]), _BETWEEN[1])
         elif above is not None:
-            n_steps = most - above / a_step
+            part = 1 - above / a_step / gap
         elif below is not None:
-            n_steps = least + below / a_step
+            part = below / a_step / gap
         else:
-            n_steps = least + gap / 2
-        return min(max(round(n_steps), least + 1), most - 1)
+            part = 0.5
+        # However wrong that is, an end comes.
+        n_steps = round(least + gap * min(max(part, _BETWEEN[0]), _BETWEEN[1]))
+        return min(max(n_steps, least + 1), most - 1)
 
 
 def _clipped(used: float) -> float:
-    return min(max(used, _LEAST_USED), _MOST_USED)
+    return _MOST_USED if math.isnan(used) else min(max(used, _LEAST_USED), _MOST_USED)
 
 
 #: Where training comes after, with a training set: it brings far more.

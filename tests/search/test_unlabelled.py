@@ -7,7 +7,7 @@ from helpers.searches import blobs, classifier, compress
 from keras import layers
 
 import deepcompress as dc
-from deepcompress.network.outputs import decisions, distance, likely_decisions
+from deepcompress.network.outputs import decisions, likely_decisions
 
 
 def _plain(model):
@@ -118,18 +118,3 @@ def test_what_makes_no_sense_is_refused(arguments, said):
 def test_a_model_without_a_compilation_needs_a_bound_on_what_changes():
     with pytest.raises(ValueError, match="max_change"):
         dc.compress(_plain(classifier()), blobs()[0], blobs()[0])
-
-
-def test_decisions_of_one_class_and_of_several_outputs():
-    before = np.array([[0.2], [0.7], [0.9], [0.4]])
-    after = np.array([[0.2], [0.4], [0.9], [0.4]])
-    assert decisions(before, after) == 0.25
-    assert decisions(before - 0.5, after - 0.5) == 0.25
-    one_hot = np.eye(3)
-    assert decisions([before, one_hot], [before, one_hot[::-1]]) == pytest.approx(2 / 3)
-
-
-def test_distance_of_outputs_is_the_worst_of_several():
-    ones = np.ones((4, 2))
-    assert distance({"a": ones, "b": ones}, {"a": ones, "b": 1.5 * ones}) == 0.5
-    assert distance(np.zeros(3), np.zeros(3)) == 0

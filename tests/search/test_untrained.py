@@ -1,0 +1,67 @@
+"""Which bits and sparsities are tried without training."""
+
+import math
+
+import pytest
+
+from deepcompress.search.untrained import (
+    ALONE,
+    BEFORE_FEW_INPUTS,
+    BEFORE_TRAINING,
+    Trial,
+)
+
+
+def tried(plan, bears, *, power=1.5, most=100):
+    """What is tried on a net that at such densities uses all of its budget."""
+    trials = []
+    while chosen := plan.next(trials, 0.0):
+        assert len(trials) < most, "it never ends"
+        bits, sparsity = chosen
+        trials.append(Trial(bits, sparsity, (bears[bits] / (1 - sparsity)) ** power))
+    return trials
+
+
+@pytest.mark.parametrize("plan", [ALONE, BEFORE_FEW_INPUTS, BEFORE_TRAINING])
+@pytest.mark.parametrize("density", [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01])
+@pytest.mark.parametrize("power", [0.8, 1.5, 4.0])
+def test_few_trials_find_about_the_least_weights_that_do(plan, density, power):
+    trials = tried(plan, dict.fromkeys((4, 3, 2), density), power=power)
+    first = [trial for trial in trials if trial.bits == 4]
+    least = min(1 - trial.sparsity for trial in first if trial.is_accurate)
+    assert density <= least < density / plan.step**1.01
+    assert len(first) <= 9
+    assert trials == sorted(trials, key=lambda trial: -trial.bits)
+
+
+def test_the_fourth_is_within_a_tenth_where_use_grows_as_a_power():
+    trials = tried(ALONE, dict.fromkeys((4, 3, 2), 0.13))[:4]
+    borne = [1 - trial.sparsity for trial in trials if trial.is_accurate]
+    assert min(borne) < 1.1 * 0.13
+
+
+@pytest.mark.parametrize("used", [0.0, 0.5, 1.0])
+def test_a_net_that_bears_all_is_pruned_to_hardly_any_weights(used):
+    trials = []
+    while chosen := ALONE.next(trials, 0.0):
+        assert len(trials) < 100, "it never ends"
+        trials.append(Trial(*chosen, used))
+    assert max(trial.sparsity for trial in trials) > 0.997
+    assert {trial.bits for trial in trials} == {4, 3, 2}
+
+
+@pytest.mark.parametrize("used", [1.1, 1e9, math.inf, math.nan])
+def test_a_net_that_bears_nothing_is_soon_let_alone(used):
+    trials = []
+    while chosen := ALONE.next(trials, 0.0):
+        assert len(trials) < 100, "it never ends"
+        trials.append(Trial(*chosen, used))
+    assert not any(trial.is_accurate for trial in trials)
+    assert {trial.bits for trial in trials} == {4}
+    assert len(trials) <= 30
+    assert min(trial.sparsity for trial in trials) == 0
+
+
+def test_nothing_is_begun_late():
+    assert BEFORE_TRAINING.next([], BEFORE_TRAINING.time + 0.01) is None
+    assert BEFORE_TRAINING.next([], BEFORE_TRAINING.time) is not None
