@@ -32,6 +32,7 @@ def main() -> None:
     save("rates", rates)
     save("pruning", pruning)
     save("centroids", centroids)
+    save("without_training", without_training)
 
 
 def save(name: str, draw: Callable[[Figure], None]) -> None:
@@ -39,6 +40,44 @@ def save(name: str, draw: Callable[[Figure], None]) -> None:
     figure = Figure(layout="constrained")
     draw(figure)
     figure.savefig(RESULTS / f"{name}.png", dpi=100)
+
+
+def without_training(figure: Figure) -> None:
+    """Draws error over size for what is at hand, a panel for each net."""
+    figure.set_size_inches(10, 4.2)
+    path = RESULTS / "without_training.json"
+    results = json.loads(path.read_text("utf-8"))
+    lines = {
+        "by magnitude": ("by magnitude", "C7", "o-"),
+        "with inputs": ("with 512 inputs in view", "C0", "o-"),
+        "compress, epochs=0": ("compress with 512 inputs, untrained", "C0", "*"),
+        "compress": ("compress with 512 inputs", "C2", "*"),
+        "retrained": ("compress with a training set", "C3", "*"),
+        "LiteRT": ("int8 of LiteRT", "C1", "s"),
+    }
+    panels = figure.subplots(1, 2)
+    nets = {"lenet300_100": "LeNet-300-100", "lenet5": "LeNet-5"}
+    for axes, (net, title) in zip(panels, nets.items(), strict=True):
+        for way, (label, color, style) in lines.items():
+            own = [r for r in results if r["net"] == net and r["way"] == way]
+            own = [r for r in own if "layer" not in r["setting"]]
+            for seed in sorted({r["seed"] for r in own}):
+                points = [(r["smaller"], r["error"]) for r in own if r["seed"] == seed]
+                axes.plot(
+                    *zip(*sorted(points), strict=True),
+                    style,
+                    color=color,
+                    ms=12 if "*" in style else 5,
+                    alpha=0.7,
+                    label=label if seed == own[0]["seed"] else None,
+                )
+        dense = [r["before"] for r in results if r["net"] == net]
+        axes.axhspan(min(dense), max(dense), color="gray", alpha=0.3, label="dense")
+        axes.set(title=title, xlabel="times smaller", xscale="log", yscale="log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}x"))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    panels[0].set_ylabel("test error")
+    panels[1].legend(fontsize=8)
 
 
 def rates(figure: Figure) -> None:

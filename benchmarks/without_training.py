@@ -159,7 +159,7 @@ def ways(
         yield name, words, partial(trials.searched, seconds, epochs=epochs)
     if options.retrained:
         words = f"a training set, {options.retrained:.0f} s"
-        yield "compress", words, partial(trials.retrained, options.retrained)
+        yield "retrained", words, partial(trials.retrained, options.retrained)
     if keras.backend.backend() == "tensorflow":
         yield "LiteRT", "int8", trials.int8
 

@@ -276,7 +276,9 @@ def _settled(problem: Problem, keep: np.ndarray, centers: np.ndarray) -> np.ndar
     for group, diagonal in enumerate(problem.diagonal):
         order = np.argsort(-diagonal, kind="stable")
         moments = problem.moments[group][np.ix_(order, order)]
-        upper = np.linalg.cholesky(np.linalg.inv(moments)).T
+        # The factor of the inverse, without the inverse, which need not have one.
+        lower = np.linalg.cholesky(moments[::-1, ::-1])
+        upper = lapack.dtrtri(lower, lower=1)[0][::-1, ::-1]
         left, kept = problem.kernel[group][order], keep[group][order]
         found = np.zeros(left.shape, np.intp)
         for begin in range(0, len(left), _BLOCK):

@@ -86,6 +86,10 @@ def _is_array(data: Any) -> bool:
 
 def _of_arrays(data: Any, n_samples: int, batch_size: int, name: str) -> Iterator[Any]:
     size = _n_samples(data, name)
+    # Tensors do not all take an array of indices; what lies on a disk does, and stays.
+    data = keras.tree.map_structure(
+        lambda a: _as_array(a) if hasattr(a, "numpy") else a, data
+    )
     chosen = np.arange(size)
     if size > n_samples:
         chosen = np.sort(np.random.default_rng(0).permutation(size)[:n_samples])

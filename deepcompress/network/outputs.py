@@ -5,8 +5,24 @@ from typing import Any
 import keras
 import numpy as np
 
+from deepcompress.network.inputs import batch_size_of
+from deepcompress.network.internals import flatten_layers
+
 # Of so many decisions those that have changed are counted.
 _MANY = 4096
+
+
+def outputs_of(model: keras.Model, inputs: Any) -> Any:
+    """Returns what a model makes of inputs, its states as they were at the beginning.
+
+    Args:
+        model: A built model.
+        inputs: Arrays, in a form that `predict` takes.
+    """
+    for layer in flatten_layers(model):
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+            layer.reset_state()
+    return model.predict(inputs, batch_size=batch_size_of(model), verbose=0)
 
 
 def decisions(before: Any, after: Any) -> float:

@@ -127,7 +127,7 @@ def prune_globally(
         return
     group.advance(1 - n_weights / group.size)
     own = [
-        Group([named], ConstantSparsity(1 - np.count_nonzero(mask) / mask.size), None)
+        Group([named], ConstantSparsity(1 - max(1, mask.sum()) / mask.size), None)
         for named, mask in zip(variables, group.masks(Magnitude()), strict=True)
     ]
     _prune_calibrated(calibration, own)

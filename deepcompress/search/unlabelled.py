@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from deepcompress._checks import one_of
-from deepcompress.network.inputs import some_inputs
+from deepcompress.network.inputs import batch_size_of, some_inputs
 from deepcompress.network.internals import compiled_with
-from deepcompress.network.outputs import distance, likely_decisions
+from deepcompress.network.outputs import distance, likely_decisions, outputs_of
 from deepcompress.search.copying import Copier
 from deepcompress.search.state import Budget
 from deepcompress.search.stepping import Stepping
@@ -56,15 +56,14 @@ def without_labels(
     Raises:
         ValueError: There are too few inputs, or they are not of one shape.
     """
-    x = _joined(some_inputs(inputs, N_INPUTS, name="train"), "train")
+    size = batch_size_of(model) or 1
+    x = _inputs(inputs, "train", size)
     if validation_data is None:
-        x, held = _split(x)
+        x, held = _split(x, size)
     else:
-        held = _joined(
-            some_inputs(validation_data, N_INPUTS, name="validation_data"),
-            "validation_data",
-        )
-    y, right = _outputs(model, x), _outputs(model, held)
+        held = _inputs(validation_data, "validation_data", size)
+    x, held = _fed(x), _fed(held)
+    y, right = outputs_of(model, x), outputs_of(model, held)
     if not all(np.isfinite(each).all() for each in keras.tree.flatten([y, right])):
         raise ValueError(
             f"The outputs of {model.name!r} hold NaN or infinity, so nothing can be "
@@ -79,7 +78,7 @@ def without_labels(
         changed = distance
 
     def judge(net: keras.Model) -> dict[str, float]:
-        return {"change": float(changed(right, _outputs(net, held)))}
+        return {"change": float(changed(right, outputs_of(net, held)))}
 
     kind, config, rate, note = stepping
     trainer = Trainer(
@@ -119,24 +118,42 @@ def _are_probabilities(outputs: Any) -> bool:
     )
 
 
-def _outputs(model: keras.Model, inputs: Any) -> Any:
-    return model.predict(inputs, verbose=0)
-
-
-def _joined(batches: list[Any], name: str) -> Any:
+def _inputs(data: Any, name: str, size: int) -> Any:
+    """Returns some of the inputs, a multiple of the size of a batch."""
+    batches = some_inputs(data, N_INPUTS, name=name)
     try:
-        return keras.tree.map_structure(lambda *own: np.concatenate(own), *batches)
+        joined = keras.tree.map_structure(lambda *own: np.concatenate(own), *batches)
     except ValueError as error:
         raise ValueError(
             f"The batches of `{name}` are not of one shape. Pad them to one, or pass "
             f"arrays. ({error})"
         ) from None
+    n_samples = len(keras.tree.flatten(joined)[0])
+    if n_samples < size:
+        raise ValueError(
+            f"The model takes batches of {size} samples, and `{name}` holds "
+            f"{n_samples}."
+        )
+    return keras.tree.map_structure(lambda a: a[: n_samples // size * size], joined)
 
 
-def _split(inputs: Any) -> tuple[Any, Any]:
-    """Returns most of the inputs, and some that are held back, by chance."""
+def _fed(inputs: Any) -> Any:
+    """Returns inputs as `fit` and `predict` take them, which take texts as tensors."""
+    return keras.tree.map_structure(
+        lambda a: keras.ops.convert_to_tensor(a) if a.dtype.kind in "OSU" else a, inputs
+    )
+
+
+def _split(inputs: Any, size: int) -> tuple[Any, Any]:
+    """Returns most of the inputs, and some that are held back, by chance.
+
+    Args:
+        inputs: Arrays.
+        size: Samples of a batch, of which either is a multiple.
+    """
     n_samples = len(keras.tree.flatten(inputs)[0])
-    n_held = round(_HELD_BACK * n_samples)
+    n_held = max(1, round(_HELD_BACK * n_samples / size)) * size
+    n_held *= n_held < n_samples
     if n_held < _LEAST_HELD_BACK:
         raise ValueError(
             f"{n_samples} inputs are too few to hold some back: at least "

@@ -186,3 +186,13 @@ def test_inputs_that_are_always_zero_do_no_harm():
     np.testing.assert_allclose(own.target, kernel)
     prune(own, 3, lowest)
     assert np.isfinite(own.kernel).all()
+
+
+def test_inputs_that_hardly_differ_can_be_shared_for():
+    rng = np.random.default_rng(0)
+    moments = 1e-30 * (np.eye(6) + 1e10 * np.ones((6, 6)))[None]
+    kernel = rng.normal(size=(1, 6, 5))
+    own = solving.Problem(kernel, kernel, moments)
+    share(own, lambda values, weights: np.round(values))
+    assert len(np.unique(own.kernel)) <= len(np.unique(np.round(kernel)))
+    assert np.isfinite(own.kernel).all()

@@ -72,3 +72,10 @@ def test_samples_are_chosen_by_chance_and_are_the_same_again():
 def test_what_cannot_be_inputs_is_refused(data, said):
     with pytest.raises(ValueError, match=said):
         some_inputs(data, 4)
+
+
+def test_tensors_are_taken_as_arrays_are():
+    tensor = keras.ops.convert_to_tensor(A)
+    batches = some_inputs({"a": tensor}, 3, batch_size=2)
+    assert [len(batch["a"]) for batch in batches] == [2, 1]
+    assert all(isinstance(batch["a"], np.ndarray) for batch in batches)

@@ -7,7 +7,7 @@ from helpers.searches import blobs, classifier, compress
 from keras import layers
 
 import deepcompress as dc
-from deepcompress.network.outputs import decisions, likely_decisions
+from deepcompress.network.outputs import decisions, likely_decisions, outputs_of
 
 
 def _plain(model):
@@ -71,6 +71,43 @@ def test_outputs_that_are_no_decisions_are_kept_near():
     result = search(regression(), x, max_change=0.1, target_ratio=3.0)
     assert result.is_met
     assert 0 < result.best.value <= 0.1
+
+
+def test_texts_are_inputs_too():
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(list("abcdefgh"), 6)) for _ in range(200)]
+    vectorized = layers.TextVectorization(20, output_sequence_length=6)
+    vectorized.adapt(texts)
+    model = keras.Sequential(
+        [
+            keras.Input((), dtype="string"),
+            vectorized,
+            layers.Embedding(20, 32),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    result = search(model, tf.constant(texts), measure="decisions", target_ratio=3.0)
+    assert result.is_met
+
+
+def test_a_model_with_states_takes_batches_of_its_size():
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(16, 5, 4)),
+            layers.LSTM(16, stateful=True),
+            layers.Dense(3),
+        ]
+    )
+    x = np.random.default_rng(0).normal(size=(150, 5, 4)).astype("float32")
+    result = search(model, x, measure="decisions", max_change=0.1, epochs=0)
+    assert result.is_met
+    np.testing.assert_array_equal(
+        outputs_of(result.model, x[:144]), outputs_of(result.model, x[:144])
+    )
+    with pytest.raises(ValueError, match="batches of 16 samples, and `train` holds 15"):
+        search(model, x[:15], measure="decisions")
 
 
 def test_a_measure_may_be_told_by_name_or_as_a_function():
