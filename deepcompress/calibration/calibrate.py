@@ -369,15 +369,13 @@ class Calibration:
                 sums.moments += np.bincount(indices, minlength=len(sums.moments))
                 return
             rows = layout.rows(form.rows(inputs, self._chooser(form, number)))
-            by_group = np.ascontiguousarray(rows.transpose(1, 2, 0))
-            sums.n += len(rows)
-            sums.mean = sums.mean + rows.sum(0, dtype=np.float64)
-            sums.moments = sums.moments + (by_group @ by_group.transpose(0, 2, 1))
+            made = None
             if outputs is not None and layout.n_blocks == 1:
-                made = next(outputs).transpose(1, 0, 2)
-                sums.cross = sums.cross + by_group @ made
+                made = next(outputs)
+            sums.add(rows, made)
 
         self._recorder.record([layer], see)
+        sums.end()
         return sums
 
     def _renormalize(self, layer: Any, wanted: Sums) -> None:

@@ -25,6 +25,48 @@ class Sums:
     cross: Any = 0.0
     wanted_mean: Any = 0.0
     outputs: list[np.ndarray] = field(default_factory=list)
+    _shift: Any = None
+    _shift_of_outputs: Any = 0.0
+
+    def add(self, rows: np.ndarray, made: np.ndarray | None) -> None:
+        """Adds rows, in single precision about a mean of theirs.
+
+        Of inputs that hardly vary nothing would be left of their variance otherwise.
+
+        Args:
+            rows: Of shape `(rows, groups, inputs)`.
+            made: What is wanted of them, of shape `(rows, groups, outputs)`, or `None`.
+        """
+        if self._shift is None:
+            self._shift = rows.mean(0)
+            self._shift_of_outputs = 0.0 if made is None else made.mean(0)
+        rows = rows - self._shift
+        self.n += len(rows)
+        self.mean = self.mean + rows.sum(0, dtype=np.float64)
+        by_group = np.ascontiguousarray(rows.transpose(1, 2, 0))
+        squares = by_group @ by_group.transpose(0, 2, 1)
+        self.moments = self.moments + squares.astype(np.float64)
+        if made is not None:
+            made = (made - self._shift_of_outputs).transpose(1, 0, 2)
+            self.cross = self.cross + (by_group @ made).astype(np.float64)
+
+    def end(self) -> None:
+        """Makes the sums such as they are about zero."""
+        if self._shift is None:
+            return
+        shift = self._shift.astype(np.float64)
+        if np.ndim(self.cross):
+            outputs = np.asarray(self._shift_of_outputs, np.float64)
+            of_outputs = self.wanted_mean.reshape(outputs.shape)
+            self.cross = (
+                self.cross
+                + shift[..., None] * of_outputs[:, None, :]
+                + self.mean[..., None] * outputs[:, None, :]
+            )
+        about = self.mean[..., None] * shift[:, None, :]
+        squared = self.n * shift[..., None] * shift[:, None, :]
+        self.moments = self.moments + about + about.transpose(0, 2, 1) + squared
+        self.mean = self.mean + self.n * shift
 
 
 class Kernel:
@@ -102,7 +144,7 @@ def problem_of(form: Form, kernel: np.ndarray, sums: Sums) -> Problem:
             f"What {form.variable.path!r} is given, or makes of it, is NaN, infinite, "
             "or too large to be squared. Did the training diverge?"
         )
-    noise = _PRECISION * float(np.einsum("gii->", moments)) / moments[..., 0].size
+    noise = _PRECISION * np.einsum("gii->gi", moments)
     if form.bias is not None:  # which makes up for what all rows have in common
         moments = moments - mean[:, :, None] * mean[:, None, :]
     if np.ndim(sums.cross) == 0:

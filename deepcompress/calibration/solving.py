@@ -75,7 +75,11 @@ class Problem:
 
 
 def problem(
-    kernel: np.ndarray, moments: np.ndarray, cross: np.ndarray, *, noise: float = 0.0
+    kernel: np.ndarray,
+    moments: np.ndarray,
+    cross: np.ndarray,
+    *,
+    noise: np.ndarray | float = 0.0,
 ) -> Problem:
     """Returns the problem of a kernel whose inputs have changed.
 
@@ -85,13 +89,15 @@ def problem(
             `(groups, inputs, inputs)`.
         cross: Moments of these with the outputs that are wanted, in the kernel's
             shape.
-        noise: What the moments are known to. Defaults to `0.0`.
+        noise: What the moments of each input are known to, of shape
+            `(groups, inputs)`. Defaults to `0.0`.
     """
-    mean = np.einsum("gii->g", moments) / moments.shape[-1]
-    damping = (_DAMPING * mean + noise)[:, None]
+    diagonal = np.einsum("gii->gi", moments)
+    mean = np.maximum(diagonal.mean(1, keepdims=True), 0.0)
+    damping = np.broadcast_to(_DAMPING * mean + noise, diagonal.shape).copy()
     damping[damping == 0] = 1.0
     damped = moments.copy()
-    np.einsum("gii->gi", damped)[...] += damping
+    np.einsum("gii->gi", damped)[...] = np.maximum(diagonal, 0.0) + damping
     target = np.linalg.solve(damped, cross + damping[..., None] * kernel)
     return Problem(kernel, target, damped)
 
