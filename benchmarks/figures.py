@@ -61,7 +61,8 @@ def without_training(figure: Figure) -> None:
         for way, (label, color, style) in lines.items():
             own = [r for r in results if r["net"] == net and r["way"] == way]
             own = [r for r in own if "layer" not in r["setting"]]
-            for seed in sorted({r["seed"] for r in own}):
+            seeds = sorted({r["seed"] for r in own})
+            for seed in seeds:
                 points = [(r["smaller"], r["error"]) for r in own if r["seed"] == seed]
                 axes.plot(
                     *zip(*sorted(points), strict=True),
@@ -69,7 +70,7 @@ def without_training(figure: Figure) -> None:
                     color=color,
                     ms=12 if "*" in style else 5,
                     alpha=0.7,
-                    label=label if seed == own[0]["seed"] else None,
+                    label=label if seed == seeds[0] else None,
                 )
         dense = [r["before"] for r in results if r["net"] == net]
         axes.axhspan(min(dense), max(dense), color="gray", alpha=0.3, label="dense")

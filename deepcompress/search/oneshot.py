@@ -11,6 +11,9 @@ from deepcompress.network.variables import count_weights
 from deepcompress.pruning.prune import prune, prune_globally
 from deepcompress.sharing import WeightSharingQuantizer
 
+# What a bit of a code costs: where weights make up for each other, many have a choice
+# of centroids that are as good.
+_PRICE = 0.05
 # Multiplications in a second, of matrices of some hundred rows; for a rough guess.
 _SPEED = 1e10
 
@@ -69,13 +72,13 @@ class OneShot:
             bits: Bits of all layers, or by pattern.
             settings: Others of `WeightSharingQuantizer`.
         """
-        quantizer = WeightSharingQuantizer(bits, **settings)
 
         def calibrated(calibration: Calibration) -> None:
+            quantizer = WeightSharingQuantizer(bits, entropy_weight=_PRICE, **settings)
             quantizer.quantize(net, data=self._inputs)
 
         if not self._tried(net, calibrated):
-            quantizer.quantize(net)
+            WeightSharingQuantizer(bits, **settings).quantize(net)
 
     def _tried(
         self, net: keras.Model, calibrated: Callable[[Calibration], None]

@@ -45,7 +45,8 @@ def test_some_hundred_outputs_tell_what_thousands_show(n_classes, form):
         others = form(before[begin + 128 : begin + 512])
         found.append(likely_decisions(form(before[at]), form(after[at]), others))
         counted.append(decisions(before[at], after[at]))
-    assert np.mean(found) == pytest.approx(share, rel=0.25)
+    assert share < np.mean(found) < 1.6 * share
+    assert np.mean(np.array(found) < 0.8 * share) < 0.1
     assert np.std(found) < 0.6 * np.std(counted)
 
 
@@ -59,7 +60,7 @@ def test_outputs_of_a_single_class_have_leads_too(form):
         )
         for i in range(0, 6400, 128)
     ]
-    assert np.mean(found) == pytest.approx(share, rel=0.25)
+    assert share < np.mean(found) < 1.6 * share
 
 
 def test_thousands_of_outputs_are_counted():
