@@ -1,6 +1,5 @@
 """Kernels changed one after the other, so that what comes out of them stays near."""
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,24 +15,19 @@ from deepcompress.calibration import solving
 from deepcompress.calibration.allocation import DENSITIES, allocate
 from deepcompress.calibration.kernel import Kernel, Sums, problem_of
 from deepcompress.calibration.matrices import Form, Layout, forms
-from deepcompress.calibration.recording import Recorder
+from deepcompress.calibration.passage import Start
+from deepcompress.calibration.recording import Recorder, batches_for
 from deepcompress.calibration.solving import Problem
 from deepcompress.network.distribution import give, values_of
-from deepcompress.network.inputs import batch_size_of, some_inputs
 from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial
 from deepcompress.network.variables import NamedVariable, every_variable, walk
 
-#: Inputs that are looked at: more tell hardly more.
-N_INPUTS = 1024
-# A call takes some time however small its batch, and memory by its elements.
-_BATCH_SIZES = (32, 256)
-_ELEMENTS_OF_BATCH = 1 << 19
 # Rows that a kernel is judged by: so many for each input, at least and at most, and
 # the elements that they may have together.
 _ROWS_AN_INPUT = 16
 _LEAST_ROWS, _MOST_ROWS = 8192, 60_000
-_MOST_ELEMENTS = 1 << 26
+_MOST_ELEMENTS = 1 << 25
 # Bytes of outputs that are kept while the layers that they are wanted of are changed.
 _MOST_BYTES = 1 << 29
 # Statistics are not divided by less than this part of what they were.
@@ -58,21 +52,13 @@ class Calibration:
     """
 
     def __init__(self, model: keras.Model, data: Any, *, verbose: int = 0) -> None:
-        fixed = batch_size_of(model)
-        batches = some_inputs(data, N_INPUTS, batch_size=fixed or _batch_size(model))
-        if fixed is not None:
-            sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
-            batches = [b for b, n in zip(batches, sizes, strict=True) if n == fixed]
-            if not batches:
-                raise ValueError(
-                    f"The model {model.name!r} takes batches of {fixed} samples, and "
-                    f"`data` holds {sum(sizes)}."
-                )
+        batches = batches_for(model, data)
         self.model = model
         self._verbose = verbose
         self._losses: dict[int, tuple[np.ndarray, list[float]]] = {}
-        self._recorder = Recorder(model, batches)
         self._n_batches = len(batches)
+        # Where runs of the model as it was, and of the model now, can begin.
+        self._start_before = self._start = Start()
         self._originals: dict[int, tuple[Any, np.ndarray]] = {}
         self._owners = {
             id(form.variable): (layer, form)
@@ -84,6 +70,7 @@ class Calibration:
         layers.update({id(layer): layer for layer in normalized})
         try:
             with self._states_kept():
+                self._recorder = Recorder(model, batches)
                 self._order = self._recorder.order(list(layers.values()))
         except Exception as error:
             raise ValueError(
@@ -137,6 +124,7 @@ class Calibration:
         bar: Bar,
     ) -> None:
         done = 0
+        self._start_before = self._start = Start()
         try:
             for named in unknown:
                 bar.move(done, named.name)
@@ -145,11 +133,13 @@ class Calibration:
             wanted: dict[Any, Sums] = {}
             for at, layer in enumerate(self._order):
                 if id(layer) in self._normalized and self._originals:
+                    self._come_nearer(layer)
                     if id(layer) not in wanted:
                         wanted = self._wanted(at, by_layer)
                     self._renormalize(layer, wanted.pop(id(layer)))
                 for named in by_layer.get(id(layer), ()):
                     bar.move(done, named.name)
+                    self._come_nearer(layer)
                     key = id(named.variable)
                     if key not in wanted:
                         wanted = self._wanted(at, by_layer)
@@ -162,6 +152,7 @@ class Calibration:
             raise
         finally:
             self._originals.clear()
+            self._start_before = self._start = Start()
 
     def n_multiplications(self) -> float:
         """Returns about how many multiplications it takes to prune all kernels."""
@@ -197,17 +188,23 @@ class Calibration:
 
     def _measured(self, variables: Sequence[NamedVariable]) -> list[list[float]]:
         """Returns what the outputs lose by each kernel at `DENSITIES`."""
-        outputs = Trial(self.model, self._recorder.outputs)
+        self._start_before = self._start = Start()
+        outputs = Trial(self.model, lambda: self._recorder.outputs(self._start))
         as_it_is: list[np.ndarray] = []
+        places = {id(layer): place for place, layer in enumerate(self._order)}
+        in_order = sorted(
+            variables, key=lambda v: places[id(self._owners[id(v.variable)][0])]
+        )
         with self._bars() as bars, np.errstate(over="ignore", invalid="ignore"):
             bar = bars.add("scores", len(variables))
-            for done, named in enumerate(variables):
+            for done, named in enumerate(in_order):
                 bar.move(done, named.name)
                 key, value = id(named.variable), named.numpy()
                 if key in self._losses and np.array_equal(self._losses[key][0], value):
                     continue
                 as_it_is = as_it_is or outputs()
                 layer, form = self._owners[key]
+                self._come_nearer(layer)
                 kernel = form.layout.matrices(value).astype(np.float64)
                 own = problem_of(form, kernel, self._seen(layer, form))
                 distances, probe = solving.losses(own, DENSITIES)
@@ -215,7 +212,15 @@ class Calibration:
                 moved = _distance(outputs([(named.variable, probed)]), as_it_is)
                 gain = moved / max(probe.distance(), 1e-30)
                 self._losses[key] = value, [gain * distance for distance in distances]
+        self._start_before = self._start = Start()
         return [self._losses[id(named.variable)][1] for named in variables]
+
+    def _come_nearer(self, layer: Any) -> None:
+        """Lets runs of the model now begin nearer to a layer."""
+        is_as_it_was = self._start is self._start_before
+        self._start = self._recorder.nearer(self._start, layer)
+        if is_as_it_was and not self._originals:
+            self._start_before = self._start
 
     @contextmanager
     def _states_kept(self) -> Iterator[None]:
@@ -335,7 +340,10 @@ class Calibration:
         try:
             for variable, value in self._originals.values():
                 variable.assign(value)
-            self._recorder.record(list(layers.values()), see)
+            self._start_before = self._recorder.nearer(
+                self._start_before, self._order[begin]
+            )
+            self._recorder.record(list(layers.values()), see, self._start_before)
         finally:
             for variable, value in now:
                 variable.assign(value)
@@ -374,7 +382,7 @@ class Calibration:
                 made = next(outputs)
             sums.add(rows, made)
 
-        self._recorder.record([layer], see)
+        self._recorder.record([layer], see, self._start)
         sums.end()
         return sums
 
@@ -382,7 +390,9 @@ class Calibration:
         """Moves the statistics of a normalization as its inputs have moved."""
         now = Sums()
         self._recorder.record(
-            [layer], lambda number, layer, inputs: _add_statistics(now, layer, inputs)
+            [layer],
+            lambda number, layer, inputs: _add_statistics(now, layer, inputs),
+            self._start,
         )
         means, variances = [], []
         for sums in (wanted, now):
@@ -396,16 +406,6 @@ class Calibration:
         self._assign(layer.moving_mean, moved)
         scaled = variance * np.maximum(ratio, _LEAST_VARIANCE)
         self._assign(layer.moving_variance, scaled.astype(variance.dtype))
-
-
-def _batch_size(model: keras.Model) -> int:
-    """Returns how many inputs of a model are looked at together."""
-    least, most = _BATCH_SIZES
-    shapes = [tensor.shape[1:] for tensor in getattr(model, "inputs", None) or []]
-    if not shapes or any(None in shape for shape in shapes):
-        return least
-    n_elements: int = sum(math.prod(shape) for shape in shapes)
-    return min(max(_ELEMENTS_OF_BATCH // max(1, n_elements), least), most)
 
 
 def _distance(outputs: list[np.ndarray], others: list[np.ndarray]) -> float:

@@ -1,5 +1,6 @@
 """What the layers of a model are given, for a few inputs."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
@@ -12,12 +13,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepcompress.network import internals
+from deepcompress.calibration.passage import Passage, Start
 from deepcompress.network.distribution import scope_of
+from deepcompress.network.inputs import batch_size_of, some_inputs
 from deepcompress.network.variables import walk
 
-_N_OUTPUTS = 256
+#: Inputs that are looked at: more tell hardly more. Of large ones, which take longer
+#: and of which each tells more, fewer are, so that they have so many elements together.
+N_INPUTS = (128, 1024)
+_ELEMENTS_OF_INPUTS = 1 << 25
+# A call takes some time however small its batch, and memory by its elements.
+_BATCH_SIZES = (8, 256)
+_ELEMENTS_OF_BATCH = 1 << 19
+# Samples whose outputs are compared: fewer of larger inputs, which take longer.
+_N_OUTPUTS = (32, 256)
+_ELEMENTS_OF_OUTPUTS = 1 << 23
+# Bytes of what layers have made that are kept, so that others run on from there.
+_KEPT_BYTES = 1 << 27
 See = Callable[[int, Any, np.ndarray], None]
+_BEGIN = Start()
 
 
 class _SeenAllError(BaseException):
@@ -35,6 +49,13 @@ class Recorder:
     def __init__(self, model: keras.Model, batches: Sequence[Any]) -> None:
         self._model = model
         self._batches = batches
+        arrays = [keras.tree.flatten(batch) for batch in batches]
+        n_samples = sum(len(own[0]) for own in arrays)
+        self._limit = _KEPT_BYTES / 4 / n_samples
+        n_elements = max(1, sum(array.size for own in arrays for array in own))
+        n_outputs = _ELEMENTS_OF_OUTPUTS * n_samples // n_elements
+        self._n_outputs = _within(_N_OUTPUTS, n_outputs)
+        self._passage = _passage_of(model, batches[0])
         # A layer in a wrapper that runs it over time is seen by what the wrapper gets.
         self._around = {
             id(layer.layer): layer
@@ -49,26 +70,49 @@ class Recorder:
             layers: Layers of the model.
         """
         self._n_calls: dict[int, int] = {}
+        self._ranges: dict[int, tuple[int, int]] = {}
         reached: dict[int, Any] = {}
 
         def seer(layer: Any) -> Callable[..., None]:
             def see(*args: Any, **kwargs: Any) -> None:
                 reached.setdefault(id(layer), layer)
                 self._n_calls[id(layer)] = self._n_calls.get(id(layer), 0) + 1
+                at = self._passage.at if self._passage else 0
+                first, _ = self._ranges.get(id(layer), (at, at))
+                self._ranges[id(layer)] = first, at
 
             return see
 
         with self._watched(layers, seer):
-            self._run(self._batches[0])
+            self._run(0, Start())
         return list(reached.values())
 
-    def record(
-        self, layers: Sequence[Any], see: Callable[[int, Any, Any], None]
-    ) -> None:
+    def nearer(self, start: Start, layer: Any) -> Start:
+        """Returns a start nearer to a layer, if little has to be kept for it.
+
+        Args:
+            start: A start. What comes before the layer is not changed any more.
+            layer: A layer that is reached.
+        """
+        if self._passage is None:
+            return start
+        first, _ = self._ranges[id(layer)]
+        place = self._passage.cut(start.at, first, self._limit, self._ranges.values())
+        if place is None:
+            return start
+        kept = []
+        with _without_gradients(), scope_of(self._model):
+            for number, batch in enumerate(self._batches):
+                own = start.of_batch(number)
+                kept.append(self._passage.made(batch, start.at, own, place))
+        return Start(place, tuple(kept))
+
+    def record(self, layers: Sequence[Any], see: See, start: Start = _BEGIN) -> None:
         """Shows what layers are given.
 
         Args:
             layers: Layers that are reached.
+            start: Where to begin, before all of them. Defaults to the inputs.
             see: Is given the number of the batch, the layer, and what the layer is
                 given, as an array.
         """
@@ -91,21 +135,25 @@ class Recorder:
             return shown
 
         with self._watched(layers, seer):
-            for number, batch in enumerate(self._batches):
+            for number in range(len(self._batches)):
                 at = number
                 left.update({id(layer): self._n_calls[id(layer)] for layer in layers})
-                self._run(batch)
+                self._run(number, start)
 
-    def outputs(self) -> list[np.ndarray]:
-        """Returns what the model makes of the first inputs, some hundred."""
+    def outputs(self, start: Start = _BEGIN) -> list[np.ndarray]:
+        """Returns what the model makes of the first inputs, some hundred.
+
+        Args:
+            start: Where to begin. Defaults to the inputs.
+        """
         found: list[list[np.ndarray]] = []
         n_samples = 0
-        for batch in self._batches:
-            if n_samples >= _N_OUTPUTS:
+        for number, batch in enumerate(self._batches):
+            if n_samples >= self._n_outputs:
                 break
             n_samples += len(keras.tree.flatten(batch)[0])
-            with _without_gradients(), scope_of(self._model):
-                outputs = keras.tree.flatten(self._model(batch, training=False))
+            with scope_of(self._model):
+                outputs = keras.tree.flatten(self._run(number, start))
             found.append([keras.ops.convert_to_numpy(each) for each in outputs])
         return [np.concatenate(each) for each in zip(*found, strict=True)]
 
@@ -116,15 +164,98 @@ class Recorder:
         with ExitStack() as stack, scope_of(self._model):
             for layer in layers:
                 seen = self._around.get(id(layer), layer)
-                stack.enter_context(internals.intercepted(seen, seer(layer)))
+                stack.enter_context(_intercepted(seen, seer(layer)))
             yield
 
-    def _run(self, batch: Any) -> None:
+    def _run(self, number: int, start: Start) -> Any:
+        batch = self._batches[number]
         try:
             with _without_gradients():
-                self._model(batch, training=False)
+                if self._passage is None:
+                    return self._model(batch, training=False)
+                own = start.of_batch(number)
+                return self._passage.outputs(batch, start.at, own)
         except _SeenAllError:
-            pass
+            return None
+
+
+def batches_for(model: keras.Model, data: Any) -> list[Any]:
+    """Returns batches of some of the inputs, of a size that a model can be run on.
+
+    Args:
+        model: A built model.
+        data: Inputs in a form that `predict` takes.
+    """
+    fixed = batch_size_of(model)
+    n_elements = _n_elements(model)
+    batches = some_inputs(
+        data,
+        _within(N_INPUTS, _ELEMENTS_OF_INPUTS // n_elements),
+        batch_size=fixed or _within(_BATCH_SIZES, _ELEMENTS_OF_BATCH // n_elements),
+    )
+    if fixed is None:
+        return batches
+    sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
+    whole = [b for b, n in zip(batches, sizes, strict=True) if n == fixed]
+    if not whole:
+        raise ValueError(
+            f"The model {model.name!r} takes batches of {fixed} samples, and "
+            f"`data` holds {sum(sizes)}."
+        )
+    return whole
+
+
+def _n_elements(model: keras.Model) -> int:
+    """Returns the elements of an input of a model, where it tells; else many."""
+    shapes = [tensor.shape[1:] for tensor in getattr(model, "inputs", None) or []]
+    if not shapes or any(None in shape for shape in shapes):
+        return _ELEMENTS_OF_BATCH // 32
+    n_elements: int = sum(math.prod(shape) for shape in shapes)
+    return max(1, n_elements)
+
+
+def _within(bounds: tuple[int, int], number: int) -> int:
+    least, most = bounds
+    return min(max(number, least), most)
+
+
+def _passage_of(model: keras.Model, batch: Any) -> Passage | None:
+    """Returns how a model can run on from anywhere, `None` where it cannot.
+
+    Args:
+        model: A built model.
+        batch: Inputs by which it is tried.
+    """
+    try:
+        passage = Passage(model)
+        with _without_gradients(), scope_of(model):
+            own = keras.tree.flatten(model(batch, training=False))
+            others = keras.tree.flatten(passage.outputs(batch, 0, {}))
+    except Exception:
+        return None
+    pairs = zip(own, others, strict=True)
+    arrays = [tuple(map(keras.ops.convert_to_numpy, pair)) for pair in pairs]
+    is_same = all(
+        np.allclose(a, b, rtol=0, atol=1e-3 * np.abs(b).max(), equal_nan=True)
+        for a, b in arrays
+    )
+    return passage if is_same else None
+
+
+@contextmanager
+def _intercepted(layer: Any, see: Callable[..., None]) -> Iterator[None]:
+    """Shows a function what a layer is called with, by its own attribute `call`."""
+    call = layer.call
+
+    def seen(*args: Any, **kwargs: Any) -> Any:
+        see(*args, **kwargs)
+        return call(*args, **kwargs)
+
+    layer.call = seen
+    try:
+        yield
+    finally:
+        del layer.call
 
 
 def _without_gradients() -> AbstractContextManager[Any]:

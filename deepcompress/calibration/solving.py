@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
+from threadpoolctl import ThreadpoolController
 
 # Damping of the second moments, in parts of their mean: some hundred inputs say little
 # about directions in which they hardly differ.
@@ -240,19 +243,26 @@ def _solved(
         return values, values**2 / np.einsum("gii->gi", inverses)[..., None]
     best, scores = np.zeros(keep.shape), np.zeros(keep.shape)
     right = problem.moments @ problem.target
-    for group, moments in enumerate(problem.moments):
-        outputs = [slice(None)] if is_same else range(keep.shape[2])
-        for output in outputs:
-            at = keep[group, :, 0 if is_same else output]
-            kept = np.flatnonzero(at)
-            if not len(kept):
-                continue
-            wanted = right[group, kept, output]
-            found, worth = _solution(moments[np.ix_(kept, kept)], wanted, is_scored)
-            best[group, kept, output] = found
-            if is_scored:
-                scores[group, kept, output] = (found.T**2 / worth).T
+    outputs = [slice(None)] if is_same else range(keep.shape[2])
+    # Threads wait for each other longer than such small matrices take.
+    with nullcontext() if is_same else _blas().limit(limits=1, user_api="blas"):
+        for group, moments in enumerate(problem.moments):
+            for output in outputs:
+                at = keep[group, :, 0 if is_same else output]
+                kept = np.flatnonzero(at)
+                if not len(kept):
+                    continue
+                wanted = right[group, kept, output]
+                found, worth = _solution(moments[np.ix_(kept, kept)], wanted, is_scored)
+                best[group, kept, output] = found
+                if is_scored:
+                    scores[group, kept, output] = (found.T**2 / worth).T
     return best, scores
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _solution(

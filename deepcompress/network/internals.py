@@ -326,6 +326,15 @@ def run_through_graph(model: Any, inputs: Any, layer_for: Callable[[Any], Any]) 
     return model._run_through_graph(inputs, operation_fn=layer_for)
 
 
+def standardized(function: Any, inputs: Any) -> list[Any]:
+    """Returns the inputs of a graph as it takes them itself, flat.
+
+    `Functional._standardize_inputs`: names, dtypes and ranks are brought in order.
+    """
+    found: list[Any] = function._standardize_inputs(inputs)
+    return found
+
+
 def give_build_config(layer: Any, copy: Any) -> None:
     """Lets a copy of a layer say how it was built, without building it.
 
@@ -431,19 +440,3 @@ def own_attributes(layer: Any) -> dict[str, Any]:
         for name, value in {**vars(layer), **vars(layer).get("_modules", {})}.items()
         if name not in left and not name.startswith("_self_")
     }
-
-
-@contextmanager
-def intercepted(layer: Any, see: Callable[..., None]) -> Iterator[None]:
-    """Shows a function what a layer is called with, by its own attribute `call`."""
-    call = layer.call
-
-    def seen(*args: Any, **kwargs: Any) -> Any:
-        see(*args, **kwargs)
-        return call(*args, **kwargs)
-
-    layer.call = seen
-    try:
-        yield
-    finally:
-        del layer.call

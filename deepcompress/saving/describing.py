@@ -9,11 +9,11 @@ from typing import Any
 import keras
 
 from deepcompress.network import internals
+from deepcompress.network.graphs import is_of_keras
 from deepcompress.network.internals import flatten_layers
 from deepcompress.network.variables import walk
 from deepcompress.saving.adapting import adaptations
 from deepcompress.saving.explaining import first_line, lost_lambdas
-from deepcompress.shrinking.graph import is_of_keras
 
 # What the architecture has beside what Keras writes.
 ADAPTED = "adapted"

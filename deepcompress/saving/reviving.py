@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from deepcompress.network import internals
+from deepcompress.network.graphs import is_of_keras
 from deepcompress.saving.explaining import entries
-from deepcompress.shrinking.graph import is_of_keras
 
 # What Keras writes of every layer, loss or metric, and `__init__` may leave to it.
 _OF_KERAS = ("name", "trainable", "dtype", "reduction")

@@ -8,6 +8,7 @@ import keras
 
 from deepcompress.network import assets, internals
 from deepcompress.network.distribution import lay_out_as, scope_of
+from deepcompress.network.graphs import graph_of, is_of_keras
 from deepcompress.network.variables import finalize
 from deepcompress.shrinking.compiling import (
     NotCompiledError,
@@ -15,7 +16,7 @@ from deepcompress.shrinking.compiling import (
     first_sentence,
     own_objects,
 )
-from deepcompress.shrinking.graph import Graph, graph_of, is_of_keras
+from deepcompress.shrinking.graph import Graph
 from deepcompress.shrinking.kept import Kept
 
 _ADVICE = "Give {!r} a `get_config` that holds the arguments of `__init__`. "

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from deepcompress.network import internals
-from deepcompress.shrinking.graph import is_of_keras
+from deepcompress.network.graphs import is_of_keras
 
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 

@@ -1,13 +1,12 @@
 """How units run through a model: from the layer that computes them to their readers."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from deepcompress.network import internals
+from deepcompress.network.graphs import calls_in, graph_of, inner_graph, is_plain
 from deepcompress.shrinking.channels import Channels, Units, has_channels
 from deepcompress.shrinking.kinds import RULES
 from deepcompress.shrinking.rules import HasWeights, MakesUnits, Opaque, Rule
@@ -35,7 +34,9 @@ class Graph:
         self.rules: list[Rule] = []
         self.tensors: dict[int, Channels] = {}
         self._units = Units()
-        self._uses = Counter(id(node.operation) for node in _nodes(function, True))
+        self._uses = Counter(
+            id(node.operation) for node in calls_in(function, is_recursive=True)
+        )
         for tensor in function.inputs:
             units = self._units.new(tensor.shape)
             self.tensors[id(tensor)] = Channels(tensor.shape, units)
@@ -88,12 +89,12 @@ class Graph:
         return list(stopping)
 
     def _walk(self, function: Any, path: str) -> None:
-        for node in _nodes(function):
+        for node in calls_in(function):
             layer = node.operation
             if any(id(tensor) not in self.tensors for tensor in node.input_tensors):
                 continue  # no input of the model leads here, and Keras skips it too
             inputs = [self.tensors[id(tensor)] for tensor in node.input_tensors]
-            inner = self._inner(node)
+            inner = inner_graph(node, self._uses)
             if inner is not None:
                 self.tensors.update(
                     {id(t): each for t, each in zip(inner.inputs, inputs, strict=True)}
@@ -109,29 +110,13 @@ class Graph:
                 {id(t): each for t, each in zip(node.outputs, outputs, strict=True)}
             )
 
-    def _inner(self, node: Any) -> Any:
-        """Returns the graph of a nested model that can be followed, or `None`."""
-        inner = graph_of(node.operation)
-        if (
-            inner is None
-            or not _is_plain(node)
-            or not _has_same_names(inner.input, node.arguments.args)
-            or any(
-                self._uses[id(each.operation)] > 1 for each in [node, *_nodes(inner)]
-            )
-            or [t.shape[1:] for t in inner.inputs]
-            != [t.shape[1:] for t in node.input_tensors]
-        ):
-            return None
-        return inner
-
     def _rule(self, node: Any, path: str, inputs: list[Channels]) -> Rule:
         """Returns how the layer of a node carries its units."""
         layer = node.operation
         rule = RULES.get(type(layer), Opaque)(layer, path, inputs)
         shapes = [tensor.shape for tensor in node.outputs]
         is_followed = (
-            _is_plain(node)
+            is_plain(node)
             and all(each.is_known for each in inputs)
             and all(map(has_channels, shapes))
             and getattr(layer, "data_format", "channels_last") != "channels_first"
@@ -139,51 +124,3 @@ class Graph:
             and rule.fits(shapes)
         )
         return rule if is_followed else Opaque(layer, path, inputs)
-
-
-def graph_of(model: Any) -> Any:
-    """Returns the graph of a `Sequential` or functional model, or `None`.
-
-    A model that has a `call` of its own may compute something else than its graph, and
-    one with a constructor of its own cannot be built from another graph.
-    """
-    kind = type(model)
-    is_plain = isinstance(model, keras.Model) and all(
-        map(is_of_keras, (kind.call, kind.__init__))
-    )
-    return internals.graph_of(model) if is_plain else None
-
-
-def is_of_keras(function: Any) -> bool:
-    """Whether a function or a class is Keras' own."""
-    return str(getattr(function, "__module__", "")).split(".")[0] == "keras"
-
-
-def _nodes(function: Any, is_recursive: bool = False) -> Iterator[Any]:
-    """Yields the calls of a graph in the order in which they run."""
-    for node in internals.nodes(function):
-        yield node
-        inner = graph_of(node.operation) if is_recursive else None
-        if inner is not None:
-            yield from _nodes(inner, True)
-
-
-def _has_same_names(inputs: Any, arguments: tuple[Any, ...]) -> bool:
-    """Whether a model with inputs in a dict is called with just these."""
-    given = arguments[0] if arguments else None
-    if not isinstance(inputs, dict) and not isinstance(given, dict):
-        return True
-    paths = [
-        [path for path, _ in keras.tree.flatten_with_path(each)]
-        for each in (inputs, given)
-    ]
-    return paths[0] == paths[1]
-
-
-def _is_plain(node: Any) -> bool:
-    """Whether a layer is called with tensors alone, and without a mask."""
-    arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
-    return all(
-        isinstance(argument, keras.KerasTensor) or argument is None or argument is False
-        for argument in arguments
-    ) and not any(map(internals.is_masked, node.input_tensors))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from deepcompress.network.graphs import graph_of
 from deepcompress.network.variables import named_variables
 from deepcompress.shrinking.cloning import Clone, NotClonedError
-from deepcompress.shrinking.graph import Graph, graph_of
+from deepcompress.shrinking.graph import Graph
 from deepcompress.shrinking.kept import Kept
 
 
