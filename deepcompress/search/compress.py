@@ -30,7 +30,12 @@ from deepcompress.search.state import State
 from deepcompress.search.stepping import stepping_of
 from deepcompress.search.trainer import Trainer
 from deepcompress.search.unlabelled import Measure, MeasureName, without_labels
-from deepcompress.search.untrained import ALONE, BEFORE_FEW_INPUTS, BEFORE_TRAINING
+from deepcompress.search.untrained import (
+    ALONE,
+    BEFORE_FEW_INPUTS,
+    BEFORE_TRAINING,
+    Untrained,
+)
 
 # The part of the time in which a few steps show that the data fits, and how long a step
 # takes. Twenty steps, as a rule; this is for nets of which a step takes seconds.
@@ -56,6 +61,7 @@ def compress(
     target_ratio: float | None = None,
     time_budget: float | None = None,
     epochs: int | None = None,
+    reconstruct: bool | float = True,
     batch_size: int | None = None,
     monitor: str | None = None,
     mode: str | None = None,
@@ -125,6 +131,9 @@ def compress(
             weights, in proportion for larger ones, and 600 at most.
         epochs: `0` does not train: the model is pruned and shared with inputs in view,
             and nothing else. Defaults to `None`: as many as there is time for.
+        reconstruct: Without labels, whether what was pruned and shared is trained to
+            give the outputs that the model gave; or for how many seconds, out of the
+            budget. Defaults to `True`: in three tenths of the time.
         batch_size: Samples of a batch where the data are arrays. Defaults to `None`:
             64.
         monitor: The name of the metric that the budget is for. Defaults to `None`: the
@@ -197,14 +206,11 @@ def compress(
     number_in("max_accuracy_drop", max_accuracy_drop, "[0, 1)")
     if max_change is not None:
         number_in("max_change", max_change, "(0, 1)")
-    if epochs not in {None, 0}:
-        raise ValueError(
-            "`epochs` must be None, as many as there is time for, or 0, none. "
-            f"Received: {epochs!r}"
-        )
-    is_quick = max_change is not None or epochs == 0
+    is_training = _is_training(epochs, reconstruct, max_change)
+    is_quick = max_change is not None or not is_training
     time_budget = _seconds(model, is_quick) if time_budget is None else time_budget
     number_in("time_budget", time_budget, "(0, inf)")
+    untrained = _untrained(is_training, max_change, reconstruct, time_budget)
     if target_ratio is not None:
         number_in("target_ratio", target_ratio, "(1, inf)")
     if batch_size is not None:
@@ -228,6 +234,7 @@ def compress(
                 "target_ratio": target_ratio,
                 "time_budget": time_budget,
                 "epochs": epochs,
+                "reconstruct": reconstruct,
                 "batch_size": batch_size,
                 "monitor": monitor,
                 "mode": mode,
@@ -275,10 +282,7 @@ def compress(
                 copier=copier,
                 stepping=stepping_of(None, chosen=optimizer, rate=learning_rate),
             )
-        if epochs == 0:
-            untrained = ALONE
-        else:
-            untrained = BEFORE_TRAINING if max_change is None else BEFORE_FEW_INPUTS
+        if is_training:
             trainer.probe(copier.copy(model), _PROBE_TIME * time_budget)
 
         display = Display(verbose, budget.monitor)
@@ -290,7 +294,7 @@ def compress(
         levels = Levels(
             trainer,
             copier,
-            Policy(budget, is_training=epochs is None, untrained=untrained),
+            Policy(budget, is_training=is_training, untrained=untrained),
             Stopwatch(time_budget, spent=kept.state.seconds, begin=begin),
             coders=[coder] if coder else list(CODERS),
             dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
@@ -300,6 +304,41 @@ def compress(
     if not result.is_met:
         warnings.warn(f"The budget was not met. {result!r}", stacklevel=2)
     return result
+
+
+def _is_training(
+    epochs: int | None, reconstruct: bool | float, max_change: float | None
+) -> bool:
+    """Whether anything is to be trained."""
+    if epochs not in {None, 0}:
+        raise ValueError(
+            "`epochs` must be None, as many as there is time for, or 0, none. "
+            f"Received: {epochs!r}"
+        )
+    if reconstruct is not True and max_change is None:
+        raise ValueError(
+            "`reconstruct` is for inputs without labels, with `max_change`. With "
+            f"labels, `epochs=0` trains nothing. Received: {reconstruct!r}"
+        )
+    return epochs is None and reconstruct is not False
+
+
+def _untrained(
+    is_training: bool,
+    max_change: float | None,
+    reconstruct: bool | float,
+    time_budget: float,
+) -> Untrained:
+    """Returns what is tried without training."""
+    if not is_training:
+        return ALONE
+    if max_change is None:
+        return BEFORE_TRAINING
+    if reconstruct is True:
+        return BEFORE_FEW_INPUTS
+    number_in("reconstruct", reconstruct, f"(0, {time_budget})")
+    bits, step, _ = BEFORE_FEW_INPUTS
+    return Untrained(bits, step, 1 - reconstruct / time_budget)
 
 
 def _seconds(model: keras.Model, is_quick: bool) -> float:

@@ -127,6 +127,14 @@ def test_a_measure_may_be_told_by_name_or_as_a_function():
     assert result.is_met
 
 
+def test_what_was_pruned_is_reconstructed_as_long_as_is_said():
+    model, (x, _) = classifier("softmax"), blobs()
+    result = search(model, x, reconstruct=False)
+    assert all(point.epochs == 0 for point in result.curve)
+    result = search(model, x, reconstruct=7.9, time_budget=8.0)
+    assert any(point.epochs > 0 for point in result.curve)
+
+
 def test_labels_judge_without_training():
     result = compress(classifier(), epochs=0)
     assert result.is_met
