@@ -3,8 +3,8 @@
 python tests/helpers/mutations.py --runs 100000 --seed 1
 
 A reader may refuse such a file, by a rule, or read it; then it reads the same again,
-and the second decoder does too. It raises nothing else, and takes no more memory than it
-was allowed, but for a factor.
+and the second decoder does too. It raises nothing else, and takes no more memory than
+it was allowed, but for a factor.
 """
 
 import argparse
