@@ -65,7 +65,9 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and (
+            error.errno in _NO_ROOM or error.filename == str(temporary)
+        ):
             error.filename = given
         raise
     _sync_folder(target.parent)

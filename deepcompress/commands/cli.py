@@ -424,9 +424,9 @@ def _extract_model(options: argparse.Namespace) -> None:
     target = Path(output)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder of {output!r} does not exist.")
+    # Where the disk is full, HDF5 may end the process.
+    check_room(output, sum(weight.numpy().nbytes for weight in model.weights))
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        # Where the disk is full, HDF5 may end the process.
-        check_room(target, sum(weight.numpy().nbytes for weight in model.weights))
         complete = Path(folder, target.name)
         if output.endswith(".keras"):
             model.save(complete)

@@ -154,7 +154,7 @@ def test_a_folder_that_must_not_be_written_to(data, capsys, folder):
     closed.chmod(0o555)
     with as_nobody():
         said = one_line_of_error(capsys, "extract", "model.dcz", "closed/out.npz")
-    assert "Permission denied" in said
+    assert "'closed/out.npz': Permission denied." in said
     assert Path("closed/out.npz").read_text() == "old"
 
 
@@ -162,13 +162,10 @@ def test_a_full_disk(folder):
     model = dense_net()
     dc.WeightSharingQuantizer(bits=2).quantize(model)
     dc.HuffmanSerializer().save(model, "model.dcz")
-    model.save("model.keras")
     model.save_weights("model.weights.h5")
     for words in (
         ["extract", "model.dcz", "out.npz"],
-        ["extract", "model.dcz", "out.keras"],
         ["extract", "model.dcz", "out.weights.h5"],
-        ["compress", "model.keras", "out.dcz"],
         ["compress", "model.weights.h5", "out.dcz"],
         ["inspect", "--plot", "out.png", "model.dcz"],
     ):
