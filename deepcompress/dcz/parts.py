@@ -57,10 +57,6 @@ class Parts(Mapping[str, bytes]):
     def __len__(self) -> int:
         return len(self._sections)
 
-    def sizes(self) -> dict[str, int]:
-        """Returns the bytes that each takes in the file, by its name."""
-        return {name: section.size for name, section in self._sections.items()}
-
 
 def as_parts(parts: Mapping[str, bytes] | None) -> list[Part]:
     """Returns bytes by their names as parts that no reader needs.
