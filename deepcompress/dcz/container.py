@@ -21,7 +21,7 @@ from deepcompress._files import atomic_writer
 from deepcompress._threads import each_when_ready
 from deepcompress.dcz import version1, version2
 from deepcompress.dcz.assets import plain_size, unpack_assets
-from deepcompress.dcz.coding.bytestream import ByteReader, located, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, Located, varint
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
@@ -441,7 +441,7 @@ class Container(Mapping[str, np.ndarray]):
     def _errors(self, section: Section | None = None) -> Iterator[None]:
         """Says of errors in which file, and where or at least in which section."""
         try:
-            with located(section.offset if section else None):
+            with Located(section.offset if section else None):
                 yield
         except CorruptFileError as error:
             place = "" if error.offset is None else f", byte {error.offset}"

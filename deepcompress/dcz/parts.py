@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from deepcompress.dcz.coding.bytestream import ByteReader, located, string
+from deepcompress.dcz.coding.bytestream import ByteReader, Located, string
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.directory import Directory, Section, seal
 from deepcompress.errors import CorruptFileError
@@ -107,7 +107,7 @@ def read_parts(reader: ByteReader, directory: Directory) -> None:
             and not known.
     """
     while reader.rest:
-        with located(reader.offset):
+        with Located(reader.offset):
             _read_part(reader, directory)
 
 
