@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from helpers.broken_files import FILES
-from helpers.rules_page import PAGE, listed, page
 
 import deepcompress as dc
 from deepcompress import _native
@@ -36,14 +35,6 @@ def test_a_file_that_breaks_a_rule_is_refused_by_its_name(rule, data):
 def test_every_rule_is_broken_by_a_file():
     assert list(FILES) == list(Rule)
     assert all(FILES.values())
-
-
-def test_the_page_lists_the_same_rules():
-    assert listed() == list(Rule)
-
-
-def test_the_table_of_rules_and_tests_is_that_of_the_files():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run tests/helpers/rules_page.py"
 
 
 def raised_in(path):

@@ -6,11 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from helpers import second_decoder
+from helpers import rules_page, second_decoder
 from helpers.golden import GOLDEN
 from helpers.trace import PAGE, data, example, page
 
 from deepcompress.dcz import container, directory, version2
+from deepcompress.dcz.coding.rules import Rule
 
 FORMAT = PAGE.with_name("format.md").read_text(encoding="utf-8")
 MAGIC = re.search(r"```text\n(0\tstring\t.*?)```", FORMAT, re.DOTALL)[1]
@@ -18,6 +19,15 @@ MAGIC = re.search(r"```text\n(0\tstring\t.*?)```", FORMAT, re.DOTALL)[1]
 
 def test_the_trace_is_that_of_the_second_decoder():
     assert PAGE.read_text(encoding="utf-8") == page(), "run tests/helpers/trace.py"
+
+
+def test_the_page_lists_the_rules_of_the_package():
+    assert rules_page.listed() == list(Rule)
+
+
+def test_the_table_of_rules_and_tests_is_that_of_the_files():
+    table = rules_page.PAGE.read_text(encoding="utf-8")
+    assert table == rules_page.page(), "run tests/helpers/rules_page.py"
 
 
 def test_the_bytes_of_the_example_in_version_2():
