@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.broken_files import FILES
+from helpers.broken_files import FILES, main
 
 import deepcompress as dc
 from deepcompress import _native
@@ -35,6 +35,15 @@ def test_a_file_that_breaks_a_rule_is_refused_by_its_name(rule, data):
 def test_every_rule_is_broken_by_a_file():
     assert list(FILES) == list(Rule)
     assert all(FILES.values())
+
+
+def test_the_files_are_written_for_other_readers(tmp_path):
+    main(tmp_path)
+    assert len(list(tmp_path.iterdir())) == len(BROKEN)
+    for path in tmp_path.iterdir():
+        with pytest.raises(CorruptFileError) as caught, dc.read(path) as weights:
+            weights.verify()
+        assert caught.value.rule == path.stem.rpartition("-")[0]
 
 
 def raised_in(path):
