@@ -1,0 +1,2520 @@
+/* Reads `.dcz` files; dcz.h says how to use it, docs/format.md what the files look like.
+ *
+ * How it stays within its buffers
+ *
+ * - Whatever is read goes through a `reader`, which knows its end. What would pass it
+ *   sets the reader's status and gives zeros from then on, so that only loops ask for the
+ *   status, and what they end with.
+ * - Memory comes from the caller, through an `arena`. Where there is too little it counts
+ *   on and gives NULL: of an array of version 1 the rest is then passed over instead of
+ *   decoded, so that all of its need is known at once.
+ * - An array is decoded with its lowest bytes first on every machine, and only then
+ *   turned into the machine's own order. */
+#include "dcz.h"
+
+#include <string.h>
+
+enum {
+    MAX_CODE_LENGTH = 20,
+    MAX_ALPHABET = 65536,
+    TABLE_BITS = 10, /* of a code that one look-up sees */
+    N_BUFFERED = 128 /* symbols decoded in one go */
+};
+
+/* ---- Bytes ------------------------------------------------------------------ */
+
+typedef struct {
+    const uint8_t *at, *end;
+    dcz_status status;
+} reader;
+
+static void refuse(reader *r, dcz_status status)
+{
+    r->at = r->end;
+    if (r->status == DCZ_OK)
+        r->status = status;
+}
+
+static void fail(reader *r)
+{
+    refuse(r, DCZ_ERROR_CORRUPT);
+}
+
+/* The next n bytes; not to be looked at where the reader has failed. */
+static const uint8_t *bytes(reader *r, uint64_t n)
+{
+    const uint8_t *at = r->at;
+    if (n > (uint64_t)(r->end - at))
+        fail(r);
+    else
+        r->at += n;
+    return at;
+}
+
+static uint8_t byte(reader *r)
+{
+    const uint8_t *at = bytes(r, 1);
+    return r->status ? 0 : *at;
+}
+
+/* n bytes as a number, the lowest first. */
+static uint64_t get(const uint8_t *from, size_t n)
+{
+    uint64_t word = 0;
+    while (n--)
+        word = word << 8 | from[n];
+    return word;
+}
+
+static void put(uint8_t *to, uint64_t word, size_t n)
+{
+    for (; n--; word >>= 8)
+        *to++ = (uint8_t)word;
+}
+
+static uint32_t get32(const uint8_t *from)
+{
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+           (uint32_t)from[3] << 24;
+}
+
+static uint32_t u32(reader *r)
+{
+    const uint8_t *at = bytes(r, 4);
+    return r->status ? 0 : get32(at);
+}
+
+static uint64_t varint(reader *r)
+{
+    uint64_t value = 0;
+    for (int shift = 0; shift < 63; shift += 7) {
+        const uint8_t next = byte(r);
+        value |= (uint64_t)(next & 127) << shift;
+        if (next < 128) {
+            if (next == 0 && shift)
+                break;
+            return value;
+        }
+    }
+    fail(r);
+    return 0;
+}
+
+static int is_utf8(const uint8_t *at, size_t n)
+{
+    while (n) {
+        const uint8_t lead = *at;
+        const size_t more = lead < 0x80   ? 0
+                            : lead < 0xC2 ? n
+                            : lead < 0xE0 ? 1
+                            : lead < 0xF0 ? 2
+                            : lead < 0xF5 ? 3
+                                          : n;
+        if (more >= n)
+            return 0;
+        for (size_t i = 1; i <= more; i++)
+            if ((at[i] & 0xC0) != 0x80)
+                return 0;
+        /* Longer than needed, half of a pair, or above the last character. */
+        if ((lead == 0xE0 && at[1] < 0xA0) || (lead == 0xED && at[1] > 0x9F) ||
+            (lead == 0xF0 && at[1] < 0x90) || (lead == 0xF4 && at[1] > 0x8F))
+            return 0;
+        at += more + 1;
+        n -= more + 1;
+    }
+    return 1;
+}
+
+static const uint8_t *string(reader *r, size_t *size)
+{
+    const uint64_t n = varint(r);
+    const uint8_t *at = bytes(r, n);
+    *size = r->status ? 0 : (size_t)n;
+    if (!is_utf8(at, *size)) {
+        fail(r);
+        *size = 0;
+    }
+    return at;
+}
+
+static int is_intact(const uint8_t *data, size_t n, uint32_t checksum)
+{
+    /* Of the numbers of four bits. */
+    static const uint32_t TABLE[16] = {
+        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
+        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= data[i];
+        crc = crc >> 4 ^ TABLE[crc & 15];
+        crc = crc >> 4 ^ TABLE[crc & 15];
+    }
+    return (crc ^ UINT32_MAX) == checksum;
+}
+
+/* ---- Memory ----------------------------------------------------------------- */
+
+typedef struct {
+    uint8_t *begin;
+    size_t size, used, needed;
+} arena;
+
+enum { ALIGNMENT = 8 };
+
+static arena borrow(const dcz_scratch *scratch)
+{
+    const size_t skip = (size_t)(-(uintptr_t)scratch->memory % ALIGNMENT);
+    arena a = {NULL, 0, 0, 0};
+    if (scratch->memory && scratch->size >= skip) {
+        a.begin = (uint8_t *)scratch->memory + skip;
+        a.size = scratch->size - skip;
+    }
+    return a;
+}
+
+static void *take(arena *a, size_t n, size_t size)
+{
+    const size_t most = SIZE_MAX / 4, begin = a->used;
+    if (n > (most - begin) / size) {
+        a->needed = SIZE_MAX - ALIGNMENT;
+        return NULL;
+    }
+    a->used += (n * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (a->needed < a->used)
+        a->needed = a->used;
+    return a->begin && a->used <= a->size ? a->begin + begin : NULL;
+}
+
+/* Says what was needed; the answer to a call that ends with `status`. */
+static dcz_status repay(const arena *a, dcz_scratch *scratch, dcz_status status)
+{
+    /* Wherever the memory begins. */
+    scratch->needed = a->needed ? a->needed + ALIGNMENT - 1 : 0;
+    return status == DCZ_OK && a->needed > a->size ? DCZ_ERROR_SCRATCH : status;
+}
+
+/* ---- Names that occur once -------------------------------------------------- */
+
+typedef int comparison(const void *a, const void *b);
+
+static void sift(const void **items, size_t root, size_t n, comparison *compare)
+{
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && compare(items[child], items[child + 1]) < 0)
+            child++;
+        const void *item = items[root];
+        if (compare(item, items[child]) >= 0)
+            return;
+        items[root] = items[child];
+        items[child] = item;
+    }
+}
+
+/* Sorts; whether no two are equal. Without recursion, and never in quadratic time. */
+static int sort(const void **items, size_t n, comparison *compare)
+{
+    for (size_t i = n / 2; i-- > 0;)
+        sift(items, i, n, compare);
+    for (size_t end = n; end-- > 1;) {
+        const void *item = items[0];
+        items[0] = items[end];
+        items[end] = item;
+        sift(items, 0, end, compare);
+    }
+    for (size_t i = 1; i < n; i++)
+        if (compare(items[i - 1], items[i]) == 0)
+            return 0;
+    return 1;
+}
+
+/* Of strings as a file holds them, which were read before. */
+static int compare_strings(const void *a, const void *b)
+{
+    reader first = {a, (const uint8_t *)a + 9, DCZ_OK};
+    reader second = {b, (const uint8_t *)b + 9, DCZ_OK};
+    const uint64_t n = varint(&first), m = varint(&second);
+    if (n != m)
+        return n < m ? -1 : 1;
+    for (size_t i = 0; i < n; i++)
+        if (first.at[i] != second.at[i])
+            return first.at[i] < second.at[i] ? -1 : 1;
+    return 0;
+}
+
+/* ---- The listing ------------------------------------------------------------ */
+
+struct dcz_entry {
+    const uint8_t *layer, *leaf, *lengths;
+    size_t layer_size, leaf_size, n_elements, section;
+    size_t before; /* the last length of the array listed before, or NONE */
+    uint8_t dtype, rank;
+};
+
+struct dcz_section {
+    const uint8_t *data;
+    size_t size, first, count;
+    uint32_t checksum;
+};
+
+typedef struct dcz_entry entry;
+typedef struct dcz_section section;
+
+static const size_t NONE = SIZE_MAX;
+
+static const uint8_t ITEMSIZES[DCZ_N_DTYPES] = {1, 1, 1, 2, 2, 4,  4, 8, 8,
+                                                2, 4, 8, 8, 16, 2, 1, 1};
+
+/* The byte of a name at a place, or -1 where it ends. */
+static int name_at(const entry *e, size_t i)
+{
+    if (e->layer_size) {
+        if (i <= e->layer_size)
+            return i < e->layer_size ? e->layer[i] : '/';
+        i -= e->layer_size + 1;
+    }
+    return i < e->leaf_size ? e->leaf[i] : -1;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    for (size_t i = 0;; i++) {
+        const int first = name_at(a, i), second = name_at(b, i);
+        if (first != second || first < 0)
+            return first - second;
+    }
+}
+
+/* The next length of a shape. */
+static size_t read_length(reader *r, int version, size_t before)
+{
+    uint64_t length = varint(r);
+    if (version == 2) {
+        if (length == 0 && before == NONE)
+            fail(r);
+        length = length ? length - 1 : before;
+    }
+    if (length > PTRDIFF_MAX)
+        refuse(r, DCZ_ERROR_TOO_LARGE);
+    return r->status ? 0 : (size_t)length;
+}
+
+static entry read_entry(reader *r, int version, size_t *before, uint64_t *n_bytes)
+{
+    static const char COMMON[10][18] = {
+        "kernel",          "bias",       "gamma",            "beta",
+        "moving_mean",     "moving_variance", "embeddings",  "recurrent_kernel",
+        "depthwise_kernel", "pointwise_kernel"};
+    entry e;
+    memset(&e, 0, sizeof e);
+    const uint64_t common = varint(r);
+    if (common > 10) {
+        fail(r);
+    } else if (common) {
+        e.leaf = (const uint8_t *)COMMON[common - 1];
+        while (e.leaf[e.leaf_size])
+            e.leaf_size++;
+    } else {
+        e.leaf = string(r, &e.leaf_size);
+    }
+    const uint8_t kind = byte(r);
+    const uint64_t rank = kind % 8 == 7 ? varint(r) : kind % 8;
+    e.dtype = kind / 8;
+    if (e.dtype >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK) {
+        fail(r);
+        return e;
+    }
+    e.rank = (uint8_t)rank;
+    e.lengths = r->at;
+    e.before = *before;
+    size_t all = ITEMSIZES[e.dtype], last = NONE;
+    e.n_elements = 1;
+    for (size_t axis = 0; axis < rank; axis++) {
+        last = read_length(r, version, e.before);
+        /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
+        if (last && all > PTRDIFF_MAX / last)
+            refuse(r, DCZ_ERROR_TOO_LARGE);
+        all *= last ? last : 1;
+        e.n_elements *= last;
+        if (r->status)
+            return e;
+    }
+    *before = last;
+    *n_bytes += e.n_elements ? all : 0;
+    if (*n_bytes > INT64_MAX)
+        refuse(r, DCZ_ERROR_TOO_LARGE);
+    return e;
+}
+
+/* A part as it is listed, and its bytes. */
+static dcz_blob read_part(reader *r, reader *body, int *need, uint32_t *checksum)
+{
+    dcz_blob part;
+    const uint8_t *name = string(r, &part.name_size);
+    for (size_t i = 0; i < part.name_size; i++)
+        if (!((name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') ||
+              name[i] == '-'))
+            fail(r);
+    if (part.name_size < 1 || part.name_size > 32)
+        fail(r);
+    *need = byte(r);
+    const uint64_t size = varint(r);
+    *checksum = u32(r);
+    part.name = (const char *)name;
+    part.data = bytes(body, size);
+    part.size = (size_t)size;
+    if (size == 0 || body->status)
+        fail(r);
+    return part;
+}
+
+static int is_assets(const dcz_blob *part)
+{
+    const char *name = "assets";
+    size_t i = 0;
+    while (i < part->name_size && part->name[i] == name[i])
+        i++;
+    return i == 6 && part->name_size == 6;
+}
+
+/* Where a listing is written to, in the order of the file; or only counted, if NULL. */
+typedef struct {
+    entry *entries;
+    section *sections;
+    const void **parts;
+} lists;
+
+/* Reads a listing to its end. The bytes of what it lists are those of `body`. */
+static void read_listing(dcz_file *f, reader *r, reader *body, section head, lists to)
+{
+    const int is_new = f->version == 2;
+    size_t before = NONE;
+    f->n_arrays = f->n_sections = f->n_parts = 0;
+    f->n_bytes = 0;
+    if (is_new ? f->architecture_size > 0 : (f->architecture_size = (size_t)varint(r)) > 0) {
+        if (!is_new)
+            f->architecture_checksum = u32(r);
+        f->architecture_plain_size = varint(r);
+    }
+    for (uint64_t left = varint(r) + (uint64_t)is_new; left && !r->status; left--) {
+        const int is_head = is_new && f->n_sections == 0;
+        section s = head;
+        s.first = f->n_arrays;
+        size_t layer_size = 0;
+        const uint8_t *layer = is_new ? NULL : string(r, &layer_size);
+        uint64_t n = is_new ? 0 : varint(r);
+        if (!is_head) {
+            const uint64_t size = varint(r);
+            s.checksum = u32(r);
+            s.data = bytes(body, size);
+            s.size = (size_t)size;
+            if (body->status)
+                fail(r);
+        }
+        for (uint64_t layers = is_new ? varint(r) : 1; layers && !r->status; layers--) {
+            if (is_new) {
+                layer = string(r, &layer_size);
+                n = varint(r);
+            }
+            for (; n && !r->status; n--) {
+                entry e = read_entry(r, f->version, &before, &f->n_bytes);
+                e.layer = layer;
+                e.layer_size = layer_size;
+                e.section = f->n_sections;
+                if (to.entries && !r->status)
+                    to.entries[f->n_arrays] = e;
+                f->n_arrays++;
+            }
+        }
+        s.count = f->n_arrays - s.first;
+        if (to.sections && !r->status)
+            to.sections[f->n_sections] = s;
+        f->n_sections++;
+    }
+    if (!is_new)
+        f->architecture = bytes(body, f->architecture_size);
+    if (body->status)
+        fail(r);
+    f->parts = r->at;
+    f->parts_end = r->end;
+    f->parts_data = body->at;
+    f->data_end = body->end;
+    while (r->at < r->end) {
+        int need;
+        uint32_t checksum;
+        const uint8_t *name = r->at;
+        const dcz_blob part = read_part(r, body, &need, &checksum);
+        if (need > 1)
+            fail(r);
+        if (need && !r->status && !is_assets(&part))
+            refuse(r, DCZ_ERROR_VERSION);
+        if (to.parts && !r->status)
+            to.parts[f->n_parts] = name;
+        f->n_parts++;
+    }
+    if (body->at != body->end)
+        fail(r);
+}
+
+/* ---- Huffman codes ---------------------------------------------------------- */
+
+/* Symbols that are read one after the other from their streams. */
+typedef struct {
+    uint32_t count[MAX_CODE_LENGTH + 1]; /* of each length: the codes, the first one, */
+    uint32_t first[MAX_CODE_LENGTH + 1]; /* and how many shorter ones there are */
+    uint32_t shorter[MAX_CODE_LENGTH + 1];
+    int longest, table_bits;
+    const uint16_t *ranked; /* the used symbols in the order of their codes */
+    /* By the next bits of a stream: 32 times the symbol, plus the length of its code; 0
+     * for the beginnings of longer ones. */
+    const uint32_t *table;
+    int is_lone;
+    size_t n, n_streams;
+    reader sizes, streams; /* as they begin */
+
+    reader next_sizes, rest, stream; /* and how far it is */
+    size_t index, left;
+    uint64_t held;
+    unsigned n_held;
+    size_t at, have;
+    uint16_t buffer[N_BUFFERED];
+    dcz_status status;
+} symbols;
+
+typedef struct {
+    reader *r;
+    unsigned held, n_held;
+} bits;
+
+static uint32_t take_bits(bits *b, unsigned n)
+{
+    uint32_t number = 0;
+    for (unsigned i = 0; i < n; i++, b->held >>= 1, b->n_held--) {
+        if (b->n_held == 0) {
+            b->held = byte(b->r);
+            b->n_held = 8;
+        }
+        number |= (uint32_t)(b->held & 1) << i;
+    }
+    return number;
+}
+
+/* Reads the lengths of a code and counts them; the symbols, where they are wanted, are
+ * put at the places `next` of their lengths. */
+static void read_lengths(reader *r, size_t n_symbols, uint32_t *count, uint32_t *next,
+                         uint16_t *ranked)
+{
+    bits b = {r, 0, 0};
+    int last = 0, after_run = 0;
+    while ((n_symbols - 1) >> last)
+        last++;
+    for (size_t s = 0; s < n_symbols && !r->status; s++) {
+        unsigned ones = 0;
+        if (n_symbols == 1)
+            last = 1;
+        else
+            while (ones < 4 && take_bits(&b, 1))
+                ones++;
+        if (ones == 3) {
+            unsigned tail = 0;
+            while (!take_bits(&b, 1) && tail <= 16)
+                tail++;
+            const size_t run = ((size_t)1 << tail) + take_bits(&b, tail);
+            if (tail > 16 || run > n_symbols - s || after_run) {
+                fail(r);
+                return;
+            }
+            after_run = 1;
+            s += run - 1;
+            continue;
+        }
+        after_run = 0;
+        if (ones == 4) {
+            const int length = (int)take_bits(&b, 5) + 1;
+            if (last - 1 <= length && length <= last + 1)
+                fail(r);
+            last = length;
+        } else {
+            last += ones == 2 ? -1 : (int)ones;
+        }
+        if (last < 1 || last > MAX_CODE_LENGTH || r->status) {
+            fail(r);
+            return;
+        }
+        count[last]++;
+        if (ranked)
+            ranked[next[last]++] = (uint16_t)s;
+    }
+    if (b.held)
+        fail(r);
+}
+
+static uint32_t reversed(uint32_t code, int length)
+{
+    uint32_t result = 0;
+    for (; length--; code >>= 1)
+        result = result << 1 | (code & 1);
+    return result;
+}
+
+static void restart(symbols *s)
+{
+    s->next_sizes = s->sizes;
+    s->rest = s->streams;
+    s->index = s->left = s->at = s->have = 0;
+    s->held = s->n_held = 0;
+}
+
+/* Reads n coded symbols: what they are to be decoded with, or NULL if there is no room
+ * for it. The reader goes on behind them. */
+static symbols *read_symbols(reader *r, arena *a, size_t n_symbols, size_t n)
+{
+    symbols spare, *kept = take(a, 1, sizeof spare), *s = kept ? kept : &spare;
+    memset(s, 0, sizeof *s);
+    reader again = *r;
+    read_lengths(r, n_symbols, s->count, NULL, NULL);
+
+    uint64_t code = 0;
+    uint32_t used = 0, next[MAX_CODE_LENGTH + 1] = {0};
+    for (int length = 1; length <= MAX_CODE_LENGTH; length++) {
+        code = (code + s->count[length - 1]) << 1;
+        s->first[length] = (uint32_t)code;
+        s->shorter[length] = next[length] = used;
+        used += s->count[length];
+        if (s->count[length])
+            s->longest = length;
+    }
+    s->is_lone = used == 1 && s->longest == 1;
+    if (!s->is_lone && code + s->count[MAX_CODE_LENGTH] != UINT64_C(1) << MAX_CODE_LENGTH)
+        fail(r);
+    s->n = n;
+    s->n_streams = s->is_lone ? 0 : n < 65536 ? 1 : 4 * (((n - 1) >> 22) + 1);
+    s->sizes = *r;
+    uint64_t total = 0;
+    for (size_t i = 0; i < s->n_streams && !r->status; i++) {
+        const uint64_t size = varint(r);
+        if (size > (uint64_t)(r->end - r->at))
+            fail(r);
+        total += size;
+    }
+    s->sizes.end = r->at;
+    s->streams.at = bytes(r, total);
+    s->streams.end = r->at;
+
+    s->table_bits = s->longest < TABLE_BITS ? s->longest : TABLE_BITS;
+    uint16_t *ranked = take(a, used, sizeof *ranked);
+    uint32_t *table = take(a, (size_t)1 << s->table_bits, sizeof *table);
+    if (!kept || !ranked || !table || r->status)
+        return NULL;
+    s->ranked = ranked;
+    s->table = table;
+    uint32_t counted[MAX_CODE_LENGTH + 1] = {0};
+    read_lengths(&again, n_symbols, counted, next, ranked);
+    memset(table, 0, sizeof *table << s->table_bits);
+    for (int length = 1; length <= s->table_bits; length++)
+        for (uint32_t i = 0; i < s->count[length]; i++) {
+            const uint32_t symbol = ranked[s->shorter[length] + i];
+            uint32_t at = reversed(s->first[length] + i, length);
+            for (; at >> s->table_bits == 0; at += (uint32_t)1 << length)
+                table[at] = symbol << 5 | (uint32_t)length;
+        }
+    restart(kept);
+    return kept;
+}
+
+/* Begins the next stream. */
+static void next_stream(symbols *s)
+{
+    if (s->index == s->n_streams) {
+        s->status = DCZ_ERROR_CORRUPT;
+        return;
+    }
+    s->left = s->n / s->n_streams + (s->index < s->n % s->n_streams);
+    s->index++;
+    s->stream.at = bytes(&s->rest, varint(&s->next_sizes));
+    s->stream.end = s->rest.at;
+    s->held = s->n_held = 0;
+}
+
+/* Decodes symbols until the buffer is full or the stream ends, which has to be as it
+ * ought to be. After an error the buffer holds the symbol 0. */
+static void refill(symbols *s)
+{
+    s->at = 0;
+    if (s->is_lone) {
+        for (s->have = 0; s->have < N_BUFFERED; s->have++)
+            s->buffer[s->have] = s->ranked[0];
+        return;
+    }
+    if (s->left == 0)
+        next_stream(s);
+    const size_t n = s->left < N_BUFFERED ? s->left : N_BUFFERED;
+    const uint32_t *table = s->table, mask = ((uint32_t)1 << s->table_bits) - 1;
+    const uint8_t *at = s->stream.at, *end = s->stream.end;
+    uint64_t held = s->held;
+    unsigned n_held = s->n_held;
+    size_t i = 0;
+    for (; i < n && !s->status; i++) {
+        if (n_held < MAX_CODE_LENGTH) {
+            if (end - at >= 4) {
+                held |= (uint64_t)get32(at) << n_held;
+                at += 4;
+                n_held += 32;
+            } else {
+                for (; at < end; n_held += 8)
+                    held |= (uint64_t)*at++ << n_held;
+            }
+        }
+        const uint32_t found = table[held & mask];
+        unsigned length = found & 31;
+        s->buffer[i] = (uint16_t)(found >> 5);
+        if (length == 0) {
+            uint32_t code = 0, rank;
+            do { /* The code is complete: this ends. */
+                code = code << 1 | (uint32_t)(held >> length++ & 1);
+                rank = code - s->first[length];
+            } while (rank >= s->count[length]);
+            s->buffer[i] = s->ranked[s->shorter[length] + rank];
+        }
+        if (length > n_held) {
+            s->status = DCZ_ERROR_CORRUPT;
+            break;
+        }
+        held >>= length;
+        n_held -= length;
+    }
+    s->left -= i;
+    if (s->left == 0 && (at < end || n_held >= 8 || held))
+        s->status = DCZ_ERROR_CORRUPT;
+    s->stream.at = at;
+    s->held = held;
+    s->n_held = n_held;
+    s->have = i;
+    if (s->status) {
+        s->buffer[0] = 0;
+        s->have = 1;
+    }
+}
+
+static inline uint32_t next_symbol(symbols *s)
+{
+    if (s->at == s->have)
+        refill(s);
+    return s->buffer[s->at++];
+}
+
+/* ---- Arrays of version 1 ---------------------------------------------------- */
+
+/* An array that is decoded. */
+typedef struct {
+    const entry *e;
+    size_t itemsize, n; /* n elements */
+    size_t shape[DCZ_MAX_RANK];
+    uint8_t *out; /* NULL: it is only passed over */
+} target;
+
+/* The elements that are stored: all of them, or those that gaps lead to. */
+typedef struct {
+    symbols *gaps; /* NULL without gaps */
+    size_t stored;
+    uint32_t escape;
+    int is_reversed;
+} places;
+
+/* Copies one of the sizes that elements have. */
+static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+    switch (n) {
+    case 1:
+        *to = *from;
+        break;
+    case 2:
+        memcpy(to, from, 2);
+        break;
+    case 4:
+        memcpy(to, from, 4);
+        break;
+    case 8:
+        memcpy(to, from, 8);
+        break;
+    default:
+        memcpy(to, from, n);
+    }
+}
+
+/* The place of the element that is so far along a column, counted along the first axis,
+ * and so many columns from the first. */
+static size_t column_begin(const target *t, size_t column)
+{
+    size_t begin = 0, stride = t->n / t->shape[0];
+    for (size_t axis = 1; axis < t->e->rank; axis++) {
+        stride /= t->shape[axis];
+        begin += column % t->shape[axis] * stride;
+        column /= t->shape[axis];
+    }
+    return begin;
+}
+
+/* Writes a value of `size` bytes to each place, `offset` bytes into the element: the next
+ * of `values`, or, with codes, the one that they say. An element of two words gets two. */
+static void scatter(reader *r, const target *t, places *p, symbols *codes,
+                    const uint8_t *values, size_t size, size_t offset, size_t n_words)
+{
+    const int is_reversed = p->is_reversed && t->e->rank > 1;
+    const size_t length = is_reversed ? t->shape[0] : t->n;
+    const size_t stride = is_reversed ? t->n / length : 1;
+    const size_t word = t->itemsize / n_words;
+    const size_t n = p->gaps ? p->gaps->n : p->stored;
+    size_t left = t->n, found = 0, index = 0, column = 0, begin = 0;
+    uint32_t gap = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p->gaps) {
+            gap = next_symbol(p->gaps);
+            if (gap > left)
+                break;
+            left -= gap;
+            index += gap;
+            if (gap == p->escape)
+                continue;
+        }
+        if (left == 0 || found == p->stored) {
+            fail(r);
+            return;
+        }
+        if (index >= length && is_reversed) {
+            column += index / length;
+            index %= length;
+            begin = column_begin(t, column);
+        }
+        uint8_t *to = t->out + (begin + index * stride) * t->itemsize + offset;
+        for (size_t k = 0; k < n_words; k++, to += word) {
+            const size_t number = codes ? next_symbol(codes) : found * n_words + k;
+            if (values)
+                copy(to, values + number * size, size);
+            else
+                *to = (uint8_t)number; /* a coded byte is its own value */
+        }
+        found++;
+        index++;
+        left--;
+    }
+    if (found != p->stored || (p->gaps && (gap == p->escape || p->gaps->status)) ||
+        (codes && codes->status))
+        fail(r);
+}
+
+/* Words are turned right by so many bits, after which the others are folded back. */
+static void unturn(uint8_t *at, size_t n, size_t size, unsigned turn, int is_folded)
+{
+    const unsigned top = 8 * (unsigned)size - turn;
+    for (; n--; at += size) {
+        uint64_t word = get(at, size);
+        if (is_folded && (word & 1))
+            word ^= ~(uint64_t)1;
+        word &= UINT64_MAX >> (64 - 8 * size);
+        put(at, word >> turn | word << top, size);
+    }
+}
+
+/* Words of so many bytes as planes, at the places of the elements that they make up. */
+static void read_planes(reader *r, arena *a, const target *t, places *p, size_t size)
+{
+    const size_t n_words = t->itemsize / size;
+    const uint8_t are_coded = byte(r);
+    if (are_coded >> size)
+        fail(r);
+    for (size_t i = 0; i < size && !r->status; i++) {
+        const size_t mark = a->used;
+        symbols *codes = NULL;
+        const uint8_t *raw = NULL;
+        if (are_coded >> i & 1)
+            codes = read_symbols(r, a, 256, p->stored * n_words);
+        else
+            raw = bytes(r, p->stored * n_words);
+        if (t->out && (codes || raw) && !r->status) {
+            if (p->gaps)
+                restart(p->gaps);
+            scatter(r, t, p, codes, raw, 1, i, n_words);
+        }
+        a->used = mark;
+    }
+}
+
+static void read_signs(reader *r, arena *a, const target *t)
+{
+    const size_t n = (t->n + 7) / 8;
+    const uint8_t is_coded = byte(r);
+    symbols *codes = NULL;
+    const uint8_t *raw = NULL;
+    if (is_coded > 1)
+        fail(r);
+    if (is_coded)
+        codes = read_symbols(r, a, 256, n);
+    else
+        raw = bytes(r, n);
+    if (!t->out || (!codes && !raw) || r->status)
+        return;
+    uint32_t eight = 0;
+    for (size_t i = 0; i < t->n; i++, eight >>= 1) {
+        if (i % 8 == 0)
+            eight = codes ? next_symbol(codes) : raw[i / 8];
+        t->out[(i + 1) * t->itemsize - 1] ^= (uint8_t)((eight & 1) << 7);
+    }
+    if (eight || (codes && codes->status))
+        fail(r);
+}
+
+static void add(uint8_t *at, size_t n, size_t size, uint64_t background)
+{
+    for (; n--; at += size)
+        put(at, get(at, size) + background, size);
+}
+
+static int is_complex(int dtype)
+{
+    return dtype == DCZ_COMPLEX64 || dtype == DCZ_COMPLEX128;
+}
+
+static int is_signed(int dtype)
+{
+    return dtype == DCZ_INT8 || dtype == DCZ_INT16 || dtype == DCZ_INT32 ||
+           dtype == DCZ_INT64;
+}
+
+/* The patterns of a codebook, which have to ascend; with gaps, none of them is 0. */
+static const uint8_t *read_codebook(reader *r, size_t n, size_t size, int has_gaps)
+{
+    const uint8_t *at = bytes(r, n * size);
+    uint64_t last = 0;
+    for (size_t i = 0; i < n && !r->status; i++) {
+        const uint64_t pattern = get(at + i * size, size);
+        if (i || has_gaps ? pattern <= last : 0)
+            fail(r);
+        last = pattern;
+    }
+    return at;
+}
+
+/* An array as Huffman coding makes it. */
+static void read_array(reader *r, arena *a, target *t)
+{
+    enum { GAPS = 1, CODEBOOK = 2, REVERSED = 4, MORE = 8 };
+    enum { BACKGROUND = 1, PLANES = 2, SIGNS = 4 };
+    const uint8_t flags = byte(r), more = flags & MORE ? byte(r) : 0;
+    const unsigned width = flags >> 4;
+    const int has_gaps = flags & GAPS;
+    places p = {NULL, t->n, ((uint32_t)1 << width) - 1, (flags & REVERSED) != 0};
+    uint64_t background = 0;
+    if (!(flags & MORE) != !more || more > 7 || !has_gaps != !width ||
+        (flags & REVERSED && !has_gaps) || (more & BACKGROUND && !has_gaps) ||
+        (more & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
+        (flags && t->itemsize == 16 && (flags != MORE || more != PLANES)))
+        fail(r);
+    if (more & BACKGROUND) {
+        const uint8_t *at = bytes(r, t->itemsize);
+        background = r->status ? 0 : get(at, t->itemsize);
+        if (background == 0)
+            fail(r);
+    }
+    if (has_gaps) {
+        const uint64_t stored = varint(r), escapes = stored ? varint(r) : 0;
+        if (stored > t->n || escapes > t->n - stored)
+            fail(r);
+        if (r->status)
+            return;
+        p.stored = (size_t)stored;
+        if (stored)
+            p.gaps = read_symbols(r, a, (size_t)1 << width, (size_t)(stored + escapes));
+    }
+    if (r->status)
+        return;
+    const int is_empty = has_gaps && p.stored == 0;
+    const int is_possible = !has_gaps || is_empty || p.gaps;
+    if (t->out && !is_possible)
+        t->out = NULL; /* what follows is passed over */
+    if (t->out && has_gaps)
+        memset(t->out, 0, t->n * t->itemsize);
+    if (flags & CODEBOOK) {
+        const uint64_t n_values = varint(r);
+        if (n_values < 1 || n_values > p.stored || n_values > MAX_ALPHABET)
+            fail(r);
+        if (r->status)
+            return;
+        const uint8_t *book = read_codebook(r, (size_t)n_values, t->itemsize, has_gaps);
+        symbols *codes = r->status ? NULL : read_symbols(r, a, (size_t)n_values, p.stored);
+        if (t->out && codes)
+            scatter(r, t, &p, codes, book, t->itemsize, 0, 1);
+        else
+            t->out = NULL;
+    } else if (more & PLANES) {
+        const size_t word = is_complex(t->e->dtype) ? t->itemsize / 2 : t->itemsize;
+        if (is_empty)
+            fail(r);
+        read_planes(r, a, t, &p, word);
+        const int turns = is_signed(t->e->dtype) || t->e->dtype >= DCZ_FLOAT16;
+        if (t->out && turns && !r->status)
+            unturn(t->out, t->n * t->itemsize / word, word,
+                   t->e->dtype >= DCZ_FLOAT16 && word == 8 ? 4 : 1,
+                   is_signed(t->e->dtype));
+    } else {
+        const uint8_t *raw = bytes(r, (uint64_t)p.stored * t->itemsize);
+        if (t->out && !r->status) {
+            if (!has_gaps && t->n)
+                memcpy(t->out, raw, t->n * t->itemsize);
+            else if (!is_empty && has_gaps)
+                scatter(r, t, &p, NULL, raw, t->itemsize, 0, 1);
+        }
+    }
+    if (t->out && has_gaps && !(flags & CODEBOOK) && !r->status) {
+        /* Of what is stored nothing is 0, or there would be fewer. */
+        size_t n = 0;
+        for (size_t i = 0; i < t->n; i++)
+            n += get(t->out + i * t->itemsize, t->itemsize) != 0;
+        if (n != p.stored)
+            fail(r);
+    }
+    if (t->out && background && !r->status)
+        add(t->out, t->n, t->itemsize, background);
+    if (more & SIGNS && !r->status)
+        read_signs(r, a, t);
+}
+
+/* ---- Context coding --------------------------------------------------------- */
+
+#ifndef DCZ_NO_CONTEXT
+
+/* What listings look like: deepcompress/dcz/listing.dictionary. */
+static const char LISTINGS[] =
+    "\000\011\012conv1_conv\001\001T\010\010\004A\010conv1_bn\004\003Q\000\004Q\000\005"
+    "Q\000\006Q\000\023conv2_block1_1_conv\001\001T\002\002\000\000\021conv2_block1_1_b"
+    "n\004\003Q\000\004Q\000\005Q\000\006Q\000\023conv2_block1_2_conv\001\001T\004\004"
+    "\000\000\021conv2_block1_2_bn\004\003Q\000\004Q\000\005Q\000\006Q\000\011embedding"
+    "\001\007R\221N\201\001\004lstm\003\000\020lstm_cell/kernelR\000\201\004\000\032lst"
+    "m_cell/recurrent_kernelR\201\001\000\000\016lstm_cell/biasQ\000\013predictions\002"
+    "\001R\201\020\351\007\002Q\000\000\010\014block1_conv1\002\001T\004\004\004A\002Q"
+    "\000\014block1_conv2\002\001T\004\004\000\000\002Q\000\014block2_conv1\002\001T"
+    "\004\004\000\201\001\002Q\000\014block2_conv2\002\001T\004\004\000\000\002Q\000"
+    "\014block3_conv1\002\001T\004\004\000\201\002\002Q\000\003fc1\002\001R\201\304\001"
+    "\201 \002Q\000\003fc2\002\001R\000\000\002Q\000\013predictions\002\001R\000\351"
+    "\007\002Q\000\000\011\006conv2d\001\001T\004\004\004!\023batch_normalization\004"
+    "\003Q\000\004Q\000\005Q\000\006Q\000\010conv2d_1\001\001T\004\004\000A\025batch_no"
+    "rmalization_1\004\003Q\000\004Q\000\005Q\000\006Q\000\020depthwise_conv2d\002\011T"
+    "\004\004\000\002\002QA\020separable_conv2d\003\011T\004\004\000\002\012T\000\000A"
+    "\201\001\002Q\000\005dense\002\001R\201\010\000\002Q\000\025batch_normalization_2"
+    "\004\003Q\000\004Q\000\005Q\000\006Q\000\007dense_1\002\001R\000\013\002Q\000\000"
+    "\006\006conv2d\002\001T\004\004\004!\002Q\000\010conv2d_1\002\001T\004\004\000A"
+    "\002Q\000\010conv2d_2\002\001T\004\004\000\000\002Q\000\010conv2d_3\002\001T\004"
+    "\004\000\201\001\002Q\000\005dense\002\001R\201\010A\002Q\000\007dense_1\002\001R"
+    "\000\013\002Q\000\000\010\005conv1\002\001T\014\014\004a\002Q\000\005conv2\002\001"
+    "T\006\0061\201\002\002Q\000\005conv3\002\001T\004\004\000\201\003\002Q\000\005conv"
+    "4\002\001T\004\004\301\001\000\002Q\000\005conv5\002\001T\004\004\301\001\201\002"
+    "\002Q\000\003fc6\002\001R\201H\201 \002Q\000\003fc7\002\001R\000\000\002Q\000\003f"
+    "c8\002\001R\000\351\007\002Q\000\000\002\006hidden\002\001R\221\006e\002Q\000\003o"
+    "ut\002\001R\000\013\002Q\000\000\003\003fc1\002\001R\221\006\255\002\002Q\000\003f"
+    "c2\002\001R\000e\002Q\000\003fc3\002\001R\000\013\002Q\000\000\002\005dense\002"
+    "\001R\221\006\201\001\002Q\000\007dense_1\002\001R\000\013\002Q\000\000\003\005den"
+    "se\002\001R\221\006\201\004\002Q\000\007dense_1\002\001R\000\201\002\002Q\000\007d"
+    "ense_2\002\001R\000\013\002Q\000\000\004\005conv1\002\001T\004\004\002!\002Q\000"
+    "\005conv2\002\001T\004\004\000A\002Q\000\006dense1\002\001R\201H\201\001\002Q\000"
+    "\006dense2\002\001R\000\013\002Q\000\000\003\006conv2d\002\001T\004\004\002!\002Q"
+    "\000\010conv2d_1\002\001T\004\004\000A\002Q\000\005dense\002\001R\301\014\013\002Q"
+    "\000\000\004\006conv2d\002\001T\004\004\002!\002Q\000\010conv2d_1\002\001T\004\004"
+    "\000A\002Q\000\005dense\002\001R\201H\201\001\002Q\000\007dense_1\002\001R\000\013"
+    "\002Q\000\000\004\005conv1\002\001T\006\006\002\025\002Q\000\005conv2\002\001T\006"
+    "\006\0003\002Q\000\003ip1\002\001R\241\006\365\003\002Q\000\003ip2\002\001R\000"
+    "\013\002Q\000\000\003\003ip1\002\001R\221\006\255\002\002Q\000\003ip2\002\001R\000"
+    "e\002Q\000\003ip3\002\001R\000\013\002Q\000";
+
+enum { MAX_LISTING = 1 << 24 };
+
+/* Numbers that are alike share a context. */
+enum { METHOD, RARITY, SHIFT, N_CODES, GEOMETRY, SIZE, LISTING, N_CONTEXTS };
+
+/* Where the slots begin of what a matrix is told by, in the order of docs/format.md; the
+ * second input of "is it a zero" lies with the column. How many there are of each
+ * follows from what the contexts are held to. */
+enum {
+    ZERO_MATRIX,
+    ZERO_SINCE = ZERO_MATRIX + 1,
+    ZERO_PAIR = ZERO_SINCE + 13 * 3,
+    ZERO_AROUND = ZERO_PAIR + 8 * 8 * 10,
+    ZERO_COLUMNS = ZERO_AROUND + 12 * 10,
+    ZERO_SIDE = ZERO_COLUMNS + 12 * 10,
+    ZERO_BITS = ZERO_SIDE + 8 * 10 * 8,
+    ZERO_NEAREST = ZERO_BITS + 64 * 64,
+    SIGN_LEAN = ZERO_NEAREST + 12 * 10 * 4,
+    SIGN_LEFT = SIGN_LEAN + 5,
+    SIGN_BALANCE = SIGN_LEFT + 81,
+    SIGN_BEFORE = SIGN_BALANCE + 7 * 5,
+    RANK_NODE = SIGN_BEFORE + 27,
+    RANK_LAST = RANK_NODE + 2048 * 2,
+    RANK_NEAREST = RANK_LAST + 256 * 5,
+    RANK_ROW = RANK_NEAREST + 256 * 8,
+    RANK_COLUMN = RANK_ROW + 256 * 8,
+    MATRIX_SLOTS = RANK_COLUMN + 256 * 64,
+    TEXT_SLOTS = 256 + 3 * 8192,
+    N_SLOTS = (int)MATRIX_SLOTS > (int)TEXT_SLOTS ? (int)MATRIX_SLOTS : (int)TEXT_SLOTS
+};
+
+enum { LOGIT_END = 3072, MAX_COUNT = 800, MAX_INPUTS = 9 };
+enum { MIX_TEXT, MIX_ZERO, MIX_SIGN, MIX_RANK, N_MIXERS };
+
+/* An adaptive probability: 22 bits of it, then 10 of how often it was used. */
+typedef uint32_t slot;
+static const slot HALF = UINT32_C(1) << 31, COUNT_MASK = 1023;
+
+typedef struct {
+    int32_t weights[MAX_INPUTS];
+    uint32_t n_used;
+} mixer;
+
+typedef struct {
+    const uint8_t *data;
+    size_t size, position;
+    uint32_t range, code;
+    uint32_t before; /* the last bytes of text */
+    dcz_status status;
+    uint32_t *side;
+    size_t n_side;
+    /* The log-odds of probabilities of 16 bits: the lowest 2048, 32 at a time, the
+     * highest 2048. */
+    int16_t logit_low[2048], logit_middle[2048], logit_high[2048];
+    mixer mixers[N_MIXERS];
+    slot numbers[N_CONTEXTS][128], top[4096];
+    slot slots[N_SLOTS]; /* of text, and then of matrices: a section has no text after */
+} context;
+
+/* x / 2^n, rounded down, for negative x too. */
+static int64_t floor_shift(int64_t x, int n)
+{
+    return x >= 0 ? x >> n : -(-(x + 1) >> n) - 1;
+}
+
+static unsigned bit_length(uint64_t number)
+{
+    unsigned length = 0;
+    for (unsigned step = 32; step; step /= 2)
+        if (number >> step) {
+            number >>= step;
+            length += step;
+        }
+    return length + (unsigned)number;
+}
+
+/* The logistic function: 16 bits of a probability from log-odds. */
+static int32_t squash(int32_t logit)
+{
+    static const int32_t KNOTS[25] = {
+        103,    170,    280,    462,    762,     1256,    2070,    3413,    5626,
+        9274,   15285,  25186,  41484,  68286,   112287,  184330,  301759,  491778,
+        795674, 1272689, 1999893, 3060592, 4512088, 6334081, 8388608};
+    const int32_t place = logit + LOGIT_END, part = place % 128, i = place / 128;
+    const int64_t low = i <= 24 ? KNOTS[i] : (1 << 24) - KNOTS[48 - i];
+    const int64_t high = i < 24 ? KNOTS[i + 1] : (1 << 24) - KNOTS[47 - i];
+    const int64_t p = (low * (128 - part) + high * part) >> 15;
+    return p < 1 ? 1 : p > 65535 ? 65535 : (int32_t)p;
+}
+
+static void normalize(context *c)
+{
+    while (c->range < UINT32_C(1) << 24) {
+        c->range <<= 8;
+        c->code = c->code << 8 | (c->position < c->size ? c->data[c->position] : 0);
+        /* A few zeros are taken for what lies behind the section. */
+        if (c->position++ >= c->size + 4)
+            c->status = DCZ_ERROR_CORRUPT;
+    }
+}
+
+static int decode_bit(context *c, uint32_t p)
+{
+    const uint32_t bound = (c->range >> 16) * p;
+    const int bit = c->code < bound;
+    if (bit) {
+        c->range = bound;
+    } else {
+        c->code -= bound;
+        c->range -= bound;
+    }
+    normalize(c);
+    return bit;
+}
+
+/* A number below n, at most 65536, all equally likely. */
+static uint32_t decode_below(context *c, uint32_t n)
+{
+    c->range /= n;
+    uint32_t value = c->code / c->range;
+    if (value >= n) {
+        c->status = DCZ_ERROR_CORRUPT;
+        value = n - 1;
+    }
+    c->code -= value * c->range;
+    normalize(c);
+    return value;
+}
+
+static void learn(slot *s, int bit)
+{
+    const int32_t count = (int32_t)(*s & COUNT_MASK);
+    int64_t p = *s >> 10;
+    p += floor_shift(((bit ? (1 << 22) - 1 : 0) - p) * (131072 / (2 * count + 3)), 16);
+    *s = (slot)p << 10 | (slot)(count < MAX_COUNT ? count + 1 : count);
+}
+
+/* Gives a slot that was never used the probability of another. */
+static void inherit(slot *s, slot from)
+{
+    if ((*s & COUNT_MASK) == 0)
+        *s = from & ~COUNT_MASK;
+}
+
+static int decode_adaptive(context *c, slot *s)
+{
+    inherit(s, HALF);
+    const uint32_t p = *s >> 16;
+    const int bit = decode_bit(c, p < 32 ? 32 : p > 65504 ? 65504 : p);
+    learn(s, bit);
+    return bit;
+}
+
+static int32_t logit_of(const context *c, slot s)
+{
+    const uint32_t p = s >> 16;
+    return p < 2048           ? c->logit_low[p]
+           : p >= 65536 - 2048 ? c->logit_high[p - (65536 - 2048)]
+                               : c->logit_middle[p >> 5];
+}
+
+/* A bit that several slots tell together; or, if it is known, what is learnt from it. */
+static int decode_mixed(context *c, slot *const *slots, int n, mixer *m, int known)
+{
+    int32_t logits[MAX_INPUTS];
+    int64_t sum = 0;
+    for (int i = 0; i < n; i++) {
+        logits[i] = logit_of(c, *slots[i]);
+        sum += (int64_t)m->weights[i] * logits[i];
+    }
+    sum = floor_shift(sum, 16);
+    sum = sum >= LOGIT_END ? LOGIT_END - 1 : sum <= -LOGIT_END ? 1 - LOGIT_END : sum;
+    const int32_t p = squash((int32_t)sum);
+    const int bit = known < 0 ? decode_bit(c, (uint32_t)p) : known;
+    const int32_t rate = 32 + 32 / (int32_t)(1 + m->n_used / 16);
+    m->n_used += m->n_used < 1 << 16;
+    const int64_t error = (bit ? 65536 - p : -p) * (int64_t)rate;
+    for (int i = 0; i < n; i++) {
+        const int64_t change = floor_shift(logits[i] * error + (1 << 21), 22);
+        m->weights[i] = (int32_t)(m->weights[i] + change);
+        learn(slots[i], bit);
+    }
+    return bit;
+}
+
+static uint64_t decode_tree(context *c, int n, slot *slots)
+{
+    uint64_t node = 1;
+    for (int i = 0; i < n; i++)
+        node = node << 1 | (uint64_t)decode_adaptive(c, &slots[node]);
+    return node - (UINT64_C(1) << n);
+}
+
+/* n bits that are equally likely. */
+static uint64_t decode_flat(context *c, int n)
+{
+    uint64_t value = 0;
+    for (int step; n > 0; n -= step) {
+        step = n < 16 ? n : 16;
+        value = value << step | decode_below(c, UINT32_C(1) << step);
+    }
+    return value;
+}
+
+static uint64_t decode_up_to(context *c, uint64_t last)
+{
+    int shift = 0;
+    while (last >> shift >= 65536)
+        shift++;
+    uint64_t value = decode_below(c, (uint32_t)(last >> shift) + 1);
+    value = value << shift | decode_flat(c, shift);
+    if (value > last) {
+        c->status = DCZ_ERROR_CORRUPT;
+        return last;
+    }
+    return value;
+}
+
+static uint64_t decode_number(context *c, int which)
+{
+    slot *slots = c->numbers[which];
+    int length = 0;
+    while (length < 63 && decode_adaptive(c, &slots[length]))
+        length++;
+    const uint64_t top = UINT64_C(1) << length;
+    return top - 1 +
+           (length <= 5 ? decode_tree(c, length, &slots[64 + top]) : decode_flat(c, length));
+}
+
+/* A pattern of n bits, the highest `top` of them by a tree. */
+static uint64_t decode_pattern(context *c, int n, int top)
+{
+    const uint64_t value = decode_tree(c, top, c->top);
+    return value << (n - top) | decode_flat(c, n - top);
+}
+
+/* A byte of text, or, if it is known, what is learnt from it. */
+static uint8_t decode_text(context *c, int known)
+{
+    slot *slots[4];
+    uint32_t node = 1;
+    for (int bit = 7; bit >= 0; bit--) {
+        for (uint32_t order = 0; order < 4; order++) {
+            uint32_t number = node;
+            if (order) {
+                number = (c->before & UINT32_MAX >> (32 - 8 * order)) + 1;
+                number = (number * UINT32_C(0x9E3779B1) + order + node) *
+                         UINT32_C(0x85EBCA6B);
+                number = 256 + (order - 1) * 8192 + (number >> 19);
+            }
+            slots[order] = &c->slots[number];
+            inherit(slots[order], order ? *slots[order - 1] : HALF);
+        }
+        node = node << 1 | (uint32_t)decode_mixed(c, slots, 4, &c->mixers[MIX_TEXT],
+                                                  known < 0 ? -1 : known >> bit & 1);
+    }
+    c->before = c->before << 8 | (node & 255);
+    return (uint8_t)node;
+}
+
+/* Begins a section; that of the head has learnt from what listings look like. */
+static void begin_section(context *c, const section *s, int is_head)
+{
+    static const int16_t WEIGHTS[N_MIXERS][MAX_INPUTS] = {
+        {30, 60, 80, 110},
+        {-5, 42, 59, 28, 38, 10, 34, 36, 15},
+        {27, 163, 98, 7},
+        {35, 18, 22, 93, 28},
+    };
+    memset(c, 0, sizeof *c);
+    for (int m = 0; m < N_MIXERS; m++)
+        for (int i = 0; i < MAX_INPUTS; i++)
+            c->mixers[m].weights[i] = WEIGHTS[m][i] * 256;
+    /* The least log-odds whose probability is not below. */
+    int32_t logit = 1 - LOGIT_END, reached = squash(logit);
+    for (int32_t p = 0; p < 65536; p++) {
+        while (logit < LOGIT_END - 1 && reached < p)
+            reached = squash(++logit);
+        if (p < 2048)
+            c->logit_low[p] = (int16_t)logit;
+        else if (p >= 65536 - 2048)
+            c->logit_high[p - (65536 - 2048)] = (int16_t)logit;
+        if (p % 32 == 16)
+            c->logit_middle[p / 32] = (int16_t)logit;
+    }
+    for (size_t i = 0; is_head && i + 1 < sizeof LISTINGS; i++)
+        decode_text(c, (uint8_t)LISTINGS[i]);
+    c->data = s->data;
+    c->size = s->size;
+    c->range = UINT32_MAX;
+    for (; c->position < 4; c->position++)
+        c->code = c->code << 8 | (c->position < c->size ? c->data[c->position] : 0);
+    if (c->code == UINT32_MAX)
+        c->status = DCZ_ERROR_CORRUPT;
+}
+
+/* Passes the listing, or reads it into memory from `a`: its size. */
+static size_t read_head(context *c, arena *a, uint8_t **listing)
+{
+    const uint64_t size = decode_number(c, LISTING);
+    if (size > MAX_LISTING) {
+        c->status = DCZ_ERROR_CORRUPT;
+        return 0;
+    }
+    uint8_t *to = a ? take(a, (size_t)size, 1) : NULL;
+    if (listing)
+        *listing = to;
+    if (!a || to)
+        for (size_t i = 0; i < size && !c->status; i++) {
+            const uint8_t next = decode_text(c, -1);
+            if (to)
+                to[i] = next;
+        }
+    return (size_t)size;
+}
+
+/* ---- Arrays of version 2 ---------------------------------------------------- */
+
+/* Non-zeros, and the sum of their scaled ranks. */
+typedef struct {
+    uint64_t count, ranks;
+} found;
+
+typedef struct {
+    found found;
+    size_t last_row;
+    ptrdiff_t lean;
+    slot slot;
+} column;
+
+enum { LEFT, UP, UP_LEFT, UP_RIGHT, LEFT_2, UP_2, N_NEAREST, N_AROUND = 18 };
+
+typedef struct {
+    context *c;
+    size_t n_rows, width, step, stride;
+    uint32_t n_codes, n_low;
+    int rarity;
+    column *columns;
+    uint8_t *pairs;
+    found *sums;     /* of the last n_kept rows, */
+    uint16_t *codes; /* whose codes are kept too */
+    size_t n_kept;
+    const uint16_t *blank;
+
+    size_t row;
+    uint16_t *here;
+    const uint16_t *around[N_AROUND], *before;
+    uint32_t side, near;
+    found beside, in_row;
+    uint32_t last_code;
+} matrix;
+
+/* 0, 1, 2, 3-4, 5-8, 9-16, ... */
+static uint32_t class_of(uint64_t count, uint32_t last)
+{
+    const uint32_t result = count < 3 ? (uint32_t)count : 1 + bit_length(count - 1);
+    return result < last ? result : last;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t sign_of(const matrix *m, uint32_t code)
+{
+    return code == 0 ? 0 : code <= m->n_low ? 1 : 2;
+}
+
+static uint32_t scaled_rank(const matrix *m, uint32_t code)
+{
+    return code <= m->n_low ? 64 * (code - 1) / m->n_low
+                            : 64 * (code - 1 - m->n_low) / (m->n_codes - m->n_low);
+}
+
+static uint32_t mean_class(found f)
+{
+    return f.count ? 1 + (uint32_t)(f.ranks * 7 / (64 * f.count)) : 0;
+}
+
+static int decode_nonzero(matrix *m, size_t j, uint32_t nearest)
+{
+    context *c = m->c;
+    column *here = &m->columns[j];
+    uint32_t around = nearest - (m->before[j] > 0);
+    for (int i = N_NEAREST; i < N_AROUND; i++)
+        around += m->around[i][j] > 0;
+    uint64_t others = 0;
+    for (size_t k = j < 2 ? 0 : j - 2; k <= j + 2 && k < m->width; k++)
+        others += k == j ? 0 : m->columns[k].found.count;
+    const uint32_t own = class_of(here->found.count, 9);
+    const uint32_t columns = class_of(others, 11);
+    const uint32_t since =
+        here->found.count ? class_of(m->row - here->last_row, 11) : 12;
+    const uint32_t pair = class_of(m->pairs[m->row % m->step * m->width + j], 7);
+    const uint32_t in_row = class_of(m->in_row.count, 6);
+    slot *slots[MAX_INPUTS] = {
+        &c->slots[ZERO_MATRIX],
+        &here->slot,
+        &c->slots[ZERO_SINCE + since * 3 + least(nearest, 2)],
+        &c->slots[ZERO_PAIR + (pair * 8 + least(around, 7)) * 10 + own],
+        &c->slots[ZERO_AROUND + least(around, 11) * 10 + m->near],
+        &c->slots[ZERO_COLUMNS + columns * 10 + own],
+        &c->slots[ZERO_SIDE + (m->side * 10 + m->near) * 8 + in_row],
+        &c->slots[ZERO_BITS + bit_length(j + 1) * 64 + bit_length(m->row + 1)],
+        &c->slots[ZERO_NEAREST + (columns * 10 + m->near) * 4 + least(nearest, 3)],
+    };
+    for (int i = 1; i < MAX_INPUTS; i++)
+        inherit(slots[i], *slots[0]);
+    return decode_mixed(c, slots, MAX_INPUTS, &c->mixers[MIX_ZERO], -1);
+}
+
+static int decode_halves(context *c, slot **slots, int n, int which)
+{
+    for (int i = 0; i < n; i++)
+        inherit(slots[i], HALF);
+    return decode_mixed(c, slots, n, &c->mixers[which], -1);
+}
+
+static uint32_t decode_sign(matrix *m, size_t j)
+{
+    slot *slots = m->c->slots;
+    uint32_t sides = 0;
+    int balance = 3;
+    for (int i = N_NEAREST; i-- > 0;) {
+        const uint32_t sign = sign_of(m, m->around[i][j]);
+        balance += sign == 1 ? 1 : sign == 2 ? -1 : 0;
+        if (i <= UP_RIGHT)
+            sides = sides * 3 + sign;
+    }
+    balance = balance < 0 ? 0 : balance > 6 ? 6 : balance;
+    const ptrdiff_t lean = m->columns[j].lean;
+    const uint32_t leans = (uint32_t)(lean < -2 ? 0 : lean > 2 ? 4 : lean + 2);
+    const uint32_t corner = j > 0 ? sign_of(m, m->around[LEFT][j - 1]) : 0;
+    const uint32_t before = sign_of(m, m->before[j]), last = sign_of(m, m->last_code);
+    slot *inputs[4] = {
+        &slots[SIGN_LEAN + leans],
+        &slots[SIGN_LEFT + sides],
+        &slots[SIGN_BALANCE + (uint32_t)balance * 5 + leans],
+        &slots[SIGN_BEFORE + before * 9 + last * 3 + corner],
+    };
+    return (uint32_t)decode_halves(m->c, inputs, 4, MIX_SIGN);
+}
+
+/* The rank among n codes of one sign, by halves. */
+static uint32_t decode_rank(matrix *m, size_t j, uint32_t n, uint32_t high,
+                            uint32_t nearest)
+{
+    slot *slots = m->c->slots;
+    uint32_t begin = 0, end = n, node = 1;
+    const found both = {m->beside.count + m->in_row.count,
+                        m->beside.ranks + m->in_row.ranks};
+    const uint32_t row = mean_class(both), above = mean_class(m->columns[j].found);
+    const uint32_t last = m->last_code ? 1 + scaled_rank(m, m->last_code) / 16 : 0;
+    while (end - begin > 1) {
+        const uint32_t top = least(node, 255), middle = begin + (end - begin) / 2;
+        slot *inputs[5] = {
+            &slots[RANK_NODE + least(node, 2047) * 2 + high],
+            &slots[RANK_LAST + top * 5 + last],
+            &slots[RANK_NEAREST + (top * 4 + least(nearest, 3)) * 2 + high],
+            &slots[RANK_ROW + top * 8 + row],
+            &slots[RANK_COLUMN + (top * 8 + above) * 8 + row],
+        };
+        const int is_upper = decode_halves(m->c, inputs, 5, MIX_RANK);
+        *(is_upper ? &begin : &end) = middle;
+        node = node * 2 + (uint32_t)is_upper;
+    }
+    return begin;
+}
+
+static uint32_t decode_code(matrix *m, size_t j)
+{
+    uint32_t nearest = m->before[j] > 0;
+    for (int i = 0; i < N_NEAREST; i++)
+        nearest += m->around[i][j] > 0;
+    if (m->rarity && !decode_nonzero(m, j, nearest))
+        return 0;
+    const uint32_t n_high = m->n_codes - m->n_low;
+    const uint32_t high = m->n_low && n_high ? decode_sign(m, j) : m->n_low == 0;
+    const uint32_t code = (high ? m->n_low : 0) + 1 +
+                          decode_rank(m, j, high ? n_high : m->n_low, high, nearest);
+    const uint32_t rank = scaled_rank(m, code);
+    column *here = &m->columns[j];
+    uint8_t *pair = &m->pairs[m->row % m->step * m->width + j];
+    here->found.count++;
+    here->found.ranks += rank;
+    here->last_row = m->row;
+    here->lean += high ? 1 : -1;
+    m->in_row.count++;
+    m->in_row.ranks += rank;
+    *pair = (uint8_t)(*pair + (*pair < 255)); /* more than any class asks for */
+    m->last_code = code;
+    return code;
+}
+
+/* Looks up what the codes of a row have to do with. */
+static void begin_row(matrix *m)
+{
+    static const uint8_t LINES[N_AROUND] = {0, 1, 1, 1, 0, 2, 0, 1, 1,
+                                            1, 1, 2, 2, 2, 2, 3, 3, 3};
+    static const int8_t PIXELS[N_AROUND] = {1, 0, 1,  -1, 2, 0, 3,  -3, -2,
+                                            2, 3, -2, -1, 1, 2, -1, 0,  1};
+    const found none = {0, 0};
+    uint64_t sums[N_AROUND];
+    m->beside = m->in_row = none;
+    for (int i = 0; i < N_AROUND; i++) {
+        const ptrdiff_t distance =
+            LINES[i] * (ptrdiff_t)m->stride + PIXELS[i] * (ptrdiff_t)m->step;
+        const int is_there = distance > 0 && (size_t)distance <= m->row &&
+                             (LINES[i] == 0 || m->stride > 0);
+        const size_t kept = is_there ? (m->row - (size_t)distance) % m->n_kept : 0;
+        m->around[i] = is_there ? m->codes + kept * m->width : m->blank;
+        sums[i] = is_there ? m->sums[kept].count : 0;
+        if (is_there && i <= UP) {
+            m->beside.count += m->sums[kept].count;
+            m->beside.ranks += m->sums[kept].ranks;
+        }
+    }
+    m->here = m->codes + m->row % m->n_kept * m->width;
+    m->before = m->step > 1 && m->row > 0 ? m->codes + (m->row - 1) % m->n_kept * m->width
+                                          : m->blank;
+    m->near = class_of(2 * m->beside.count + sums[UP_LEFT] + sums[UP_RIGHT] + sums[LEFT_2],
+                       9);
+    m->side = 0;
+    if (m->c->n_side && m->n_rows % m->c->n_side == 0)
+        m->side = 1 + class_of(m->c->side[m->row % m->c->n_side], 6);
+}
+
+/* Decodes a matrix, and writes for each code the pattern that it has in the codebook, for
+ * 0 that behind its end. Returns how many are not 0. */
+static size_t decode_matrix(matrix *m, const target *t, const uint8_t *book)
+{
+    context *c = m->c;
+    const size_t size = t->itemsize;
+    uint8_t *out = t->out;
+    size_t n_nonzero = 0;
+    memset(c->slots, 0, MATRIX_SLOTS * sizeof(slot));
+    c->slots[ZERO_MATRIX] = HALF >> (m->rarity ? m->rarity - 1 : 0) | 4;
+    for (m->row = 0; m->row < m->n_rows && !c->status; m->row++) {
+        begin_row(m);
+        for (size_t j = 0; j < m->width; j++) {
+            const uint32_t code = decode_code(m, j);
+            m->here[j] = (uint16_t)code;
+            if (out) {
+                copy(out, book + (code ? code - 1 : m->n_codes) * size, size);
+                out += size;
+            }
+        }
+        n_nonzero += (size_t)m->in_row.count;
+        m->sums[m->row % m->n_kept] = m->in_row;
+    }
+    if (m->width > 1) {
+        for (size_t j = 0; j < m->width; j++)
+            c->side[j] = (uint32_t)m->columns[j].found.count;
+        c->n_side = m->width;
+    }
+    return n_nonzero;
+}
+
+/* How a codebook is written: where to, if that is not NULL, and as what. */
+typedef struct {
+    uint8_t *to;
+    size_t size;
+    int shift;
+    uint64_t plus;
+} writer;
+
+static void write(const writer *w, size_t i, uint64_t value)
+{
+    if (w->to)
+        put(w->to + i * w->size, (value << w->shift) + w->plus, w->size);
+}
+
+/* The patterns strictly between two places, the middle one first. */
+static void between(context *c, const writer *w, size_t first, uint64_t low, size_t last,
+                    uint64_t high)
+{
+    if (last - first < 2 || c->status)
+        return;
+    const size_t middle = first + (last - first) / 2;
+    const uint64_t from = low + (middle - first), to = high - (last - middle);
+    const uint64_t value = from + decode_up_to(c, to - from);
+    write(w, middle, value);
+    between(c, w, first, low, middle, value);
+    between(c, w, middle, value, last, high);
+}
+
+/* n patterns of n_bits that ascend, from place `first` on, all with `sign` above. */
+static void decode_ascending(context *c, const writer *w, size_t first, size_t n,
+                             int n_bits, int top, uint64_t sign)
+{
+    if (n == 0)
+        return;
+    const size_t last = first + n - 1;
+    const uint64_t low = sign | decode_pattern(c, n_bits, top);
+    const uint64_t high = n > 1 ? sign | decode_pattern(c, n_bits, top) : low;
+    if (high < low || high - low < n - 1 || low == 0)
+        c->status = DCZ_ERROR_CORRUPT;
+    if (c->status)
+        return;
+    write(w, first, low);
+    write(w, last, high);
+    between(c, w, first, low, last, high);
+}
+
+static int top_bits(int dtype, int n_bits)
+{
+    const int n = dtype == DCZ_FLOAT16                             ? 6
+                  : dtype == DCZ_FLOAT32 || dtype == DCZ_BFLOAT16 ? 9
+                  : dtype == DCZ_FLOAT64                           ? 12
+                                                                   : 8;
+    return n < n_bits ? n : n_bits;
+}
+
+/* Which rows are neighbours; whether that fits. */
+static int read_geometry(context *c, const target *t, matrix *m)
+{
+    const size_t rank = t->e->rank;
+    m->width = rank > 1 ? t->shape[rank - 1] : 1;
+    m->n_rows = t->n / m->width;
+    m->step = 1;
+    m->stride = 0;
+    if (rank > 2) {
+        m->step = t->shape[rank - 2];
+        m->stride = t->shape[rank - 3] * m->step;
+    }
+    const uint64_t geometry = rank == 2 ? decode_number(c, GEOMETRY) : 0;
+    if (geometry == 0)
+        return 1;
+    const size_t channels = geometry == 1 ? 1 : geometry == 2 ? 3 : c->n_side;
+    if (geometry > 3 || channels == 0)
+        return 0;
+    uint64_t edge = 0;
+    for (uint64_t bit = UINT64_C(1) << 31; bit; bit /= 2)
+        if ((edge | bit) * (edge | bit) <= m->n_rows / channels)
+            edge |= bit;
+    m->step = channels;
+    m->stride = (size_t)edge * channels;
+    return edge > 1 && edge * edge * channels == m->n_rows;
+}
+
+/* Codes, and values behind them: methods 0 and 1. */
+static void decode_codes(context *c, arena *a, const target *t, int has_codebook,
+                         uint64_t background)
+{
+    const int all_bits = 8 * (int)t->itemsize;
+    writer w = {NULL, t->itemsize, 0, background};
+    matrix m;
+    memset(&m, 0, sizeof m);
+    m.c = c;
+    m.n_codes = m.n_low = 1;
+    if (!read_geometry(c, t, &m)) {
+        c->status = DCZ_ERROR_CORRUPT;
+        return;
+    }
+    if (has_codebook) {
+        const uint64_t n_codes = decode_number(c, N_CODES), shift = decode_number(c, SHIFT);
+        if (n_codes >= MAX_ALPHABET - 1 || n_codes >= t->n || shift >= (uint64_t)all_bits)
+            c->status = DCZ_ERROR_CORRUPT;
+        if (c->status)
+            return;
+        m.n_codes = (uint32_t)n_codes + 1;
+        w.shift = (int)shift;
+    }
+    uint8_t *book = t->out ? take(a, (size_t)m.n_codes + 1, t->itemsize) : NULL;
+    w.to = book;
+    if (has_codebook) {
+        const int n_bits = all_bits - w.shift, top = top_bits(t->e->dtype, n_bits);
+        m.n_low = (uint32_t)decode_up_to(c, m.n_codes);
+        decode_ascending(c, &w, 0, m.n_low, n_bits - 1, top - 1, 0);
+        if (!c->status)
+            decode_ascending(c, &w, m.n_low, m.n_codes - m.n_low, n_bits - 1, top - 1,
+                             UINT64_C(1) << (n_bits - 1));
+        if (book)
+            put(book + m.n_codes * t->itemsize, background, t->itemsize);
+    } else if (book) { /* marks what is not 0 */
+        put(book, 1, t->itemsize);
+        put(book + t->itemsize, 0, t->itemsize);
+    }
+    const uint64_t rarity = decode_number(c, RARITY);
+    if (rarity > 16)
+        c->status = DCZ_ERROR_CORRUPT;
+    m.rarity = (int)rarity;
+
+    m.n_kept = m.n_rows;
+    if (m.stride < m.n_rows / 4 && m.step < m.n_rows / 4) {
+        const size_t reach = m.stride ? 3 * m.stride + m.step : 3 * m.step;
+        m.n_kept = reach < m.n_rows ? reach + 1 : m.n_rows;
+    }
+    m.columns = take(a, m.width, sizeof *m.columns);
+    m.pairs = take(a, m.width, m.step);
+    m.sums = take(a, m.n_kept, sizeof *m.sums);
+    m.codes = take(a, (m.n_kept + 1) * m.width, sizeof *m.codes);
+    if (c->status || a->needed > a->size)
+        return;
+    memset(m.columns, 0, m.width * sizeof *m.columns);
+    memset(m.pairs, 0, m.width * m.step);
+    memset(m.codes, 0, (m.n_kept + 1) * m.width * sizeof *m.codes);
+    m.blank = m.codes + m.n_kept * m.width;
+    const size_t n_nonzero = decode_matrix(&m, t, book);
+    if (has_codebook || c->status)
+        return;
+    const uint64_t shift = decode_number(c, SHIFT);
+    if (shift >= (uint64_t)all_bits)
+        c->status = DCZ_ERROR_CORRUPT;
+    const int n_bits = all_bits - (int)shift, top = top_bits(t->e->dtype, n_bits);
+    uint8_t *out = t->out;
+    for (size_t i = 0; i < (out ? t->n : n_nonzero) && !c->status; i++) {
+        uint64_t value = 0;
+        if (!out || get(out, t->itemsize)) {
+            value = decode_pattern(c, n_bits, top);
+            if (value == 0)
+                c->status = DCZ_ERROR_CORRUPT;
+        }
+        if (out) {
+            put(out, (value << shift) + background, t->itemsize);
+            out += t->itemsize;
+        }
+    }
+}
+
+static void decode_context_array(context *c, arena *a, target *t)
+{
+    if (t->n == 0)
+        return;
+    uint64_t method = decode_number(c, METHOD), background = 0;
+    if (method > 4 || (t->itemsize == 16 && method != 3))
+        c->status = DCZ_ERROR_CORRUPT;
+    if (method == 4 && !c->status) {
+        background = decode_pattern(c, 8 * (int)t->itemsize, 1);
+        method = decode_number(c, METHOD);
+        if (method > 2 || background == 0)
+            c->status = DCZ_ERROR_CORRUPT;
+    }
+    if (c->status)
+        return;
+    if (method < 2) {
+        decode_codes(c, a, t, method == 0, background);
+    } else if (method == 2) {
+        for (size_t i = 0; t->out && i < t->n; i++)
+            put(t->out + i * t->itemsize, background, t->itemsize);
+    } else {
+        const uint64_t size = decode_number(c, SIZE);
+        if (size > t->n * t->itemsize + 1)
+            c->status = DCZ_ERROR_CORRUPT;
+        if (c->status)
+            return;
+        const size_t n_words = (size_t)size / 4 + (size % 4 > 0);
+        uint8_t *data = t->out ? take(a, n_words, 4) : NULL;
+        if (t->out && !data)
+            return;
+        for (size_t i = 0; i < n_words && !c->status; i++) {
+            const uint64_t word = decode_pattern(c, 32, 1);
+            if (data)
+                put(data + 4 * i, word, 4);
+        }
+        if (!data || c->status)
+            return;
+        reader r = {data, data + (size_t)size, DCZ_OK};
+        read_array(&r, a, t);
+        if (r.at != r.end)
+            fail(&r);
+        c->status = r.status;
+    }
+}
+
+#endif
+
+/* ---- Opening ---------------------------------------------------------------- */
+
+static dcz_status open_file(dcz_file *f, reader r, arena *a)
+{
+    static const uint8_t MAGIC[4] = {0x89, 'D', 'C', 'Z'};
+    const uint8_t *begin = r.at;
+    for (size_t i = 0; i < sizeof MAGIC; i++)
+        if (byte(&r) != MAGIC[i])
+            return DCZ_ERROR_FORMAT;
+    f->version = byte(&r);
+    if (r.status)
+        return r.status;
+    if (f->version < 1 || f->version > 2)
+        return DCZ_ERROR_VERSION;
+    const int is_new = f->version == 2;
+    const uint64_t size = varint(&r), packed_size = is_new ? varint(&r) : 0;
+    section head = {bytes(&r, size), (size_t)size, 0, 0, 0};
+    f->architecture = bytes(&r, packed_size);
+    f->architecture_size = (size_t)packed_size;
+    const size_t covered = (size_t)(r.at - begin);
+    head.checksum = u32(&r);
+    if (r.status)
+        return r.status;
+    if (!is_intact(begin, covered, head.checksum))
+        return DCZ_ERROR_CHECKSUM;
+
+    reader listing = {head.data, head.data + head.size, DCZ_OK};
+    if (is_new) {
+#ifdef DCZ_NO_CONTEXT
+        return DCZ_ERROR_LEFT_OUT;
+#else
+        context *c = take(a, 1, sizeof *c);
+        if (!c)
+            return DCZ_OK;
+        begin_section(c, &head, 1);
+        uint8_t *text;
+        const size_t n = read_head(c, a, &text);
+        if (c->status || !text)
+            return c->status;
+        /* The coder has done its work: what was read moves to where it began. */
+        a->used = 0;
+        uint8_t *kept = take(a, n, 1);
+        for (size_t i = 0; i < n; i++)
+            kept[i] = text[i];
+        listing.at = kept;
+        listing.end = kept + n;
+#endif
+    }
+    reader again = listing, body = r;
+    lists to = {NULL, NULL, NULL};
+    read_listing(f, &again, &body, head, to);
+    if (again.status)
+        return again.status;
+    to.entries = take(a, f->n_arrays, sizeof *to.entries);
+    to.sections = take(a, f->n_sections, sizeof *to.sections);
+    f->by_name = take(a, f->n_arrays, sizeof *f->by_name);
+    f->kept = a->used + ALIGNMENT - 1;
+    to.parts = take(a, f->n_parts, sizeof *to.parts);
+    if (a->needed > a->size)
+        return DCZ_OK;
+    again = listing;
+    body = r;
+    read_listing(f, &again, &body, head, to);
+    for (size_t i = 0; i < f->n_arrays; i++)
+        f->by_name[i] = &to.entries[i];
+    f->entries = to.entries;
+    f->sections = to.sections;
+    return sort(f->by_name, f->n_arrays, compare_names) &&
+                   sort(to.parts, f->n_parts, compare_strings)
+               ? DCZ_OK
+               : DCZ_ERROR_CORRUPT;
+}
+
+dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *scratch)
+{
+    memset(file, 0, sizeof *file);
+    arena a = borrow(scratch);
+    if (size == 0)
+        return repay(&a, scratch, DCZ_ERROR_FORMAT);
+    const uint8_t *begin = data;
+    const reader r = {begin, begin + size, DCZ_OK};
+    return repay(&a, scratch, open_file(file, r, &a));
+}
+
+/* ---- Arrays ----------------------------------------------------------------- */
+
+static target target_of(const dcz_file *f, size_t index, void *out)
+{
+    target t;
+    memset(&t, 0, sizeof t);
+    t.e = &f->entries[index];
+    t.itemsize = ITEMSIZES[t.e->dtype];
+    t.n = t.e->n_elements;
+    t.out = out;
+    reader r = {t.e->lengths, t.e->lengths + 9 * t.e->rank, DCZ_OK};
+    for (size_t axis = 0; axis < t.e->rank; axis++)
+        t.shape[axis] = read_length(&r, f->version, t.e->before);
+    return t;
+}
+
+/* What is surely enough: a codebook and all else of the largest kind. */
+static size_t enough(const dcz_file *f, const target *t)
+{
+    const size_t most = t->n < MAX_ALPHABET ? t->n : MAX_ALPHABET;
+    const size_t one = sizeof(symbols) + (sizeof(uint32_t) << TABLE_BITS) + 64;
+    size_t size = 2 * one + (sizeof(uint16_t) << 15) + most * sizeof(uint16_t);
+#ifndef DCZ_NO_CONTEXT
+    if (f->version == 2) {
+        const section *s = &f->sections[t->e->section];
+        const size_t limit = SIZE_MAX / 64;
+        size_t widest = 0, need = size + t->n * t->itemsize + 8;
+        for (size_t i = s->first; i < s->first + s->count; i++) {
+            const target other = target_of(f, i, NULL);
+            const size_t width = other.e->rank > 1 ? other.shape[other.e->rank - 1] : 1;
+            if (width > limit || other.n > limit)
+                return SIZE_MAX;
+            /* Whatever the geometry, no more rows are kept than there are. */
+            const size_t rows = width ? other.n / width : 0;
+            const size_t all = width * (sizeof(column) + 2) + other.n * 3 +
+                                  rows * sizeof(found) + most * t->itemsize + 16;
+            widest = widest < width ? width : widest;
+            need = need < all ? all : need;
+        }
+        size = sizeof(context) + 4 * widest + need + 64;
+    }
+#else
+    (void)f;
+#endif
+    return size + ALIGNMENT;
+}
+
+dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info)
+{
+    if (index >= file->n_arrays)
+        return DCZ_ERROR_ARGUMENT;
+    const target t = target_of(file, index, NULL);
+    info->layer = (const char *)t.e->layer;
+    info->layer_size = t.e->layer_size;
+    info->leaf = (const char *)t.e->leaf;
+    info->leaf_size = t.e->leaf_size;
+    info->dtype = (dcz_dtype)t.e->dtype;
+    info->itemsize = t.itemsize;
+    info->n_elements = t.n;
+    info->n_bytes = t.n * t.itemsize;
+    info->section = t.e->section;
+    info->scratch = enough(file, &t);
+    info->rank = t.e->rank;
+    memcpy(info->shape, t.shape, sizeof t.shape);
+    return DCZ_OK;
+}
+
+size_t dcz_find(const dcz_file *file, const char *name)
+{
+    entry wanted;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.leaf = (const uint8_t *)name;
+    while (name[wanted.leaf_size])
+        wanted.leaf_size++;
+    size_t begin = 0, end = file->n_arrays;
+    while (begin < end) {
+        const size_t middle = begin + (end - begin) / 2;
+        const int order = compare_names(&wanted, file->by_name[middle]);
+        if (order == 0)
+            return (size_t)((const entry *)file->by_name[middle] - file->entries);
+        *(order < 0 ? &end : &begin) = order < 0 ? middle : middle + 1;
+    }
+    return file->n_arrays;
+}
+
+/* Turns words round where the machine has its highest bytes first. */
+static void to_own_order(const target *t)
+{
+    const uint16_t one = 1;
+    uint8_t is_little;
+    memcpy(&is_little, &one, 1);
+    const size_t size = is_complex(t->e->dtype) ? t->itemsize / 2 : t->itemsize;
+    if (is_little || !t->out)
+        return;
+    for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size)
+        for (size_t i = 0; i < size / 2; i++) {
+            const uint8_t low = at[i];
+            at[i] = at[size - 1 - i];
+            at[size - 1 - i] = low;
+        }
+}
+
+/* Decodes some arrays of a section and passes those before them. */
+static dcz_status decode(const dcz_file *f, const section *s, size_t first, size_t end,
+                         void *const *outs, arena *a)
+{
+    const int is_whole = end == s->first + s->count;
+    reader r = {s->data, s->data + s->size, DCZ_OK};
+#ifndef DCZ_NO_CONTEXT
+    const int is_head = f->version == 2 && s == f->sections;
+#else
+    const int is_head = 0;
+#endif
+    if (!is_head && !is_intact(s->data, s->size, s->checksum))
+        return DCZ_ERROR_CHECKSUM;
+#ifndef DCZ_NO_CONTEXT
+    context *c = NULL;
+    if (f->version == 2) {
+        size_t widest = 0;
+        for (size_t i = s->first; i < end; i++) {
+            const target t = target_of(f, i, NULL);
+            if (t.e->rank > 1 && t.shape[t.e->rank - 1] > widest)
+                widest = t.shape[t.e->rank - 1];
+        }
+        c = take(a, 1, sizeof *c);
+        uint32_t *side = take(a, widest, sizeof *side);
+        if (a->needed > a->size)
+            return DCZ_OK;
+        begin_section(c, s, is_head);
+        c->side = side;
+        if (is_head)
+            read_head(c, NULL, NULL);
+        r.status = c->status;
+    }
+#endif
+    for (size_t i = s->first; i < end && !r.status; i++) {
+        target t = target_of(f, i, i < first ? NULL : outs[i - first]);
+        const size_t mark = a->used;
+#ifndef DCZ_NO_CONTEXT
+        if (c) {
+            decode_context_array(c, a, &t);
+            r.status = c->status;
+            if (a->needed > a->size)
+                return r.status;
+        } else
+#endif
+        {
+            const size_t needed = a->needed;
+            read_array(&r, a, &t);
+            if (i < first || !outs[i - first])
+                a->needed = needed; /* no memory is needed to pass it */
+        }
+        if (!r.status)
+            to_own_order(&t);
+        a->used = mark;
+    }
+#ifndef DCZ_NO_CONTEXT
+    if (c)
+        return r.status || (is_whole && c->position < c->size) ? DCZ_ERROR_CORRUPT : DCZ_OK;
+#endif
+    return r.status || (is_whole && r.at != r.end) ? DCZ_ERROR_CORRUPT : DCZ_OK;
+}
+
+dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size,
+                      dcz_scratch *scratch)
+{
+    arena a = borrow(scratch);
+    dcz_status status = DCZ_ERROR_ARGUMENT;
+    if (index < file->n_arrays) {
+        const entry *e = &file->entries[index];
+        if (size >= e->n_elements * ITEMSIZES[e->dtype])
+            status = decode(file, &file->sections[e->section], index, index + 1, &out, &a);
+    }
+    return repay(&a, scratch, status);
+}
+
+dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
+                              size_t *count)
+{
+    if (index >= file->n_sections)
+        return DCZ_ERROR_ARGUMENT;
+    *first = file->sections[index].first;
+    *count = file->sections[index].count;
+    return DCZ_OK;
+}
+
+dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
+                              dcz_scratch *scratch)
+{
+    arena a = borrow(scratch);
+    dcz_status status = DCZ_ERROR_ARGUMENT;
+    if (index < file->n_sections) {
+        const section *s = &file->sections[index];
+        status = decode(file, s, s->first, s->first + s->count, outs, &a);
+    }
+    return repay(&a, scratch, status);
+}
+
+/* ---- Architecture and parts ------------------------------------------------- */
+
+dcz_status dcz_architecture(const dcz_file *file, dcz_blob *packed, uint64_t *plain_size)
+{
+    memset(packed, 0, sizeof *packed);
+    packed->data = file->architecture;
+    packed->size = file->architecture_size;
+    *plain_size = file->architecture_plain_size;
+    /* That of version 2 was checked when the file was opened. */
+    return file->version == 2 || is_intact(packed->data, packed->size,
+                                           file->architecture_checksum)
+               ? DCZ_OK
+               : DCZ_ERROR_CHECKSUM;
+}
+
+dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)
+{
+    if (index >= file->n_parts)
+        return DCZ_ERROR_ARGUMENT;
+    reader r = {file->parts, file->parts_end, DCZ_OK};
+    /* No part is longer than the file was when it was opened. */
+    reader body = {file->parts_data, file->data_end, DCZ_OK};
+    int need;
+    uint32_t checksum = 0;
+    for (size_t i = 0; i <= index; i++)
+        *part = read_part(&r, &body, &need, &checksum);
+    return is_intact(part->data, part->size, checksum) ? DCZ_OK : DCZ_ERROR_CHECKSUM;
+}
+
+/* The packed assets, behind their plain size, which is 0 if there are none. */
+static dcz_status find_assets(const dcz_file *f, reader *packed, uint64_t *size)
+{
+    *size = 0;
+    for (size_t i = 0; i < f->n_parts; i++) {
+        dcz_blob part;
+        const dcz_status status = dcz_part(f, i, &part);
+        if (!is_assets(&part))
+            continue;
+        if (status)
+            return status;
+        packed->at = part.data;
+        packed->end = part.data + part.size;
+        packed->status = DCZ_OK;
+        *size = varint(packed);
+        return *size ? DCZ_OK : DCZ_ERROR_CORRUPT;
+    }
+    return DCZ_OK;
+}
+
+dcz_status dcz_assets_size(const dcz_file *file, uint64_t *size)
+{
+    reader packed;
+    return find_assets(file, &packed, size);
+}
+
+/* ---- Assets: LZMA2 ---------------------------------------------------------- */
+
+#ifndef DCZ_NO_ASSETS
+
+/* Where the probabilities of each kind begin. A length has 514: two choices, 16 trees of
+ * 8, 16 more, and one of 256. */
+enum {
+    IS_MATCH,
+    IS_REP = IS_MATCH + 12 * 16,
+    IS_REP_0 = IS_REP + 12,
+    IS_REP_1 = IS_REP_0 + 12,
+    IS_REP_2 = IS_REP_1 + 12,
+    IS_LONG = IS_REP_2 + 12,
+    DISTANCE_SLOTS = IS_LONG + 12 * 16,
+    DISTANCES = DISTANCE_SLOTS + 4 * 64,
+    ALIGNED = DISTANCES + 128,
+    LENGTHS = ALIGNED + 16,
+    REP_LENGTHS = LENGTHS + 514,
+    LITERALS = REP_LENGTHS + 514,
+    N_PROBABILITIES = LITERALS + (768 << 4)
+};
+
+typedef struct {
+    uint16_t p[N_PROBABILITIES];
+    reader r; /* the bytes of the chunk */
+    uint32_t range, code;
+    uint32_t distances[4]; /* the last ones, less 1 */
+    uint32_t window;
+    unsigned state, lc, lp, pb;
+    uint8_t *begin, *at, *end; /* what is known since the last reset, and the room */
+} lzma;
+
+static void shift_in(lzma *z)
+{
+    if (z->range < UINT32_C(1) << 24) {
+        z->range <<= 8;
+        z->code = z->code << 8 | byte(&z->r);
+    }
+}
+
+static unsigned lzma_bit(lzma *z, size_t which)
+{
+    uint16_t *p = &z->p[which];
+    shift_in(z);
+    const uint32_t bound = (z->range >> 11) * *p;
+    if (z->code < bound) {
+        z->range = bound;
+        *p = (uint16_t)(*p + ((2048 - *p) >> 5));
+        return 0;
+    }
+    z->range -= bound;
+    z->code -= bound;
+    *p = (uint16_t)(*p - (*p >> 5));
+    return 1;
+}
+
+static unsigned lzma_tree(lzma *z, size_t begin, unsigned n)
+{
+    unsigned node = 1;
+    for (unsigned i = 0; i < n; i++)
+        node = node << 1 | lzma_bit(z, begin + node);
+    return node - (1u << n);
+}
+
+/* The lowest bit first. */
+static uint32_t lzma_reversed(lzma *z, size_t begin, unsigned n)
+{
+    uint32_t value = 0;
+    for (unsigned i = 0, node = 1; i < n; i++) {
+        const unsigned bit = lzma_bit(z, begin + node);
+        node = node << 1 | bit;
+        value |= (uint32_t)bit << i;
+    }
+    return value;
+}
+
+static unsigned lzma_length(lzma *z, size_t begin, unsigned place)
+{
+    if (!lzma_bit(z, begin))
+        return 2 + lzma_tree(z, begin + 2 + 8 * place, 3);
+    if (!lzma_bit(z, begin + 1))
+        return 10 + lzma_tree(z, begin + 130 + 8 * place, 3);
+    return 18 + lzma_tree(z, begin + 258, 8);
+}
+
+static uint32_t lzma_distance(lzma *z, unsigned length)
+{
+    const size_t kind = length < 6 ? length - 2 : 3;
+    const unsigned slot_number = lzma_tree(z, DISTANCE_SLOTS + 64 * kind, 6);
+    if (slot_number < 4)
+        return slot_number;
+    unsigned n = slot_number / 2 - 1;
+    uint32_t distance = (2 | (slot_number & 1)) << n;
+    if (slot_number < 14)
+        return distance + lzma_reversed(z, DISTANCES + distance - slot_number, n);
+    uint32_t direct = 0;
+    for (; n > 4; n--) {
+        shift_in(z);
+        z->range >>= 1;
+        const uint32_t bit = z->code >= z->range;
+        z->code -= bit ? z->range : 0;
+        direct = direct << 1 | bit;
+    }
+    return distance + (direct << 4) + lzma_reversed(z, ALIGNED, 4);
+}
+
+static void lzma_literal(lzma *z)
+{
+    const size_t known = (size_t)(z->at - z->begin);
+    const unsigned last = known ? z->at[-1] : 0;
+    const size_t which = ((known & ((1u << z->lp) - 1)) << z->lc) + (last >> (8 - z->lc));
+    const size_t begin = LITERALS + 768 * which;
+    unsigned node = 1, match = 0, offset = 0;
+    if (z->state >= 7) {
+        match = *(z->at - z->distances[0] - 1);
+        offset = 256;
+    }
+    while (node < 256) {
+        match <<= 1;
+        const unsigned expected = match & offset;
+        const unsigned bit = lzma_bit(z, begin + offset + expected + node);
+        node = node << 1 | bit;
+        offset &= bit ? match : ~match;
+    }
+    *z->at++ = (uint8_t)node;
+    z->state = z->state < 4 ? 0 : z->state < 10 ? z->state - 3 : z->state - 6;
+}
+
+/* The length of the match that comes next, whose distance is the last one then. */
+static unsigned lzma_match(lzma *z, unsigned place)
+{
+    uint32_t *d = z->distances;
+    const unsigned state = z->state, after_literal = state < 7;
+    if (!lzma_bit(z, IS_REP + state)) {
+        const unsigned length = lzma_length(z, LENGTHS, place);
+        d[3] = d[2];
+        d[2] = d[1];
+        d[1] = d[0];
+        d[0] = lzma_distance(z, length);
+        z->state = after_literal ? 7 : 10;
+        return length;
+    }
+    unsigned which = 0;
+    if (!lzma_bit(z, IS_REP_0 + state)) {
+        if (!lzma_bit(z, IS_LONG + 16 * state + place)) {
+            z->state = after_literal ? 9 : 11;
+            return 1;
+        }
+    } else {
+        which = 1;
+        if (lzma_bit(z, IS_REP_1 + state))
+            which = 2 + lzma_bit(z, IS_REP_2 + state);
+    }
+    const uint32_t distance = d[which];
+    for (; which; which--)
+        d[which] = d[which - 1];
+    d[0] = distance;
+    z->state = after_literal ? 8 : 11;
+    return lzma_length(z, REP_LENGTHS, place);
+}
+
+/* A chunk of so many bytes once it is unpacked. */
+static void lzma_chunk(lzma *z, size_t size)
+{
+    uint8_t *end = z->at + size;
+    z->range = UINT32_MAX;
+    if (byte(&z->r) != 0)
+        fail(&z->r);
+    for (int i = 0; i < 4; i++)
+        z->code = z->code << 8 | byte(&z->r);
+    while (z->at < end && !z->r.status) {
+        const size_t known = (size_t)(z->at - z->begin);
+        const unsigned place = (unsigned)known & ((1u << z->pb) - 1);
+        if (!lzma_bit(z, IS_MATCH + 16 * z->state + place)) {
+            lzma_literal(z);
+            continue;
+        }
+        unsigned length = lzma_match(z, place);
+        if (z->distances[0] >= known || z->distances[0] >= z->window ||
+            length > (size_t)(end - z->at)) {
+            fail(&z->r);
+            return;
+        }
+        for (const uint8_t *from = z->at - z->distances[0] - 1; length--;)
+            *z->at++ = *from++;
+    }
+    shift_in(z);
+    if (z->code || z->r.at != z->r.end)
+        fail(&z->r);
+}
+
+static void reset_state(lzma *z)
+{
+    for (size_t i = 0; i < N_PROBABILITIES; i++)
+        z->p[i] = 1024;
+    z->state = 0;
+    memset(z->distances, 0, sizeof z->distances);
+}
+
+/* Unpacks to exactly the room that there is. */
+static void unpack(lzma *z, reader *packed)
+{
+    /* What has to be new in the next chunk: 3 all, 2 properties, 1 the state. */
+    unsigned due = 3;
+    for (uint8_t control; (control = byte(packed)) != 0;) {
+        const int is_packed = control >= 0x80;
+        const unsigned is_new = is_packed ? control >> 5 & 3 : control == 1 ? 3 : 0;
+        const size_t high = byte(packed);
+        size_t size = (high << 8 | byte(packed)) + 1;
+        if ((!is_packed && control > 2) || (due == 3 && is_new < 3) ||
+            (is_packed && is_new < due))
+            fail(packed);
+        if (is_packed)
+            size += (size_t)(control & 31) << 16;
+        if (size > (size_t)(z->end - z->at))
+            fail(packed);
+        if (packed->status)
+            return;
+        if (is_new == 3)
+            z->begin = z->at;
+        if (!is_packed) {
+            const uint8_t *from = bytes(packed, size);
+            if (packed->status)
+                return;
+            memcpy(z->at, from, size);
+            z->at += size;
+            due = is_new == 3 ? 2 : due;
+            continue;
+        }
+        const size_t upper = byte(packed), packed_size = (upper << 8 | byte(packed)) + 1;
+        if (is_new >= 2) {
+            const unsigned properties = byte(packed);
+            z->pb = properties / 45;
+            z->lp = properties / 9 % 5;
+            z->lc = properties % 9;
+            if (z->pb > 4 || z->lc + z->lp > 4)
+                fail(packed);
+        }
+        if (is_new)
+            reset_state(z);
+        due = 0;
+        z->r.at = bytes(packed, packed_size);
+        z->r.end = packed->at;
+        z->r.status = packed->status;
+        if (!packed->status)
+            lzma_chunk(z, size);
+        if (z->r.status)
+            fail(packed);
+    }
+    if (z->at != z->end || packed->at != packed->end)
+        fail(packed);
+}
+
+/* A name that leads out of no folder. */
+static int is_inside(const uint8_t *name, size_t n)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i <= n; i++) {
+        if (i < n && (name[i] == '\\' || name[i] == 0))
+            return 0;
+        if (i < n && name[i] != '/')
+            continue;
+        const size_t size = i - begin;
+        if (size == 0 || (name[begin] == '.' && (size == 1 || (size == 2 && name[i - 1] == '.'))))
+            return 0;
+        begin = i + 1;
+    }
+    return 1;
+}
+
+/* Whether what was unpacked are assets, and their names, once there is room for them. */
+static dcz_status check_assets(const uint8_t *data, size_t size, arena *a)
+{
+    const void **names = NULL;
+    for (;;) {
+        reader r = {data, data + size, DCZ_OK};
+        const uint64_t n = varint(&r);
+        uint64_t total = 0;
+        for (uint64_t i = 0; i < n && !r.status; i++) {
+            size_t name_size;
+            if (names)
+                names[i] = r.at;
+            const uint8_t *name = string(&r, &name_size);
+            if (r.status || !is_inside(name, name_size))
+                fail(&r);
+            const uint64_t its_size = varint(&r);
+            if (its_size > size)
+                fail(&r);
+            total += its_size;
+        }
+        if (n == 0 || r.status || total != (uint64_t)(r.end - r.at))
+            return DCZ_ERROR_CORRUPT;
+        if (names)
+            return sort(names, (size_t)n, compare_strings) ? DCZ_OK : DCZ_ERROR_CORRUPT;
+        names = take(a, (size_t)n, sizeof *names);
+        if (!names)
+            return DCZ_OK;
+    }
+}
+
+#endif
+
+dcz_status dcz_unpack_assets(const dcz_file *file, void *out, size_t size,
+                             dcz_scratch *scratch)
+{
+    arena a = borrow(scratch);
+#ifdef DCZ_NO_ASSETS
+    (void)file, (void)out, (void)size;
+    return repay(&a, scratch, DCZ_ERROR_LEFT_OUT);
+#else
+    reader packed;
+    uint64_t plain_size;
+    const dcz_status status = find_assets(file, &packed, &plain_size);
+    if (status || plain_size > size || plain_size == 0)
+        return repay(&a, scratch, status ? status : DCZ_ERROR_ARGUMENT);
+    lzma *z = take(&a, 1, sizeof *z);
+    if (!z)
+        return repay(&a, scratch, DCZ_OK);
+    memset(z, 0, sizeof *z);
+    z->begin = z->at = out;
+    z->end = z->at + (size_t)plain_size;
+    z->window = plain_size < 1 << 12   ? 1 << 12
+                : plain_size > 1 << 26 ? 1 << 26
+                                       : (uint32_t)plain_size;
+    unpack(z, &packed);
+    a.used = 0;
+    return repay(&a, scratch,
+                 packed.status ? packed.status : check_assets(out, (size_t)plain_size, &a));
+#endif
+}
+
+size_t dcz_n_assets(const void *unpacked, size_t size)
+{
+    const uint8_t *data = unpacked;
+    reader r = {data, data + size, DCZ_OK};
+    return (size_t)varint(&r);
+}
+
+dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *asset)
+{
+    const uint8_t *data = unpacked;
+    reader r = {data, data + size, DCZ_OK};
+    const uint64_t n = varint(&r);
+    uint64_t before = 0;
+    if (index >= n)
+        return DCZ_ERROR_ARGUMENT;
+    for (uint64_t i = 0; i < n && !r.status; i++) {
+        size_t name_size;
+        const uint8_t *name = string(&r, &name_size);
+        const uint64_t its_size = varint(&r);
+        before += i < index ? its_size : 0;
+        if (i == index) {
+            asset->name = (const char *)name;
+            asset->name_size = name_size;
+            asset->size = (size_t)its_size;
+        }
+    }
+    bytes(&r, before);
+    asset->data = bytes(&r, asset->size);
+    return r.status;
+}
+
+/* ---- Words ------------------------------------------------------------------ */
+
+const char *dcz_message(dcz_status status)
+{
+    static const char WORDS[][56] = {
+        "all is well",
+        "more scratch memory is needed",
+        "there is no such thing, or too little room for it",
+        "this is no .dcz file",
+        "the file needs a newer decoder",
+        "this decoder was compiled without what reads it",
+        "this is too large for this machine",
+        "a checksum does not match: the file is damaged",
+        "the file breaks a rule of the format",
+    };
+    return (unsigned)status < sizeof WORDS / sizeof *WORDS ? WORDS[status] : "?";
+}
+
+const char *dcz_dtype_name(dcz_dtype dtype)
+{
+    static const char NAMES[DCZ_N_DTYPES][14] = {
+        "bool",   "int8",    "uint8",   "int16",   "uint16",    "int32",
+        "uint32", "int64",   "uint64",  "float16", "float32",   "float64",
+        "complex64", "complex128", "bfloat16", "float8_e4m3fn", "float8_e5m2"};
+    return (unsigned)dtype < DCZ_N_DTYPES ? NAMES[dtype] : "?";
+}
