@@ -28,7 +28,7 @@ static size_t varint(cursor *c)
         if (byte < 128)
             break;
     }
-    return value > c->size ? c->size : (size_t)value;
+    return (size_t)value;
 }
 
 static void skip(cursor *c, size_t n)
