@@ -5,11 +5,15 @@
  * - Whatever is read goes through a `reader`, which knows its end. What would pass it
  *   sets the reader's status and gives zeros from then on, so that only loops ask for the
  *   status, and what they end with.
- * - Memory comes from the caller, through an `arena`. Where there is too little it counts
- *   on and gives NULL: of an array of version 1 the rest is then passed over instead of
- *   decoded, so that all of its need is known at once.
- * - An array is decoded with its lowest bytes first on every machine, and only then
- *   turned into the machine's own order. */
+ * - Memory comes from the caller. Where there is too little, `take` counts on and gives
+ *   NULL: of an array of version 1 the rest is then passed over instead of decoded, so
+ *   that all of its need is known at once.
+ * - Sizes that a listing tells are checked once, when the file is opened: the bytes of an
+ *   array are at most PTRDIFF_MAX, those of a section lie in the file.
+ * - A code is complete, or it is refused: whatever bits there are begin with a code.
+ *
+ * An array is decoded with its lowest bytes first on every machine, and only then turned
+ * into the machine's own order. */
 #include "dcz.h"
 
 #include <string.h>
@@ -51,12 +55,6 @@ static const uint8_t *bytes(reader *r, uint64_t n)
     return at;
 }
 
-static uint8_t byte(reader *r)
-{
-    const uint8_t *at = bytes(r, 1);
-    return r->status ? 0 : *at;
-}
-
 /* n bytes as a number, the lowest first. */
 static uint64_t get(const uint8_t *from, size_t n)
 {
@@ -72,55 +70,49 @@ static void put(uint8_t *to, uint64_t word, size_t n)
         *to++ = (uint8_t)word;
 }
 
-static uint32_t get32(const uint8_t *from)
+static uint64_t number(reader *r, size_t n)
 {
-    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
-           (uint32_t)from[3] << 24;
+    const uint8_t *at = bytes(r, n);
+    return r->status ? 0 : get(at, n);
 }
 
-static uint32_t u32(reader *r)
+static unsigned byte(reader *r)
 {
-    const uint8_t *at = bytes(r, 4);
-    return r->status ? 0 : get32(at);
+    return (unsigned)number(r, 1);
 }
 
 static uint64_t varint(reader *r)
 {
     uint64_t value = 0;
-    for (int shift = 0; shift < 63; shift += 7) {
-        const uint8_t next = byte(r);
+    unsigned shift = 0, next;
+    do {
+        next = byte(r);
         value |= (uint64_t)(next & 127) << shift;
-        if (next < 128) {
-            if (next == 0 && shift)
-                break;
-            return value;
-        }
+        shift += 7;
+    } while (next > 127 && shift < 63);
+    if (next > 127 || (next == 0 && shift > 7)) {
+        fail(r);
+        return 0;
     }
-    fail(r);
-    return 0;
+    return value;
 }
 
 static int is_utf8(const uint8_t *at, size_t n)
 {
-    while (n) {
-        const uint8_t lead = *at;
-        const size_t more = lead < 0x80   ? 0
-                            : lead < 0xC2 ? n
-                            : lead < 0xE0 ? 1
-                            : lead < 0xF0 ? 2
-                            : lead < 0xF5 ? 3
-                                          : n;
-        if (more >= n)
-            return 0;
-        for (size_t i = 1; i <= more; i++)
-            if ((at[i] & 0xC0) != 0x80)
+    for (const uint8_t *end = at + n; at < end;) {
+        const unsigned lead = *at++, more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+        if (lead < 0x80)
+            continue;
+        uint32_t character = lead & 0x7F >> more;
+        for (unsigned i = 0; i < more; i++) {
+            if (at == end || (*at & 0xC0) != 0x80)
                 return 0;
-        /* Longer than needed, half of a pair, or above the last character. */
-        if ((lead == 0xE0 && at[1] < 0xA0) || (lead == 0xED && at[1] > 0x9F) ||
-            (lead == 0xF0 && at[1] < 0x90) || (lead == 0xF4 && at[1] > 0x8F))
+            character = character << 6 | (*at++ & 0x3F);
+        }
+        /* No lead, longer than needed, half of a pair, or above the last character. */
+        if (lead < 0xC2 || character >> (5 * more + 1) == 0 || character >> 11 == 0x1B ||
+            character > 0x10FFFF)
             return 0;
-        at += more + 1;
-        n -= more + 1;
     }
     return 1;
 }
@@ -130,14 +122,19 @@ static const uint8_t *string(reader *r, size_t *size)
     const uint64_t n = varint(r);
     const uint8_t *at = bytes(r, n);
     *size = r->status ? 0 : (size_t)n;
-    if (!is_utf8(at, *size)) {
+    if (!is_utf8(at, *size))
         fail(r);
-        *size = 0;
-    }
     return at;
 }
 
-static int is_intact(const uint8_t *data, size_t n, uint32_t checksum)
+/* Some bytes of the file, and their checksum. */
+typedef struct {
+    const uint8_t *data;
+    size_t size;
+    uint32_t checksum;
+} seal;
+
+static dcz_status check(const seal *s)
 {
     /* Of the numbers of four bits. */
     static const uint32_t TABLE[16] = {
@@ -145,12 +142,40 @@ static int is_intact(const uint8_t *data, size_t n, uint32_t checksum)
         0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
         0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
     uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= data[i];
+    for (size_t i = 0; i < s->size; i++) {
+        crc ^= s->data[i];
         crc = crc >> 4 ^ TABLE[crc & 15];
         crc = crc >> 4 ^ TABLE[crc & 15];
     }
-    return (crc ^ UINT32_MAX) == checksum;
+    return ~crc == s->checksum ? DCZ_OK : DCZ_ERROR_CHECKSUM;
+}
+
+/* Size and checksum of bytes that come next in `body`. */
+static void read_seal(reader *r, reader *body, seal *s)
+{
+    const uint64_t size = varint(r);
+    s->checksum = (uint32_t)number(r, 4);
+    s->data = bytes(body, size);
+    s->size = (size_t)size;
+    if (body->status)
+        fail(r);
+}
+
+/* One of several words, each of which is ended by a 0. */
+static const char *word(const char *words, unsigned index)
+{
+    while (index--)
+        while (*words++)
+            ;
+    return words;
+}
+
+static size_t length_of(const char *text)
+{
+    size_t n = 0;
+    while (text[n])
+        n++;
+    return n;
 }
 
 /* ---- Memory ----------------------------------------------------------------- */
@@ -162,21 +187,20 @@ typedef struct {
 
 enum { ALIGNMENT = 8 };
 
-static arena borrow(const dcz_scratch *scratch)
+static void borrow(arena *a, const dcz_scratch *scratch)
 {
     const size_t skip = (size_t)(-(uintptr_t)scratch->memory % ALIGNMENT);
-    arena a = {NULL, 0, 0, 0};
+    memset(a, 0, sizeof *a);
     if (scratch->memory && scratch->size >= skip) {
-        a.begin = (uint8_t *)scratch->memory + skip;
-        a.size = scratch->size - skip;
+        a->begin = (uint8_t *)scratch->memory + skip;
+        a->size = scratch->size - skip;
     }
-    return a;
 }
 
 static void *take(arena *a, size_t n, size_t size)
 {
-    const size_t most = SIZE_MAX / 4, begin = a->used;
-    if (n > (most - begin) / size) {
+    const size_t begin = a->used;
+    if (n > (SIZE_MAX / 4 - begin) / size) {
         a->needed = SIZE_MAX - ALIGNMENT;
         return NULL;
     }
@@ -198,29 +222,27 @@ static dcz_status repay(const arena *a, dcz_scratch *scratch, dcz_status status)
 
 typedef int comparison(const void *a, const void *b);
 
-static void sift(const void **items, size_t root, size_t n, comparison *compare)
-{
-    for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && compare(items[child], items[child + 1]) < 0)
-            child++;
-        const void *item = items[root];
-        if (compare(item, items[child]) >= 0)
-            return;
-        items[root] = items[child];
-        items[child] = item;
-    }
-}
-
 /* Sorts; whether no two are equal. Without recursion, and never in quadratic time. */
 static int sort(const void **items, size_t n, comparison *compare)
 {
-    for (size_t i = n / 2; i-- > 0;)
-        sift(items, i, n, compare);
-    for (size_t end = n; end-- > 1;) {
-        const void *item = items[0];
-        items[0] = items[end];
-        items[end] = item;
-        sift(items, 0, end, compare);
+    size_t begin = n / 2, end = n;
+    while (end > 1) { /* A heap of all is built, and then taken down. */
+        size_t root = 0, child;
+        if (begin) {
+            root = --begin;
+        } else {
+            const void *largest = items[0];
+            items[0] = items[--end];
+            items[end] = largest;
+        }
+        for (; (child = 2 * root + 1) < end; root = child) {
+            child += child + 1 < end && compare(items[child], items[child + 1]) < 0;
+            const void *item = items[root];
+            if (compare(item, items[child]) >= 0)
+                break;
+            items[root] = items[child];
+            items[child] = item;
+        }
     }
     for (size_t i = 1; i < n; i++)
         if (compare(items[i - 1], items[i]) == 0)
@@ -231,14 +253,13 @@ static int sort(const void **items, size_t n, comparison *compare)
 /* Of strings as a file holds them, which were read before. */
 static int compare_strings(const void *a, const void *b)
 {
-    reader first = {a, (const uint8_t *)a + 9, DCZ_OK};
-    reader second = {b, (const uint8_t *)b + 9, DCZ_OK};
-    const uint64_t n = varint(&first), m = varint(&second);
-    if (n != m)
-        return n < m ? -1 : 1;
-    for (size_t i = 0; i < n; i++)
-        if (first.at[i] != second.at[i])
-            return first.at[i] < second.at[i] ? -1 : 1;
+    const uint8_t *first = a, *second = b;
+    /* Behind equal sizes stand so many bytes. */
+    reader r = {first, first + 9, DCZ_OK};
+    size_t n = (size_t)varint(&r) + (size_t)(r.at - first);
+    for (; n--; first++, second++)
+        if (*first != *second)
+            return *first - *second;
     return 0;
 }
 
@@ -248,22 +269,18 @@ struct dcz_entry {
     const uint8_t *layer, *leaf, *lengths;
     size_t layer_size, leaf_size, n_elements, section;
     size_t before; /* the last length of the array listed before, or NONE */
-    uint8_t dtype, rank;
+    uint8_t dtype, rank, itemsize;
 };
 
 struct dcz_section {
-    const uint8_t *data;
-    size_t size, first, count;
-    uint32_t checksum;
+    seal seal;
+    size_t first, count;
 };
 
 typedef struct dcz_entry entry;
 typedef struct dcz_section section;
 
 static const size_t NONE = SIZE_MAX;
-
-static const uint8_t ITEMSIZES[DCZ_N_DTYPES] = {1, 1, 1, 2, 2, 4,  4, 8, 8,
-                                                2, 4, 8, 8, 16, 2, 1, 1};
 
 /* The byte of a name at a place, or -1 where it ends. */
 static int name_at(const entry *e, size_t i)
@@ -289,92 +306,89 @@ static int compare_names(const void *a, const void *b)
 static size_t read_length(reader *r, int version, size_t before)
 {
     uint64_t length = varint(r);
-    if (version == 2) {
-        if (length == 0 && before == NONE)
+    if (version == 2 && length-- == 0) {
+        if (before == NONE)
             fail(r);
-        length = length ? length - 1 : before;
+        length = before;
     }
     if (length > PTRDIFF_MAX)
         refuse(r, DCZ_ERROR_TOO_LARGE);
     return r->status ? 0 : (size_t)length;
 }
 
-static entry read_entry(reader *r, int version, size_t *before, uint64_t *n_bytes)
+/* Reads an array of a layer; `before` is, and becomes, the last length listed. */
+static void read_entry(reader *r, dcz_file *f, entry *e, size_t *before)
 {
-    static const char COMMON[10][18] = {
-        "kernel",          "bias",       "gamma",            "beta",
-        "moving_mean",     "moving_variance", "embeddings",  "recurrent_kernel",
-        "depthwise_kernel", "pointwise_kernel"};
-    entry e;
-    memset(&e, 0, sizeof e);
+    static const char COMMON[] = "kernel\0bias\0gamma\0beta\0moving_mean\0moving_variance\0"
+                                 "embeddings\0recurrent_kernel\0depthwise_kernel\0"
+                                 "pointwise_kernel";
+    static const uint8_t ITEMSIZES[DCZ_N_DTYPES] = {1, 1, 1, 2, 2, 4,  4, 8, 8,
+                                                    2, 4, 8, 8, 16, 2, 1, 1};
     const uint64_t common = varint(r);
-    if (common > 10) {
+    if (common == 0) {
+        e->leaf = string(r, &e->leaf_size);
+    } else if (common > 10) {
         fail(r);
-    } else if (common) {
-        e.leaf = (const uint8_t *)COMMON[common - 1];
-        while (e.leaf[e.leaf_size])
-            e.leaf_size++;
     } else {
-        e.leaf = string(r, &e.leaf_size);
+        const char *name = word(COMMON, (unsigned)common - 1);
+        e->leaf = (const uint8_t *)name;
+        e->leaf_size = length_of(name);
     }
-    const uint8_t kind = byte(r);
+    const unsigned kind = byte(r);
     const uint64_t rank = kind % 8 == 7 ? varint(r) : kind % 8;
-    e.dtype = kind / 8;
-    if (e.dtype >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK) {
+    if (kind / 8 >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK) {
         fail(r);
-        return e;
+        return;
     }
-    e.rank = (uint8_t)rank;
-    e.lengths = r->at;
-    e.before = *before;
-    size_t all = ITEMSIZES[e.dtype], last = NONE;
-    e.n_elements = 1;
-    for (size_t axis = 0; axis < rank; axis++) {
-        last = read_length(r, version, e.before);
+    size_t all = ITEMSIZES[kind / 8], n = 1, last = NONE;
+    e->dtype = (uint8_t)(kind / 8);
+    e->itemsize = (uint8_t)all;
+    e->rank = (uint8_t)rank;
+    e->lengths = r->at;
+    e->before = *before;
+    for (unsigned axis = 0; axis < rank; axis++) {
+        last = read_length(r, f->version, e->before);
+        n *= last;
         /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
-        if (last && all > PTRDIFF_MAX / last)
+        const size_t factor = last ? last : 1;
+        if (all > PTRDIFF_MAX / factor)
             refuse(r, DCZ_ERROR_TOO_LARGE);
-        all *= last ? last : 1;
-        e.n_elements *= last;
-        if (r->status)
-            return e;
+        all *= factor;
     }
+    e->n_elements = n;
     *before = last;
-    *n_bytes += e.n_elements ? all : 0;
-    if (*n_bytes > INT64_MAX)
+    f->n_bytes += (uint64_t)n * e->itemsize;
+    if (f->n_bytes > INT64_MAX)
         refuse(r, DCZ_ERROR_TOO_LARGE);
-    return e;
 }
 
-/* A part as it is listed, and its bytes. */
-static dcz_blob read_part(reader *r, reader *body, int *need, uint32_t *checksum)
+/* A part as it is listed. */
+typedef struct {
+    const uint8_t *name;
+    size_t name_size;
+    seal seal;
+} listed;
+
+/* Reads a part; whether that is the one of the assets. */
+static int read_part(reader *r, reader *body, listed *p)
 {
-    dcz_blob part;
-    const uint8_t *name = string(r, &part.name_size);
-    for (size_t i = 0; i < part.name_size; i++)
-        if (!((name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') ||
-              name[i] == '-'))
+    static const char ASSETS[] = "assets";
+    p->name = string(r, &p->name_size);
+    size_t alike = 0;
+    for (size_t i = 0; i < p->name_size; i++) {
+        const uint8_t c = p->name[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
             fail(r);
-    if (part.name_size < 1 || part.name_size > 32)
+        alike += alike == i && c == ASSETS[i];
+    }
+    const int is_assets = alike == 6 && p->name_size == 6;
+    const unsigned need = byte(r);
+    read_seal(r, body, &p->seal);
+    if (p->name_size - 1 > 31 || need > 1 || p->seal.size == 0)
         fail(r);
-    *need = byte(r);
-    const uint64_t size = varint(r);
-    *checksum = u32(r);
-    part.name = (const char *)name;
-    part.data = bytes(body, size);
-    part.size = (size_t)size;
-    if (size == 0 || body->status)
-        fail(r);
-    return part;
-}
-
-static int is_assets(const dcz_blob *part)
-{
-    const char *name = "assets";
-    size_t i = 0;
-    while (i < part->name_size && part->name[i] == name[i])
-        i++;
-    return i == 6 && part->name_size == 6;
+    if (need && !is_assets)
+        refuse(r, DCZ_ERROR_VERSION);
+    return is_assets;
 }
 
 /* Where a listing is written to, in the order of the file; or only counted, if NULL. */
@@ -385,74 +399,66 @@ typedef struct {
 } lists;
 
 /* Reads a listing to its end. The bytes of what it lists are those of `body`. */
-static void read_listing(dcz_file *f, reader *r, reader *body, section head, lists to)
+static void read_listing(dcz_file *f, reader listing, reader body, const seal *head,
+                         const lists *to, reader *r)
 {
     const int is_new = f->version == 2;
     size_t before = NONE;
+    entry spare_entry, *e = to ? to->entries : &spare_entry;
+    section spare_section, *s = to ? to->sections : &spare_section;
+    *r = listing;
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
-    if (is_new ? f->architecture_size > 0 : (f->architecture_size = (size_t)varint(r)) > 0) {
+    if (!is_new)
+        f->architecture_size = (size_t)varint(r);
+    if (f->architecture_size) {
         if (!is_new)
-            f->architecture_checksum = u32(r);
+            f->architecture_checksum = (uint32_t)number(r, 4);
         f->architecture_plain_size = varint(r);
     }
     for (uint64_t left = varint(r) + (uint64_t)is_new; left && !r->status; left--) {
-        const int is_head = is_new && f->n_sections == 0;
-        section s = head;
-        s.first = f->n_arrays;
-        size_t layer_size = 0;
-        const uint8_t *layer = is_new ? NULL : string(r, &layer_size);
-        uint64_t n = is_new ? 0 : varint(r);
-        if (!is_head) {
-            const uint64_t size = varint(r);
-            s.checksum = u32(r);
-            s.data = bytes(body, size);
-            s.size = (size_t)size;
-            if (body->status)
-                fail(r);
+        uint64_t layers = 1;
+        s->first = f->n_arrays;
+        if (is_new) {
+            if (f->n_sections)
+                read_seal(r, &body, &s->seal);
+            else
+                s->seal = *head;
+            layers = varint(r);
         }
-        for (uint64_t layers = is_new ? varint(r) : 1; layers && !r->status; layers--) {
-            if (is_new) {
-                layer = string(r, &layer_size);
-                n = varint(r);
-            }
+        for (; layers && !r->status; layers--) {
+            size_t layer_size;
+            const uint8_t *layer = string(r, &layer_size);
+            uint64_t n = varint(r);
+            if (!is_new)
+                read_seal(r, &body, &s->seal);
             for (; n && !r->status; n--) {
-                entry e = read_entry(r, f->version, &before, &f->n_bytes);
-                e.layer = layer;
-                e.layer_size = layer_size;
-                e.section = f->n_sections;
-                if (to.entries && !r->status)
-                    to.entries[f->n_arrays] = e;
+                e->layer = layer;
+                e->layer_size = layer_size;
+                e->section = f->n_sections;
+                read_entry(r, f, e, &before);
+                e += to != NULL;
                 f->n_arrays++;
             }
         }
-        s.count = f->n_arrays - s.first;
-        if (to.sections && !r->status)
-            to.sections[f->n_sections] = s;
+        s->count = f->n_arrays - s->first;
+        s += to != NULL;
         f->n_sections++;
     }
     if (!is_new)
-        f->architecture = bytes(body, f->architecture_size);
-    if (body->status)
-        fail(r);
+        f->architecture = bytes(&body, f->architecture_size);
     f->parts = r->at;
     f->parts_end = r->end;
-    f->parts_data = body->at;
-    f->data_end = body->end;
+    f->parts_data = body.at;
+    f->data_end = body.end;
     while (r->at < r->end) {
-        int need;
-        uint32_t checksum;
-        const uint8_t *name = r->at;
-        const dcz_blob part = read_part(r, body, &need, &checksum);
-        if (need > 1)
-            fail(r);
-        if (need && !r->status && !is_assets(&part))
-            refuse(r, DCZ_ERROR_VERSION);
-        if (to.parts && !r->status)
-            to.parts[f->n_parts] = name;
+        listed p;
+        if (to)
+            to->parts[f->n_parts] = r->at;
+        read_part(r, &body, &p);
         f->n_parts++;
     }
-    if (body->at != body->end)
+    if (body.at != body.end || body.status)
         fail(r);
 }
 
@@ -460,109 +466,97 @@ static void read_listing(dcz_file *f, reader *r, reader *body, section head, lis
 
 /* Symbols that are read one after the other from their streams. */
 typedef struct {
-    uint32_t count[MAX_CODE_LENGTH + 1]; /* of each length: the codes, the first one, */
-    uint32_t first[MAX_CODE_LENGTH + 1]; /* and how many shorter ones there are */
-    uint32_t shorter[MAX_CODE_LENGTH + 1];
-    int longest, table_bits;
-    const uint16_t *ranked; /* the used symbols in the order of their codes */
-    /* By the next bits of a stream: 32 times the symbol, plus the length of its code; 0
-     * for the beginnings of longer ones. */
+    uint32_t count[MAX_CODE_LENGTH + 1]; /* codes of each length */
+    const uint16_t *ranked;              /* the used symbols in the order of their codes */
+    /* By the next bits of a stream: 32 times the symbol, plus the length of its code, or
+     * LONG if that has more bits. */
     const uint32_t *table;
-    int is_lone;
+    unsigned table_bits;
     size_t n, n_streams;
-    reader sizes, streams; /* as they begin */
+    const uint8_t *first_size, *first_stream, *end;
 
-    reader next_sizes, rest, stream; /* and how far it is */
-    size_t index, left;
+    /* How far it is. */
+    reader sizes;
+    const uint8_t *rest, *at, *stream_end;
+    size_t index, left, place, have;
     uint64_t held;
     unsigned n_held;
-    size_t at, have;
-    uint16_t buffer[N_BUFFERED];
     dcz_status status;
+    uint16_t buffer[N_BUFFERED];
 } symbols;
+
+enum { LONG = 31 };
 
 typedef struct {
     reader *r;
     unsigned held, n_held;
 } bits;
 
-static uint32_t take_bits(bits *b, unsigned n)
+static unsigned take_bits(bits *b, unsigned n)
 {
-    uint32_t number = 0;
-    for (unsigned i = 0; i < n; i++, b->held >>= 1, b->n_held--) {
-        if (b->n_held == 0) {
+    unsigned result = 0;
+    for (unsigned i = 0; i < n; i++, b->held >>= 1) {
+        if (b->n_held-- == 0) {
             b->held = byte(b->r);
-            b->n_held = 8;
+            b->n_held = 7;
         }
-        number |= (uint32_t)(b->held & 1) << i;
+        result |= (b->held & 1) << i;
     }
-    return number;
+    return result;
 }
 
-/* Reads the lengths of a code and counts them; the symbols, where they are wanted, are
- * put at the places `next` of their lengths. */
-static void read_lengths(reader *r, size_t n_symbols, uint32_t *count, uint32_t *next,
-                         uint16_t *ranked)
+/* Reads the lengths of a code. Counts them up from `next`; those are the places of the
+ * symbols in `ranked`, if there is one. */
+static void read_lengths(reader *r, size_t n_symbols, uint32_t *next, uint16_t *ranked)
 {
     bits b = {r, 0, 0};
-    int last = 0, after_run = 0;
+    unsigned last = 0, after_run = 0;
     while ((n_symbols - 1) >> last)
         last++;
     for (size_t s = 0; s < n_symbols && !r->status; s++) {
         unsigned ones = 0;
         if (n_symbols == 1)
-            last = 1;
+            last = 1; /* there is no table */
         else
             while (ones < 4 && take_bits(&b, 1))
                 ones++;
         if (ones == 3) {
             unsigned tail = 0;
-            while (!take_bits(&b, 1) && tail <= 16)
+            while (tail < 17 && !take_bits(&b, 1))
                 tail++;
             const size_t run = ((size_t)1 << tail) + take_bits(&b, tail);
-            if (tail > 16 || run > n_symbols - s || after_run) {
+            if (run > n_symbols - s || after_run)
                 fail(r);
-                return;
-            }
             after_run = 1;
             s += run - 1;
             continue;
         }
         after_run = 0;
         if (ones == 4) {
-            const int length = (int)take_bits(&b, 5) + 1;
-            if (last - 1 <= length && length <= last + 1)
+            const unsigned length = take_bits(&b, 5) + 1;
+            if (length + 1 - last < 3)
                 fail(r);
             last = length;
         } else {
-            last += ones == 2 ? -1 : (int)ones;
+            last += ones == 2 ? 0u - 1 : ones;
         }
-        if (last < 1 || last > MAX_CODE_LENGTH || r->status) {
+        if (last - 1 >= MAX_CODE_LENGTH) {
             fail(r);
-            return;
+            break;
         }
-        count[last]++;
         if (ranked)
-            ranked[next[last]++] = (uint16_t)s;
+            ranked[next[last]] = (uint16_t)s;
+        next[last]++;
     }
     if (b.held)
         fail(r);
 }
 
-static uint32_t reversed(uint32_t code, int length)
-{
-    uint32_t result = 0;
-    for (; length--; code >>= 1)
-        result = result << 1 | (code & 1);
-    return result;
-}
-
 static void restart(symbols *s)
 {
-    s->next_sizes = s->sizes;
-    s->rest = s->streams;
-    s->index = s->left = s->at = s->have = 0;
-    s->held = s->n_held = 0;
+    s->sizes.at = s->first_size;
+    s->rest = s->first_stream;
+    s->index = s->left = s->place = s->have = 0;
 }
 
 /* Reads n coded symbols: what they are to be decoded with, or NULL if there is no room
@@ -571,136 +565,128 @@ static symbols *read_symbols(reader *r, arena *a, size_t n_symbols, size_t n)
 {
     symbols spare, *kept = take(a, 1, sizeof spare), *s = kept ? kept : &spare;
     memset(s, 0, sizeof *s);
-    reader again = *r;
-    read_lengths(r, n_symbols, s->count, NULL, NULL);
-
+    const uint8_t *begin = r->at;
+    read_lengths(r, n_symbols, s->count, NULL);
+    uint32_t used = 0, next[MAX_CODE_LENGTH + 1];
     uint64_t code = 0;
-    uint32_t used = 0, next[MAX_CODE_LENGTH + 1] = {0};
-    for (int length = 1; length <= MAX_CODE_LENGTH; length++) {
-        code = (code + s->count[length - 1]) << 1;
-        s->first[length] = (uint32_t)code;
-        s->shorter[length] = next[length] = used;
+    for (unsigned length = 1; length <= MAX_CODE_LENGTH; length++) {
+        next[length] = used;
         used += s->count[length];
+        code = code * 2 + s->count[length];
         if (s->count[length])
-            s->longest = length;
+            s->table_bits = length;
     }
-    s->is_lone = used == 1 && s->longest == 1;
-    if (!s->is_lone && code + s->count[MAX_CODE_LENGTH] != UINT64_C(1) << MAX_CODE_LENGTH)
-        fail(r);
     s->n = n;
-    s->n_streams = s->is_lone ? 0 : n < 65536 ? 1 : 4 * (((n - 1) >> 22) + 1);
-    s->sizes = *r;
-    uint64_t total = 0;
-    for (size_t i = 0; i < s->n_streams && !r->status; i++) {
-        const uint64_t size = varint(r);
-        if (size > (uint64_t)(r->end - r->at))
+    s->n_streams = n < 65536 ? 1 : 4 * (((n - 1) >> 22) + 1);
+    const int is_lone = used == 1 && s->count[1];
+    if (is_lone) {
+        /* A code of no bits, in a stream of no bytes. */
+        static const uint8_t NOTHING[1] = {0};
+        s->n_streams = 1;
+        s->table_bits = 0;
+        s->first_size = s->first_stream = NOTHING;
+        s->sizes.end = NOTHING + 1;
+    } else {
+        uint64_t total = 0;
+        if (code != UINT32_C(1) << MAX_CODE_LENGTH)
             fail(r);
-        total += size;
+        s->first_size = r->at;
+        for (size_t i = 0; i < s->n_streams && !r->status; i++) {
+            const uint64_t size = varint(r);
+            if (size > (uint64_t)(r->end - r->at))
+                fail(r);
+            total += size;
+        }
+        s->sizes.end = r->at;
+        s->first_stream = bytes(r, total);
     }
-    s->sizes.end = r->at;
-    s->streams.at = bytes(r, total);
-    s->streams.end = r->at;
-
-    s->table_bits = s->longest < TABLE_BITS ? s->longest : TABLE_BITS;
+    if (s->table_bits > TABLE_BITS)
+        s->table_bits = TABLE_BITS;
+    const size_t table_size = (size_t)1 << s->table_bits;
     uint16_t *ranked = take(a, used, sizeof *ranked);
-    uint32_t *table = take(a, (size_t)1 << s->table_bits, sizeof *table);
+    uint32_t *table = take(a, table_size, sizeof *table);
     if (!kept || !ranked || !table || r->status)
         return NULL;
     s->ranked = ranked;
     s->table = table;
-    uint32_t counted[MAX_CODE_LENGTH + 1] = {0};
-    read_lengths(&again, n_symbols, counted, next, ranked);
-    memset(table, 0, sizeof *table << s->table_bits);
-    for (int length = 1; length <= s->table_bits; length++)
-        for (uint32_t i = 0; i < s->count[length]; i++) {
-            const uint32_t symbol = ranked[s->shorter[length] + i];
-            uint32_t at = reversed(s->first[length] + i, length);
-            for (; at >> s->table_bits == 0; at += (uint32_t)1 << length)
-                table[at] = symbol << 5 | (uint32_t)length;
+    reader again = {begin, r->end, DCZ_OK};
+    read_lengths(&again, n_symbols, next, ranked);
+    memset(table, 0xFF, table_size * sizeof *table);
+    if (is_lone)
+        *table = (uint32_t)*ranked << 5;
+    uint32_t first = 0;
+    for (unsigned length = 1; length <= s->table_bits; length++, first *= 2)
+        for (uint32_t i = s->count[length]; i; i--, first++) {
+            size_t at = 0;
+            for (unsigned k = 0; k < length; k++)
+                at = at << 1 | (first >> k & 1);
+            for (; at < table_size; at += (size_t)1 << length)
+                table[at] = (uint32_t)*ranked << 5 | length;
+            ranked++;
         }
     restart(kept);
     return kept;
-}
-
-/* Begins the next stream. */
-static void next_stream(symbols *s)
-{
-    if (s->index == s->n_streams) {
-        s->status = DCZ_ERROR_CORRUPT;
-        return;
-    }
-    s->left = s->n / s->n_streams + (s->index < s->n % s->n_streams);
-    s->index++;
-    s->stream.at = bytes(&s->rest, varint(&s->next_sizes));
-    s->stream.end = s->rest.at;
-    s->held = s->n_held = 0;
 }
 
 /* Decodes symbols until the buffer is full or the stream ends, which has to be as it
  * ought to be. After an error the buffer holds the symbol 0. */
 static void refill(symbols *s)
 {
-    s->at = 0;
-    if (s->is_lone) {
-        for (s->have = 0; s->have < N_BUFFERED; s->have++)
-            s->buffer[s->have] = s->ranked[0];
-        return;
+    if (s->left == 0) {
+        s->left = s->n / s->n_streams + (s->index < s->n % s->n_streams);
+        s->index++;
+        s->at = s->rest;
+        s->rest += varint(&s->sizes);
+        s->stream_end = s->rest;
+        s->held = s->n_held = 0;
     }
-    if (s->left == 0)
-        next_stream(s);
-    const size_t n = s->left < N_BUFFERED ? s->left : N_BUFFERED;
     const uint32_t *table = s->table, mask = ((uint32_t)1 << s->table_bits) - 1;
-    const uint8_t *at = s->stream.at, *end = s->stream.end;
+    const uint8_t *at = s->at, *end = s->stream_end;
     uint64_t held = s->held;
     unsigned n_held = s->n_held;
     size_t i = 0;
-    for (; i < n && !s->status; i++) {
-        if (n_held < MAX_CODE_LENGTH) {
-            if (end - at >= 4) {
-                held |= (uint64_t)get32(at) << n_held;
-                at += 4;
-                n_held += 32;
-            } else {
-                for (; at < end; n_held += 8)
-                    held |= (uint64_t)*at++ << n_held;
-            }
-        }
+    for (; i < N_BUFFERED && s->left && !s->status; i++, s->left--) {
+        if (n_held < MAX_CODE_LENGTH)
+            for (; n_held <= 56 && at < end; n_held += 8)
+                held |= (uint64_t)*at++ << n_held;
         const uint32_t found = table[held & mask];
         unsigned length = found & 31;
         s->buffer[i] = (uint16_t)(found >> 5);
-        if (length == 0) {
-            uint32_t code = 0, rank;
-            do { /* The code is complete: this ends. */
-                code = code << 1 | (uint32_t)(held >> length++ & 1);
-                rank = code - s->first[length];
-            } while (rank >= s->count[length]);
-            s->buffer[i] = s->ranked[s->shorter[length] + rank];
+        if (length == LONG) {
+            const uint16_t *ranked = s->ranked;
+            uint32_t code = 0;
+            for (length = 1;; length++) {
+                code = code * 2 + (uint32_t)(held >> (length - 1) & 1);
+                if (code < s->count[length])
+                    break;
+                code -= s->count[length];
+                ranked += s->count[length];
+            }
+            s->buffer[i] = ranked[code];
         }
-        if (length > n_held) {
+        if (length > n_held)
             s->status = DCZ_ERROR_CORRUPT;
-            break;
-        }
         held >>= length;
         n_held -= length;
     }
-    s->left -= i;
     if (s->left == 0 && (at < end || n_held >= 8 || held))
         s->status = DCZ_ERROR_CORRUPT;
-    s->stream.at = at;
+    s->at = at;
     s->held = held;
     s->n_held = n_held;
+    s->place = 0;
     s->have = i;
     if (s->status) {
-        s->buffer[0] = 0;
-        s->have = 1;
+        memset(s->buffer, 0, sizeof s->buffer);
+        s->have = N_BUFFERED;
     }
 }
 
 static inline uint32_t next_symbol(symbols *s)
 {
-    if (s->at == s->have)
+    if (s->place == s->have)
         refill(s);
-    return s->buffer[s->at++];
+    return s->buffer[s->place++];
 }
 
 /* ---- Arrays of version 1 ---------------------------------------------------- */
@@ -709,8 +695,8 @@ static inline uint32_t next_symbol(symbols *s)
 typedef struct {
     const entry *e;
     size_t itemsize, n; /* n elements */
+    uint8_t *out;       /* NULL: it is only passed over */
     size_t shape[DCZ_MAX_RANK];
-    uint8_t *out; /* NULL: it is only passed over */
 } target;
 
 /* The elements that are stored: all of them, or those that gaps lead to. */
@@ -721,51 +707,22 @@ typedef struct {
     int is_reversed;
 } places;
 
-/* Copies one of the sizes that elements have. */
 static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
 {
-    switch (n) {
-    case 1:
-        *to = *from;
-        break;
-    case 2:
-        memcpy(to, from, 2);
-        break;
-    case 4:
+    if (n == 4)
         memcpy(to, from, 4);
-        break;
-    case 8:
-        memcpy(to, from, 8);
-        break;
-    default:
+    else
         memcpy(to, from, n);
-    }
-}
-
-/* The place of the element that is so far along a column, counted along the first axis,
- * and so many columns from the first. */
-static size_t column_begin(const target *t, size_t column)
-{
-    size_t begin = 0, stride = t->n / t->shape[0];
-    for (size_t axis = 1; axis < t->e->rank; axis++) {
-        stride /= t->shape[axis];
-        begin += column % t->shape[axis] * stride;
-        column /= t->shape[axis];
-    }
-    return begin;
 }
 
 /* Writes a value of `size` bytes to each place, `offset` bytes into the element: the next
  * of `values`, or, with codes, the one that they say. An element of two words gets two. */
-static void scatter(reader *r, const target *t, places *p, symbols *codes,
+static void scatter(reader *r, const target *t, const places *p, symbols *codes,
                     const uint8_t *values, size_t size, size_t offset, size_t n_words)
 {
-    const int is_reversed = p->is_reversed && t->e->rank > 1;
-    const size_t length = is_reversed ? t->shape[0] : t->n;
-    const size_t stride = is_reversed ? t->n / length : 1;
-    const size_t word = t->itemsize / n_words;
+    const size_t length = p->is_reversed ? t->shape[0] : t->n, stride = t->n / length;
     const size_t n = p->gaps ? p->gaps->n : p->stored;
-    size_t left = t->n, found = 0, index = 0, column = 0, begin = 0;
+    size_t left = t->n, index = 0, column = 0, begin = 0, n_values = 0;
     uint32_t gap = 0;
     for (size_t i = 0; i < n; i++) {
         if (p->gaps) {
@@ -777,122 +734,67 @@ static void scatter(reader *r, const target *t, places *p, symbols *codes,
             if (gap == p->escape)
                 continue;
         }
-        if (left == 0 || found == p->stored) {
-            fail(r);
-            return;
-        }
-        if (index >= length && is_reversed) {
+        if (left-- == 0 || n_values == p->stored * n_words)
+            break;
+        if (index >= length) {
             column += index / length;
             index %= length;
-            begin = column_begin(t, column);
+            size_t rest = column, step = stride;
+            begin = 0;
+            for (unsigned axis = 1; axis < t->e->rank; axis++) {
+                step /= t->shape[axis];
+                begin += rest % t->shape[axis] * step;
+                rest /= t->shape[axis];
+            }
         }
-        uint8_t *to = t->out + (begin + index * stride) * t->itemsize + offset;
-        for (size_t k = 0; k < n_words; k++, to += word) {
-            const size_t number = codes ? next_symbol(codes) : found * n_words + k;
+        uint8_t *to = t->out + (begin + index++ * stride) * t->itemsize + offset;
+        for (size_t k = n_words; k--; to += t->itemsize / n_words) {
+            const size_t which = codes ? next_symbol(codes) : n_values;
+            n_values++;
             if (values)
-                copy(to, values + number * size, size);
+                copy(to, values + which * size, size);
             else
-                *to = (uint8_t)number; /* a coded byte is its own value */
+                *to = (uint8_t)which; /* a coded byte is its own value */
         }
-        found++;
-        index++;
-        left--;
     }
-    if (found != p->stored || (p->gaps && (gap == p->escape || p->gaps->status)) ||
-        (codes && codes->status))
+    if (n_values != p->stored * n_words ||
+        (p->gaps && (gap == p->escape || p->gaps->status)) || (codes && codes->status))
         fail(r);
 }
 
-/* Words are turned right by so many bits, after which the others are folded back. */
-static void unturn(uint8_t *at, size_t n, size_t size, unsigned turn, int is_folded)
+/* n bytes, as they are or coded: where they are, or what they are decoded with. */
+static const uint8_t *read_bytes(reader *r, arena *a, unsigned is_coded, size_t n,
+                                 symbols **codes)
 {
-    const unsigned top = 8 * (unsigned)size - turn;
-    for (; n--; at += size) {
-        uint64_t word = get(at, size);
-        if (is_folded && (word & 1))
-            word ^= ~(uint64_t)1;
-        word &= UINT64_MAX >> (64 - 8 * size);
-        put(at, word >> turn | word << top, size);
+    *codes = NULL;
+    if (!is_coded)
+        return bytes(r, n);
+    *codes = read_symbols(r, a, 256, n);
+    return NULL;
+}
+
+/* Turns words right by so many bits, once all but the lowest are folded back. */
+static void unturn(const target *t, size_t size, unsigned turn, int is_folded)
+{
+    const unsigned width = 8 * (unsigned)size;
+    for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size) {
+        uint64_t w = get(at, size);
+        if (is_folded && (w & 1))
+            w ^= (UINT64_MAX >> (64 - width)) - 1;
+        put(at, w >> turn | w << (width - turn), size);
     }
-}
-
-/* Words of so many bytes as planes, at the places of the elements that they make up. */
-static void read_planes(reader *r, arena *a, const target *t, places *p, size_t size)
-{
-    const size_t n_words = t->itemsize / size;
-    const uint8_t are_coded = byte(r);
-    if (are_coded >> size)
-        fail(r);
-    for (size_t i = 0; i < size && !r->status; i++) {
-        const size_t mark = a->used;
-        symbols *codes = NULL;
-        const uint8_t *raw = NULL;
-        if (are_coded >> i & 1)
-            codes = read_symbols(r, a, 256, p->stored * n_words);
-        else
-            raw = bytes(r, p->stored * n_words);
-        if (t->out && (codes || raw) && !r->status) {
-            if (p->gaps)
-                restart(p->gaps);
-            scatter(r, t, p, codes, raw, 1, i, n_words);
-        }
-        a->used = mark;
-    }
-}
-
-static void read_signs(reader *r, arena *a, const target *t)
-{
-    const size_t n = (t->n + 7) / 8;
-    const uint8_t is_coded = byte(r);
-    symbols *codes = NULL;
-    const uint8_t *raw = NULL;
-    if (is_coded > 1)
-        fail(r);
-    if (is_coded)
-        codes = read_symbols(r, a, 256, n);
-    else
-        raw = bytes(r, n);
-    if (!t->out || (!codes && !raw) || r->status)
-        return;
-    uint32_t eight = 0;
-    for (size_t i = 0; i < t->n; i++, eight >>= 1) {
-        if (i % 8 == 0)
-            eight = codes ? next_symbol(codes) : raw[i / 8];
-        t->out[(i + 1) * t->itemsize - 1] ^= (uint8_t)((eight & 1) << 7);
-    }
-    if (eight || (codes && codes->status))
-        fail(r);
-}
-
-static void add(uint8_t *at, size_t n, size_t size, uint64_t background)
-{
-    for (; n--; at += size)
-        put(at, get(at, size) + background, size);
-}
-
-static int is_complex(int dtype)
-{
-    return dtype == DCZ_COMPLEX64 || dtype == DCZ_COMPLEX128;
 }
 
 static int is_signed(int dtype)
 {
-    return dtype == DCZ_INT8 || dtype == DCZ_INT16 || dtype == DCZ_INT32 ||
-           dtype == DCZ_INT64;
+    return dtype <= DCZ_INT64 && dtype % 2;
 }
 
-/* The patterns of a codebook, which have to ascend; with gaps, none of them is 0. */
-static const uint8_t *read_codebook(reader *r, size_t n, size_t size, int has_gaps)
+/* Of an element: itself, or the parts of a complex number. */
+static size_t word_size(const target *t)
 {
-    const uint8_t *at = bytes(r, n * size);
-    uint64_t last = 0;
-    for (size_t i = 0; i < n && !r->status; i++) {
-        const uint64_t pattern = get(at + i * size, size);
-        if (i || has_gaps ? pattern <= last : 0)
-            fail(r);
-        last = pattern;
-    }
-    return at;
+    const int is_complex = t->e->dtype == DCZ_COMPLEX64 || t->e->dtype == DCZ_COMPLEX128;
+    return t->itemsize >> is_complex;
 }
 
 /* An array as Huffman coding makes it. */
@@ -900,83 +802,113 @@ static void read_array(reader *r, arena *a, target *t)
 {
     enum { GAPS = 1, CODEBOOK = 2, REVERSED = 4, MORE = 8 };
     enum { BACKGROUND = 1, PLANES = 2, SIGNS = 4 };
-    const uint8_t flags = byte(r), more = flags & MORE ? byte(r) : 0;
-    const unsigned width = flags >> 4;
-    const int has_gaps = flags & GAPS;
-    places p = {NULL, t->n, ((uint32_t)1 << width) - 1, (flags & REVERSED) != 0};
-    uint64_t background = 0;
-    if (!(flags & MORE) != !more || more > 7 || !has_gaps != !width ||
-        (flags & REVERSED && !has_gaps) || (more & BACKGROUND && !has_gaps) ||
+    const unsigned flags = byte(r), more = flags & MORE ? byte(r) : 0, width = flags >> 4;
+    const unsigned has_gaps = flags & GAPS;
+    const size_t size = t->itemsize;
+    places p = {NULL, t->n, ((uint32_t)1 << width) - 1, flags & REVERSED && t->e->rank > 1};
+    uint64_t background = 0, escapes = 0;
+    symbols *codes;
+    if ((flags & MORE ? more - 1 > 6 : 0) || has_gaps != (width > 0) ||
+        (!has_gaps && (flags & REVERSED || more & BACKGROUND)) ||
         (more & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
-        (flags && t->itemsize == 16 && (flags != MORE || more != PLANES)))
+        (flags && size == 16 && (flags != MORE || more != PLANES)))
         fail(r);
-    if (more & BACKGROUND) {
-        const uint8_t *at = bytes(r, t->itemsize);
-        background = r->status ? 0 : get(at, t->itemsize);
-        if (background == 0)
-            fail(r);
-    }
+    if (more & BACKGROUND && (background = number(r, size)) == 0)
+        fail(r);
     if (has_gaps) {
-        const uint64_t stored = varint(r), escapes = stored ? varint(r) : 0;
+        const uint64_t stored = varint(r);
+        if (stored)
+            escapes = varint(r);
         if (stored > t->n || escapes > t->n - stored)
             fail(r);
-        if (r->status)
-            return;
         p.stored = (size_t)stored;
-        if (stored)
+        if (p.stored && !r->status) {
             p.gaps = read_symbols(r, a, (size_t)1 << width, (size_t)(stored + escapes));
+            if (!p.gaps)
+                t->out = NULL; /* what follows is passed over */
+        }
     }
     if (r->status)
         return;
-    const int is_empty = has_gaps && p.stored == 0;
-    const int is_possible = !has_gaps || is_empty || p.gaps;
-    if (t->out && !is_possible)
-        t->out = NULL; /* what follows is passed over */
     if (t->out && has_gaps)
-        memset(t->out, 0, t->n * t->itemsize);
+        memset(t->out, 0, t->n * size);
     if (flags & CODEBOOK) {
         const uint64_t n_values = varint(r);
-        if (n_values < 1 || n_values > p.stored || n_values > MAX_ALPHABET)
+        if (n_values - 1 >= MAX_ALPHABET || n_values > p.stored)
             fail(r);
+        const uint8_t *book = bytes(r, n_values * size);
+        uint64_t last = 0;
+        for (size_t i = 0; !r->status && i < n_values; i++) {
+            const uint64_t pattern = get(book + i * size, size);
+            if (pattern <= last && (i || has_gaps))
+                fail(r);
+            last = pattern;
+        }
         if (r->status)
             return;
-        const uint8_t *book = read_codebook(r, (size_t)n_values, t->itemsize, has_gaps);
-        symbols *codes = r->status ? NULL : read_symbols(r, a, (size_t)n_values, p.stored);
-        if (t->out && codes)
-            scatter(r, t, &p, codes, book, t->itemsize, 0, 1);
-        else
+        codes = read_symbols(r, a, (size_t)n_values, p.stored);
+        if (!codes)
             t->out = NULL;
+        else if (t->out)
+            scatter(r, t, &p, codes, book, size, 0, 1);
     } else if (more & PLANES) {
-        const size_t word = is_complex(t->e->dtype) ? t->itemsize / 2 : t->itemsize;
-        if (is_empty)
+        const size_t word_bytes = word_size(t), n_words = size / word_bytes;
+        const unsigned are_coded = byte(r);
+        if (p.stored == 0 || are_coded >> word_bytes)
             fail(r);
-        read_planes(r, a, t, &p, word);
-        const int turns = is_signed(t->e->dtype) || t->e->dtype >= DCZ_FLOAT16;
-        if (t->out && turns && !r->status)
-            unturn(t->out, t->n * t->itemsize / word, word,
-                   t->e->dtype >= DCZ_FLOAT16 && word == 8 ? 4 : 1,
-                   is_signed(t->e->dtype));
+        for (size_t i = 0; i < word_bytes && !r->status; i++) {
+            const size_t mark = a->used;
+            const uint8_t *raw =
+                read_bytes(r, a, are_coded >> i & 1, p.stored * n_words, &codes);
+            if (!raw && !codes)
+                t->out = NULL;
+            if (t->out && !r->status) {
+                if (p.gaps)
+                    restart(p.gaps);
+                scatter(r, t, &p, codes, raw, 1, i, n_words);
+            }
+            a->used = mark;
+        }
+        const int is_float = t->e->dtype >= DCZ_FLOAT16, folds = is_signed(t->e->dtype);
+        if (t->out && (is_float || folds))
+            unturn(t, word_bytes, is_float && word_bytes == 8 ? 4 : 1, folds);
     } else {
-        const uint8_t *raw = bytes(r, (uint64_t)p.stored * t->itemsize);
-        if (t->out && !r->status) {
-            if (!has_gaps && t->n)
-                memcpy(t->out, raw, t->n * t->itemsize);
-            else if (!is_empty && has_gaps)
-                scatter(r, t, &p, NULL, raw, t->itemsize, 0, 1);
+        const uint8_t *raw = bytes(r, (uint64_t)p.stored * size);
+        if (t->out && p.stored && !r->status) {
+            if (has_gaps)
+                scatter(r, t, &p, NULL, raw, size, 0, 1);
+            else
+                memcpy(t->out, raw, t->n * size);
         }
     }
-    if (t->out && has_gaps && !(flags & CODEBOOK) && !r->status) {
+    if (t->out && has_gaps && !(flags & CODEBOOK)) {
         /* Of what is stored nothing is 0, or there would be fewer. */
         size_t n = 0;
         for (size_t i = 0; i < t->n; i++)
-            n += get(t->out + i * t->itemsize, t->itemsize) != 0;
+            n += get(t->out + i * size, size) != 0;
         if (n != p.stored)
             fail(r);
     }
-    if (t->out && background && !r->status)
-        add(t->out, t->n, t->itemsize, background);
-    if (more & SIGNS && !r->status)
-        read_signs(r, a, t);
+    for (size_t i = 0; t->out && background && i < t->n; i++) {
+        uint8_t *at = t->out + i * size;
+        put(at, get(at, size) + background, size);
+    }
+    if (!(more & SIGNS) || r->status)
+        return;
+    const unsigned is_coded = byte(r);
+    const uint8_t *raw = read_bytes(r, a, is_coded, (t->n + 7) / 8, &codes);
+    if (is_coded > 1)
+        fail(r);
+    if (!t->out || (!raw && !codes) || r->status)
+        return;
+    uint32_t eight = 0;
+    for (size_t i = 0; i < t->n; i++, eight >>= 1) {
+        if (i % 8 == 0)
+            eight = codes ? next_symbol(codes) : raw[i / 8];
+        t->out[(i + 1) * size - 1] ^= (uint8_t)((eight & 1) << 7);
+    }
+    if (eight || (codes && codes->status))
+        fail(r);
 }
 
 /* ---- Context coding --------------------------------------------------------- */
@@ -1286,7 +1218,7 @@ static uint8_t decode_text(context *c, int known)
 }
 
 /* Begins a section; that of the head has learnt from what listings look like. */
-static void begin_section(context *c, const section *s, int is_head)
+static void begin_section(context *c, const seal *s, int is_head)
 {
     static const int16_t WEIGHTS[N_MIXERS][MAX_INPUTS] = {
         {30, 60, 80, 110},
@@ -1639,11 +1571,16 @@ static int top_bits(int dtype, int n_bits)
     return n < n_bits ? n : n_bits;
 }
 
+static size_t width_of(const target *t)
+{
+    return t->e->rank > 1 ? t->shape[t->e->rank - 1] : 1;
+}
+
 /* Which rows are neighbours; whether that fits. */
 static int read_geometry(context *c, const target *t, matrix *m)
 {
     const size_t rank = t->e->rank;
-    m->width = rank > 1 ? t->shape[rank - 1] : 1;
+    m->width = width_of(t);
     m->n_rows = t->n / m->width;
     m->step = 1;
     m->stride = 0;
@@ -1795,31 +1732,27 @@ static void decode_context_array(context *c, arena *a, target *t)
 
 /* ---- Opening ---------------------------------------------------------------- */
 
-static dcz_status open_file(dcz_file *f, reader r, arena *a)
+static dcz_status open_file(dcz_file *f, reader *r, arena *a)
 {
-    static const uint8_t MAGIC[4] = {0x89, 'D', 'C', 'Z'};
-    const uint8_t *begin = r.at;
-    for (size_t i = 0; i < sizeof MAGIC; i++)
-        if (byte(&r) != MAGIC[i])
-            return DCZ_ERROR_FORMAT;
-    f->version = byte(&r);
-    if (r.status)
-        return r.status;
+    seal head = {r->at, 0, 0};
+    if (number(r, 4) != 0x5A434489)
+        return DCZ_ERROR_FORMAT;
+    f->version = (int)byte(r);
+    if (r->status)
+        return r->status;
     if (f->version < 1 || f->version > 2)
         return DCZ_ERROR_VERSION;
     const int is_new = f->version == 2;
-    const uint64_t size = varint(&r), packed_size = is_new ? varint(&r) : 0;
-    section head = {bytes(&r, size), (size_t)size, 0, 0, 0};
-    f->architecture = bytes(&r, packed_size);
+    const uint64_t size = varint(r), packed_size = is_new ? varint(r) : 0;
+    reader listing = {bytes(r, size), r->at, DCZ_OK};
+    f->architecture = bytes(r, packed_size);
     f->architecture_size = (size_t)packed_size;
-    const size_t covered = (size_t)(r.at - begin);
-    head.checksum = u32(&r);
-    if (r.status)
-        return r.status;
-    if (!is_intact(begin, covered, head.checksum))
-        return DCZ_ERROR_CHECKSUM;
-
-    reader listing = {head.data, head.data + head.size, DCZ_OK};
+    head.size = (size_t)(r->at - head.data);
+    head.checksum = (uint32_t)number(r, 4);
+    if (r->status || check(&head))
+        return r->status ? r->status : DCZ_ERROR_CHECKSUM;
+    head.data = listing.at;
+    head.size = (size_t)size;
     if (is_new) {
 #ifdef DCZ_NO_CONTEXT
         return DCZ_ERROR_LEFT_OUT;
@@ -1841,25 +1774,21 @@ static dcz_status open_file(dcz_file *f, reader r, arena *a)
         listing.end = kept + n;
 #endif
     }
-    reader again = listing, body = r;
-    lists to = {NULL, NULL, NULL};
-    read_listing(f, &again, &body, head, to);
-    if (again.status)
-        return again.status;
-    to.entries = take(a, f->n_arrays, sizeof *to.entries);
-    to.sections = take(a, f->n_sections, sizeof *to.sections);
+    reader done;
+    lists to;
+    read_listing(f, listing, *r, &head, NULL, &done);
+    if (done.status)
+        return done.status;
+    f->entries = to.entries = take(a, f->n_arrays, sizeof *to.entries);
+    f->sections = to.sections = take(a, f->n_sections, sizeof *to.sections);
     f->by_name = take(a, f->n_arrays, sizeof *f->by_name);
     f->kept = a->used + ALIGNMENT - 1;
     to.parts = take(a, f->n_parts, sizeof *to.parts);
     if (a->needed > a->size)
         return DCZ_OK;
-    again = listing;
-    body = r;
-    read_listing(f, &again, &body, head, to);
+    read_listing(f, listing, *r, &head, &to, &done);
     for (size_t i = 0; i < f->n_arrays; i++)
         f->by_name[i] = &to.entries[i];
-    f->entries = to.entries;
-    f->sections = to.sections;
     return sort(f->by_name, f->n_arrays, compare_names) &&
                    sort(to.parts, f->n_parts, compare_strings)
                ? DCZ_OK
@@ -1868,67 +1797,66 @@ static dcz_status open_file(dcz_file *f, reader r, arena *a)
 
 dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *scratch)
 {
+    arena a;
+    reader r = {data, data, DCZ_OK};
+    if (size)
+        r.end += size;
     memset(file, 0, sizeof *file);
-    arena a = borrow(scratch);
-    if (size == 0)
-        return repay(&a, scratch, DCZ_ERROR_FORMAT);
-    const uint8_t *begin = data;
-    const reader r = {begin, begin + size, DCZ_OK};
-    return repay(&a, scratch, open_file(file, r, &a));
+    borrow(&a, scratch);
+    return repay(&a, scratch, open_file(file, &r, &a));
 }
 
 /* ---- Arrays ----------------------------------------------------------------- */
 
-static target target_of(const dcz_file *f, size_t index, void *out)
+static void aim(target *t, const dcz_file *f, size_t index, void *out)
 {
-    target t;
-    memset(&t, 0, sizeof t);
-    t.e = &f->entries[index];
-    t.itemsize = ITEMSIZES[t.e->dtype];
-    t.n = t.e->n_elements;
-    t.out = out;
-    reader r = {t.e->lengths, t.e->lengths + 9 * t.e->rank, DCZ_OK};
-    for (size_t axis = 0; axis < t.e->rank; axis++)
-        t.shape[axis] = read_length(&r, f->version, t.e->before);
-    return t;
+    const entry *e = t->e = &f->entries[index];
+    reader r = {e->lengths, e->lengths + 9 * e->rank, DCZ_OK};
+    t->itemsize = e->itemsize;
+    t->n = e->n_elements;
+    t->out = out;
+    for (unsigned axis = 0; axis < e->rank; axis++)
+        t->shape[axis] = read_length(&r, f->version, e->before);
 }
 
-/* What is surely enough: a codebook and all else of the largest kind. */
+/* What is surely enough: for the codes of Huffman coding, and all that a context coder may
+ * need of any array that has to be passed. */
 static size_t enough(const dcz_file *f, const target *t)
 {
     const size_t most = t->n < MAX_ALPHABET ? t->n : MAX_ALPHABET;
-    const size_t one = sizeof(symbols) + (sizeof(uint32_t) << TABLE_BITS) + 64;
-    size_t size = 2 * one + (sizeof(uint16_t) << 15) + most * sizeof(uint16_t);
+    size_t size = 2 * (sizeof(symbols) + (sizeof(uint32_t) << TABLE_BITS) + ALIGNMENT) +
+                  (sizeof(uint16_t) << 15) + most * sizeof(uint16_t) + 5 * ALIGNMENT;
 #ifndef DCZ_NO_CONTEXT
     if (f->version == 2) {
         const section *s = &f->sections[t->e->section];
-        const size_t limit = SIZE_MAX / 64;
-        size_t widest = 0, need = size + t->n * t->itemsize + 8;
+        size_t widest = 0, need = size + t->n * t->itemsize;
         for (size_t i = s->first; i < s->first + s->count; i++) {
-            const target other = target_of(f, i, NULL);
-            const size_t width = other.e->rank > 1 ? other.shape[other.e->rank - 1] : 1;
-            if (width > limit || other.n > limit)
+            target other;
+            aim(&other, f, i, NULL);
+            const size_t width = width_of(&other);
+            if (width > SIZE_MAX / 128 || other.n > SIZE_MAX / 128)
                 return SIZE_MAX;
             /* Whatever the geometry, no more rows are kept than there are. */
             const size_t rows = width ? other.n / width : 0;
             const size_t all = width * (sizeof(column) + 2) + other.n * 3 +
-                                  rows * sizeof(found) + most * t->itemsize + 16;
+                               rows * sizeof(found) + (most + 1) * t->itemsize;
             widest = widest < width ? width : widest;
             need = need < all ? all : need;
         }
-        size = sizeof(context) + 4 * widest + need + 64;
+        size = sizeof(context) + 4 * widest + need + 9 * ALIGNMENT;
     }
 #else
     (void)f;
 #endif
-    return size + ALIGNMENT;
+    return size;
 }
 
 dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info)
 {
+    target t;
     if (index >= file->n_arrays)
         return DCZ_ERROR_ARGUMENT;
-    const target t = target_of(file, index, NULL);
+    aim(&t, file, index, NULL);
     info->layer = (const char *)t.e->layer;
     info->layer_size = t.e->layer_size;
     info->leaf = (const char *)t.e->leaf;
@@ -1947,17 +1875,20 @@ dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info)
 size_t dcz_find(const dcz_file *file, const char *name)
 {
     entry wanted;
-    memset(&wanted, 0, sizeof wanted);
+    wanted.layer_size = 0;
     wanted.leaf = (const uint8_t *)name;
-    while (name[wanted.leaf_size])
-        wanted.leaf_size++;
+    wanted.leaf_size = length_of(name);
     size_t begin = 0, end = file->n_arrays;
     while (begin < end) {
         const size_t middle = begin + (end - begin) / 2;
-        const int order = compare_names(&wanted, file->by_name[middle]);
+        const entry *e = file->by_name[middle];
+        const int order = compare_names(&wanted, e);
         if (order == 0)
-            return (size_t)((const entry *)file->by_name[middle] - file->entries);
-        *(order < 0 ? &end : &begin) = order < 0 ? middle : middle + 1;
+            return (size_t)(e - file->entries);
+        if (order < 0)
+            end = middle;
+        else
+            begin = middle + 1;
     }
     return file->n_arrays;
 }
@@ -1968,9 +1899,9 @@ static void to_own_order(const target *t)
     const uint16_t one = 1;
     uint8_t is_little;
     memcpy(&is_little, &one, 1);
-    const size_t size = is_complex(t->e->dtype) ? t->itemsize / 2 : t->itemsize;
     if (is_little || !t->out)
         return;
+    const size_t size = word_size(t);
     for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size)
         for (size_t i = 0; i < size / 2; i++) {
             const uint8_t low = at[i];
@@ -1983,29 +1914,25 @@ static void to_own_order(const target *t)
 static dcz_status decode(const dcz_file *f, const section *s, size_t first, size_t end,
                          void *const *outs, arena *a)
 {
-    const int is_whole = end == s->first + s->count;
-    reader r = {s->data, s->data + s->size, DCZ_OK};
-#ifndef DCZ_NO_CONTEXT
-    const int is_head = f->version == 2 && s == f->sections;
-#else
-    const int is_head = 0;
-#endif
-    if (!is_head && !is_intact(s->data, s->size, s->checksum))
+    reader r = {s->seal.data, s->seal.data + s->seal.size, DCZ_OK};
+    target t;
+    /* That of the head was checked when the file was opened. */
+    const int is_new = f->version == 2, is_head = is_new && s == f->sections;
+    if (!is_head && check(&s->seal))
         return DCZ_ERROR_CHECKSUM;
 #ifndef DCZ_NO_CONTEXT
     context *c = NULL;
-    if (f->version == 2) {
+    if (is_new) {
         size_t widest = 0;
         for (size_t i = s->first; i < end; i++) {
-            const target t = target_of(f, i, NULL);
-            if (t.e->rank > 1 && t.shape[t.e->rank - 1] > widest)
-                widest = t.shape[t.e->rank - 1];
+            aim(&t, f, i, NULL);
+            widest = widest < width_of(&t) ? width_of(&t) : widest;
         }
         c = take(a, 1, sizeof *c);
         uint32_t *side = take(a, widest, sizeof *side);
         if (a->needed > a->size)
             return DCZ_OK;
-        begin_section(c, s, is_head);
+        begin_section(c, &s->seal, is_head);
         c->side = side;
         if (is_head)
             read_head(c, NULL, NULL);
@@ -2013,8 +1940,9 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
     }
 #endif
     for (size_t i = s->first; i < end && !r.status; i++) {
-        target t = target_of(f, i, i < first ? NULL : outs[i - first]);
-        const size_t mark = a->used;
+        const arena before = *a;
+        aim(&t, f, i, i < first ? NULL : outs[i - first]);
+        const int is_wanted = t.out != NULL;
 #ifndef DCZ_NO_CONTEXT
         if (c) {
             decode_context_array(c, a, &t);
@@ -2023,31 +1951,29 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
                 return r.status;
         } else
 #endif
-        {
-            const size_t needed = a->needed;
             read_array(&r, a, &t);
-            if (i < first || !outs[i - first])
-                a->needed = needed; /* no memory is needed to pass it */
-        }
-        if (!r.status)
-            to_own_order(&t);
-        a->used = mark;
+        to_own_order(&t);
+        a->used = before.used;
+        if (!is_wanted && !is_new)
+            a->needed = before.needed; /* no memory is needed to pass it */
     }
+    int is_over = r.at == r.end;
 #ifndef DCZ_NO_CONTEXT
     if (c)
-        return r.status || (is_whole && c->position < c->size) ? DCZ_ERROR_CORRUPT : DCZ_OK;
+        is_over = c->position >= c->size;
 #endif
-    return r.status || (is_whole && r.at != r.end) ? DCZ_ERROR_CORRUPT : DCZ_OK;
+    return r.status || (end == s->first + s->count && !is_over) ? DCZ_ERROR_CORRUPT : DCZ_OK;
 }
 
 dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size,
                       dcz_scratch *scratch)
 {
-    arena a = borrow(scratch);
+    arena a;
+    borrow(&a, scratch);
     dcz_status status = DCZ_ERROR_ARGUMENT;
     if (index < file->n_arrays) {
         const entry *e = &file->entries[index];
-        if (size >= e->n_elements * ITEMSIZES[e->dtype])
+        if (size >= e->n_elements * e->itemsize)
             status = decode(file, &file->sections[e->section], index, index + 1, &out, &a);
     }
     return repay(&a, scratch, status);
@@ -2066,7 +1992,8 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
 dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
                               dcz_scratch *scratch)
 {
-    arena a = borrow(scratch);
+    arena a;
+    borrow(&a, scratch);
     dcz_status status = DCZ_ERROR_ARGUMENT;
     if (index < file->n_sections) {
         const section *s = &file->sections[index];
@@ -2079,60 +2006,59 @@ dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *o
 
 dcz_status dcz_architecture(const dcz_file *file, dcz_blob *packed, uint64_t *plain_size)
 {
-    memset(packed, 0, sizeof *packed);
-    packed->data = file->architecture;
-    packed->size = file->architecture_size;
+    const seal s = {file->architecture, file->architecture_size,
+                    file->architecture_checksum};
+    packed->name = "";
+    packed->name_size = 0;
+    packed->data = s.data;
+    packed->size = s.size;
     *plain_size = file->architecture_plain_size;
     /* That of version 2 was checked when the file was opened. */
-    return file->version == 2 || is_intact(packed->data, packed->size,
-                                           file->architecture_checksum)
-               ? DCZ_OK
-               : DCZ_ERROR_CHECKSUM;
+    return file->version == 2 || s.size == 0 ? DCZ_OK : check(&s);
+}
+
+/* The part of an index, or, if there is none of that index, the one of the assets. */
+static dcz_status find_part(const dcz_file *f, size_t index, dcz_blob *blob)
+{
+    reader r = {f->parts, f->parts_end, DCZ_OK};
+    reader body = {f->parts_data, f->data_end, DCZ_OK};
+    while (r.at < r.end) {
+        listed p;
+        const int is_assets = read_part(&r, &body, &p);
+        if (index == NONE ? is_assets : index-- == 0) {
+            blob->name = (const char *)p.name;
+            blob->name_size = p.name_size;
+            blob->data = p.seal.data;
+            blob->size = p.seal.size;
+            return check(&p.seal);
+        }
+    }
+    return DCZ_ERROR_ARGUMENT;
 }
 
 dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)
 {
-    if (index >= file->n_parts)
-        return DCZ_ERROR_ARGUMENT;
-    reader r = {file->parts, file->parts_end, DCZ_OK};
-    /* No part is longer than the file was when it was opened. */
-    reader body = {file->parts_data, file->data_end, DCZ_OK};
-    int need;
-    uint32_t checksum = 0;
-    for (size_t i = 0; i <= index; i++)
-        *part = read_part(&r, &body, &need, &checksum);
-    return is_intact(part->data, part->size, checksum) ? DCZ_OK : DCZ_ERROR_CHECKSUM;
-}
-
-/* The packed assets, behind their plain size, which is 0 if there are none. */
-static dcz_status find_assets(const dcz_file *f, reader *packed, uint64_t *size)
-{
-    *size = 0;
-    for (size_t i = 0; i < f->n_parts; i++) {
-        dcz_blob part;
-        const dcz_status status = dcz_part(f, i, &part);
-        if (!is_assets(&part))
-            continue;
-        if (status)
-            return status;
-        packed->at = part.data;
-        packed->end = part.data + part.size;
-        packed->status = DCZ_OK;
-        *size = varint(packed);
-        return *size ? DCZ_OK : DCZ_ERROR_CORRUPT;
-    }
-    return DCZ_OK;
-}
-
-dcz_status dcz_assets_size(const dcz_file *file, uint64_t *size)
-{
-    reader packed;
-    return find_assets(file, &packed, size);
+    return index < file->n_parts ? find_part(file, index, part) : DCZ_ERROR_ARGUMENT;
 }
 
 /* ---- Assets: LZMA2 ---------------------------------------------------------- */
 
 #ifndef DCZ_NO_ASSETS
+
+/* The packed assets, behind their plain size, which is 0 if there are none. */
+static dcz_status find_assets(const dcz_file *f, reader *packed, uint64_t *size)
+{
+    dcz_blob part;
+    const dcz_status status = find_part(f, NONE, &part);
+    *size = 0;
+    if (status)
+        return status == DCZ_ERROR_ARGUMENT ? DCZ_OK : status;
+    packed->at = part.data;
+    packed->end = part.data + part.size;
+    packed->status = DCZ_OK;
+    *size = varint(packed);
+    return *size ? DCZ_OK : DCZ_ERROR_CORRUPT;
+}
 
 /* Where the probabilities of each kind begin. A length has 514: two choices, 16 trees of
  * 8, 16 more, and one of 256. */
@@ -2334,7 +2260,7 @@ static void unpack(lzma *z, reader *packed)
 {
     /* What has to be new in the next chunk: 3 all, 2 properties, 1 the state. */
     unsigned due = 3;
-    for (uint8_t control; (control = byte(packed)) != 0;) {
+    for (unsigned control; (control = byte(packed)) != 0;) {
         const int is_packed = control >= 0x80;
         const unsigned is_new = is_packed ? control >> 5 & 3 : control == 1 ? 3 : 0;
         const size_t high = byte(packed);
@@ -2430,35 +2356,35 @@ static dcz_status check_assets(const uint8_t *data, size_t size, arena *a)
     }
 }
 
-#endif
+dcz_status dcz_assets_size(const dcz_file *file, uint64_t *size)
+{
+    reader packed;
+    return find_assets(file, &packed, size);
+}
 
 dcz_status dcz_unpack_assets(const dcz_file *file, void *out, size_t size,
                              dcz_scratch *scratch)
 {
-    arena a = borrow(scratch);
-#ifdef DCZ_NO_ASSETS
-    (void)file, (void)out, (void)size;
-    return repay(&a, scratch, DCZ_ERROR_LEFT_OUT);
-#else
+    arena a;
     reader packed;
     uint64_t plain_size;
-    const dcz_status status = find_assets(file, &packed, &plain_size);
-    if (status || plain_size > size || plain_size == 0)
-        return repay(&a, scratch, status ? status : DCZ_ERROR_ARGUMENT);
-    lzma *z = take(&a, 1, sizeof *z);
-    if (!z)
-        return repay(&a, scratch, DCZ_OK);
-    memset(z, 0, sizeof *z);
-    z->begin = z->at = out;
-    z->end = z->at + (size_t)plain_size;
-    z->window = plain_size < 1 << 12   ? 1 << 12
-                : plain_size > 1 << 26 ? 1 << 26
-                                       : (uint32_t)plain_size;
-    unpack(z, &packed);
-    a.used = 0;
-    return repay(&a, scratch,
-                 packed.status ? packed.status : check_assets(out, (size_t)plain_size, &a));
-#endif
+    borrow(&a, scratch);
+    dcz_status status = find_assets(file, &packed, &plain_size);
+    if (status == DCZ_OK && (plain_size > size || plain_size == 0))
+        status = DCZ_ERROR_ARGUMENT;
+    lzma *z = status ? NULL : take(&a, 1, sizeof *z);
+    if (z) {
+        memset(z, 0, sizeof *z);
+        z->begin = z->at = out;
+        z->end = z->at + (size_t)plain_size;
+        z->window = plain_size < 1 << 12   ? 1 << 12
+                    : plain_size > 1 << 26 ? 1 << 26
+                                           : (uint32_t)plain_size;
+        unpack(z, &packed);
+        a.used = 0;
+        status = packed.status ? packed.status : check_assets(out, (size_t)plain_size, &a);
+    }
+    return repay(&a, scratch, status);
 }
 
 size_t dcz_n_assets(const void *unpacked, size_t size)
@@ -2492,29 +2418,31 @@ dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *
     return r.status;
 }
 
+#endif
+
 /* ---- Words ------------------------------------------------------------------ */
 
 const char *dcz_message(dcz_status status)
 {
-    static const char WORDS[][56] = {
-        "all is well",
-        "more scratch memory is needed",
-        "there is no such thing, or too little room for it",
-        "this is no .dcz file",
-        "the file needs a newer decoder",
-        "this decoder was compiled without what reads it",
-        "this is too large for this machine",
-        "a checksum does not match: the file is damaged",
-        "the file breaks a rule of the format",
-    };
-    return (unsigned)status < sizeof WORDS / sizeof *WORDS ? WORDS[status] : "?";
+    static const char WORDS[] = "all is well\0"
+                                "more scratch memory is needed\0"
+                                "there is no such thing, or too little room for it\0"
+                                "this is no .dcz file\0"
+                                "the file needs a newer decoder\0"
+                                "this decoder was compiled without what reads it\0"
+                                "this is too large for this machine\0"
+                                "a checksum is wrong: the file is damaged\0"
+                                "the file breaks a rule of the format\0"
+                                "?";
+    const unsigned last = DCZ_ERROR_CORRUPT + 1, which = (unsigned)status;
+    return word(WORDS, which < last ? which : last);
 }
 
 const char *dcz_dtype_name(dcz_dtype dtype)
 {
-    static const char NAMES[DCZ_N_DTYPES][14] = {
-        "bool",   "int8",    "uint8",   "int16",   "uint16",    "int32",
-        "uint32", "int64",   "uint64",  "float16", "float32",   "float64",
-        "complex64", "complex128", "bfloat16", "float8_e4m3fn", "float8_e5m2"};
-    return (unsigned)dtype < DCZ_N_DTYPES ? NAMES[dtype] : "?";
+    static const char NAMES[] = "bool\0int8\0uint8\0int16\0uint16\0int32\0uint32\0int64\0"
+                                "uint64\0float16\0float32\0float64\0complex64\0complex128\0"
+                                "bfloat16\0float8_e4m3fn\0float8_e5m2\0?";
+    const unsigned which = (unsigned)dtype;
+    return word(NAMES, which < DCZ_N_DTYPES ? which : DCZ_N_DTYPES);
 }

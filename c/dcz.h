@@ -3,8 +3,8 @@
  * One header and one source, C99, nothing of the C library but memcpy and memset, no
  * allocation and no state besides what the caller holds. docs/c.md shows how to use it,
  * docs/format.md says what the files look like. `-DDCZ_NO_CONTEXT` leaves version 2 out,
- * `-DDCZ_NO_ASSETS` the unpacking of assets; what then cannot be read is
- * DCZ_ERROR_LEFT_OUT.
+ * whose files are DCZ_ERROR_LEFT_OUT then; `-DDCZ_NO_ASSETS` leaves out what unpacks
+ * assets.
  *
  * The bytes of a file have to stay where they are, and as they are, while it is used.
  * Whatever they are, nothing is read or written outside the buffers given. */
@@ -24,7 +24,7 @@ typedef enum {
     DCZ_ERROR_ARGUMENT,  /* there is no such thing, or too little room for it */
     DCZ_ERROR_FORMAT,    /* this is no .dcz file */
     DCZ_ERROR_VERSION,   /* a version, or a needed part, that this decoder does not know */
-    DCZ_ERROR_LEFT_OUT,  /* this decoder was compiled without what reads it */
+    DCZ_ERROR_LEFT_OUT,  /* this decoder was compiled without what reads the file */
     DCZ_ERROR_TOO_LARGE, /* more than this machine can address */
     DCZ_ERROR_CHECKSUM,  /* the file is damaged */
     DCZ_ERROR_CORRUPT    /* the file breaks a rule of the format */
@@ -146,6 +146,8 @@ dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part);
  * size is 0 where there is none. */
 dcz_status dcz_architecture(const dcz_file *file, dcz_blob *packed, uint64_t *plain_size);
 
+#ifndef DCZ_NO_ASSETS
+
 /* The bytes that the assets take once unpacked, 0 where there are none; and unpacks them
  * to `out`, which has room for so many. */
 dcz_status dcz_assets_size(const dcz_file *file, uint64_t *size);
@@ -156,6 +158,8 @@ dcz_status dcz_unpack_assets(const dcz_file *file, void *out, size_t size,
  * points into it. */
 size_t dcz_n_assets(const void *unpacked, size_t size);
 dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *asset);
+
+#endif
 
 #ifdef __cplusplus
 }
