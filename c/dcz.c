@@ -180,42 +180,37 @@ static size_t length_of(const char *text)
 
 /* ---- Memory ----------------------------------------------------------------- */
 
-typedef struct {
-    uint8_t *begin;
-    size_t size, used, needed;
-} arena;
-
 enum { ALIGNMENT = 8 };
 
-static void borrow(arena *a, const dcz_scratch *scratch)
+static void borrow(dcz_scratch *s)
 {
-    const size_t skip = (size_t)(-(uintptr_t)scratch->memory % ALIGNMENT);
-    memset(a, 0, sizeof *a);
-    if (scratch->memory && scratch->size >= skip) {
-        a->begin = (uint8_t *)scratch->memory + skip;
-        a->size = scratch->size - skip;
-    }
+    s->needed = s->used = 0;
 }
 
-static void *take(arena *a, size_t n, size_t size)
-{
-    const size_t begin = a->used;
-    if (n > (SIZE_MAX / 4 - begin) / size) {
-        a->needed = SIZE_MAX - ALIGNMENT;
-        return NULL;
-    }
-    a->used += (n * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (a->needed < a->used)
-        a->needed = a->used;
-    return a->begin && a->used <= a->size ? a->begin + begin : NULL;
-}
-
-/* Says what was needed; the answer to a call that ends with `status`. */
-static dcz_status repay(const arena *a, dcz_scratch *scratch, dcz_status status)
+/* Room for n things, for as long as `used` is not put back. */
+static void *take(dcz_scratch *s, size_t n, size_t size)
 {
     /* Wherever the memory begins. */
-    scratch->needed = a->needed ? a->needed + ALIGNMENT - 1 : 0;
-    return status == DCZ_OK && a->needed > a->size ? DCZ_ERROR_SCRATCH : status;
+    const size_t skip = (size_t)(-(uintptr_t)s->memory % ALIGNMENT), begin = s->used + skip;
+    if (n > (SIZE_MAX / 4 - s->used) / size) {
+        s->needed = SIZE_MAX;
+        return NULL;
+    }
+    s->used += (n * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (s->needed < s->used + ALIGNMENT - 1)
+        s->needed = s->used + ALIGNMENT - 1;
+    return s->needed <= s->size ? (uint8_t *)s->memory + begin : NULL;
+}
+
+static int is_short(const dcz_scratch *s)
+{
+    return s->needed > s->size;
+}
+
+/* The answer to a call that ends with `status`. */
+static dcz_status repay(const dcz_scratch *s, dcz_status status)
+{
+    return status == DCZ_OK && is_short(s) ? DCZ_ERROR_SCRATCH : status;
 }
 
 /* ---- Names that occur once -------------------------------------------------- */
@@ -399,14 +394,14 @@ typedef struct {
 } lists;
 
 /* Reads a listing to its end. The bytes of what it lists are those of `body`. */
-static void read_listing(dcz_file *f, reader listing, reader body, const seal *head,
-                         const lists *to, reader *r)
+static dcz_status read_listing(dcz_file *f, const reader *listing, const reader *rest,
+                               const seal *head, const lists *to)
 {
+    reader in = *listing, body = *rest, *r = &in;
     const int is_new = f->version == 2;
     size_t before = NONE;
     entry spare_entry, *e = to ? to->entries : &spare_entry;
     section spare_section, *s = to ? to->sections : &spare_section;
-    *r = listing;
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
     if (!is_new)
@@ -460,6 +455,7 @@ static void read_listing(dcz_file *f, reader listing, reader body, const seal *h
     }
     if (body.at != body.end || body.status)
         fail(r);
+    return r->status;
 }
 
 /* ---- Huffman codes ---------------------------------------------------------- */
@@ -561,7 +557,7 @@ static void restart(symbols *s)
 
 /* Reads n coded symbols: what they are to be decoded with, or NULL if there is no room
  * for it. The reader goes on behind them. */
-static symbols *read_symbols(reader *r, arena *a, size_t n_symbols, size_t n)
+static symbols *read_symbols(reader *r, dcz_scratch *a, size_t n_symbols, size_t n)
 {
     symbols spare, *kept = take(a, 1, sizeof spare), *s = kept ? kept : &spare;
     memset(s, 0, sizeof *s);
@@ -763,7 +759,7 @@ static void scatter(reader *r, const target *t, const places *p, symbols *codes,
 }
 
 /* n bytes, as they are or coded: where they are, or what they are decoded with. */
-static const uint8_t *read_bytes(reader *r, arena *a, unsigned is_coded, size_t n,
+static const uint8_t *read_bytes(reader *r, dcz_scratch *a, unsigned is_coded, size_t n,
                                  symbols **codes)
 {
     *codes = NULL;
@@ -798,7 +794,7 @@ static size_t word_size(const target *t)
 }
 
 /* An array as Huffman coding makes it. */
-static void read_array(reader *r, arena *a, target *t)
+static void read_array(reader *r, dcz_scratch *a, target *t)
 {
     enum { GAPS = 1, CODEBOOK = 2, REVERSED = 4, MORE = 8 };
     enum { BACKGROUND = 1, PLANES = 2, SIGNS = 4 };
@@ -1254,7 +1250,7 @@ static void begin_section(context *c, const seal *s, int is_head)
 }
 
 /* Passes the listing, or reads it into memory from `a`: its size. */
-static size_t read_head(context *c, arena *a, uint8_t **listing)
+static size_t read_head(context *c, dcz_scratch *a, uint8_t **listing)
 {
     const uint64_t size = decode_number(c, LISTING);
     if (size > MAX_LISTING) {
@@ -1604,7 +1600,7 @@ static int read_geometry(context *c, const target *t, matrix *m)
 }
 
 /* Codes, and values behind them: methods 0 and 1. */
-static void decode_codes(context *c, arena *a, const target *t, int has_codebook,
+static void decode_codes(context *c, dcz_scratch *a, const target *t, int has_codebook,
                          uint64_t background)
 {
     const int all_bits = 8 * (int)t->itemsize;
@@ -1655,7 +1651,7 @@ static void decode_codes(context *c, arena *a, const target *t, int has_codebook
     m.pairs = take(a, m.width, m.step);
     m.sums = take(a, m.n_kept, sizeof *m.sums);
     m.codes = take(a, (m.n_kept + 1) * m.width, sizeof *m.codes);
-    if (c->status || a->needed > a->size)
+    if (c->status || is_short(a))
         return;
     memset(m.columns, 0, m.width * sizeof *m.columns);
     memset(m.pairs, 0, m.width * m.step);
@@ -1683,7 +1679,7 @@ static void decode_codes(context *c, arena *a, const target *t, int has_codebook
     }
 }
 
-static void decode_context_array(context *c, arena *a, target *t)
+static void decode_context_array(context *c, dcz_scratch *a, target *t)
 {
     if (t->n == 0)
         return;
@@ -1732,7 +1728,7 @@ static void decode_context_array(context *c, arena *a, target *t)
 
 /* ---- Opening ---------------------------------------------------------------- */
 
-static dcz_status open_file(dcz_file *f, reader *r, arena *a)
+static dcz_status open_file(dcz_file *f, reader *r, dcz_scratch *a)
 {
     seal head = {r->at, 0, 0};
     if (number(r, 4) != 0x5A434489)
@@ -1774,19 +1770,18 @@ static dcz_status open_file(dcz_file *f, reader *r, arena *a)
         listing.end = kept + n;
 #endif
     }
-    reader done;
     lists to;
-    read_listing(f, listing, *r, &head, NULL, &done);
-    if (done.status)
-        return done.status;
+    const dcz_status status = read_listing(f, &listing, r, &head, NULL);
+    if (status)
+        return status;
     f->entries = to.entries = take(a, f->n_arrays, sizeof *to.entries);
     f->sections = to.sections = take(a, f->n_sections, sizeof *to.sections);
     f->by_name = take(a, f->n_arrays, sizeof *f->by_name);
     f->kept = a->used + ALIGNMENT - 1;
     to.parts = take(a, f->n_parts, sizeof *to.parts);
-    if (a->needed > a->size)
+    if (is_short(a))
         return DCZ_OK;
-    read_listing(f, listing, *r, &head, &to, &done);
+    read_listing(f, &listing, r, &head, &to);
     for (size_t i = 0; i < f->n_arrays; i++)
         f->by_name[i] = &to.entries[i];
     return sort(f->by_name, f->n_arrays, compare_names) &&
@@ -1797,13 +1792,12 @@ static dcz_status open_file(dcz_file *f, reader *r, arena *a)
 
 dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *scratch)
 {
-    arena a;
     reader r = {data, data, DCZ_OK};
     if (size)
         r.end += size;
     memset(file, 0, sizeof *file);
-    borrow(&a, scratch);
-    return repay(&a, scratch, open_file(file, &r, &a));
+    borrow(scratch);
+    return repay(scratch, open_file(file, &r, scratch));
 }
 
 /* ---- Arrays ----------------------------------------------------------------- */
@@ -1912,7 +1906,7 @@ static void to_own_order(const target *t)
 
 /* Decodes some arrays of a section and passes those before them. */
 static dcz_status decode(const dcz_file *f, const section *s, size_t first, size_t end,
-                         void *const *outs, arena *a)
+                         void *const *outs, dcz_scratch *a)
 {
     reader r = {s->seal.data, s->seal.data + s->seal.size, DCZ_OK};
     target t;
@@ -1930,7 +1924,7 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
         }
         c = take(a, 1, sizeof *c);
         uint32_t *side = take(a, widest, sizeof *side);
-        if (a->needed > a->size)
+        if (is_short(a))
             return DCZ_OK;
         begin_section(c, &s->seal, is_head);
         c->side = side;
@@ -1940,14 +1934,14 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
     }
 #endif
     for (size_t i = s->first; i < end && !r.status; i++) {
-        const arena before = *a;
+        const dcz_scratch before = *a;
         aim(&t, f, i, i < first ? NULL : outs[i - first]);
         const int is_wanted = t.out != NULL;
 #ifndef DCZ_NO_CONTEXT
         if (c) {
             decode_context_array(c, a, &t);
             r.status = c->status;
-            if (a->needed > a->size)
+            if (is_short(a))
                 return r.status;
         } else
 #endif
@@ -1968,15 +1962,14 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
 dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size,
                       dcz_scratch *scratch)
 {
-    arena a;
-    borrow(&a, scratch);
+    borrow(scratch);
     dcz_status status = DCZ_ERROR_ARGUMENT;
     if (index < file->n_arrays) {
         const entry *e = &file->entries[index];
         if (size >= e->n_elements * e->itemsize)
-            status = decode(file, &file->sections[e->section], index, index + 1, &out, &a);
+            status = decode(file, &file->sections[e->section], index, index + 1, &out, scratch);
     }
-    return repay(&a, scratch, status);
+    return repay(scratch, status);
 }
 
 dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
@@ -1992,14 +1985,13 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
 dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
                               dcz_scratch *scratch)
 {
-    arena a;
-    borrow(&a, scratch);
+    borrow(scratch);
     dcz_status status = DCZ_ERROR_ARGUMENT;
     if (index < file->n_sections) {
         const section *s = &file->sections[index];
-        status = decode(file, s, s->first, s->first + s->count, outs, &a);
+        status = decode(file, s, s->first, s->first + s->count, outs, scratch);
     }
-    return repay(&a, scratch, status);
+    return repay(scratch, status);
 }
 
 /* ---- Architecture and parts ------------------------------------------------- */
@@ -2327,7 +2319,7 @@ static int is_inside(const uint8_t *name, size_t n)
 }
 
 /* Whether what was unpacked are assets, and their names, once there is room for them. */
-static dcz_status check_assets(const uint8_t *data, size_t size, arena *a)
+static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
 {
     const void **names = NULL;
     for (;;) {
@@ -2365,14 +2357,13 @@ dcz_status dcz_assets_size(const dcz_file *file, uint64_t *size)
 dcz_status dcz_unpack_assets(const dcz_file *file, void *out, size_t size,
                              dcz_scratch *scratch)
 {
-    arena a;
     reader packed;
     uint64_t plain_size;
-    borrow(&a, scratch);
+    borrow(scratch);
     dcz_status status = find_assets(file, &packed, &plain_size);
     if (status == DCZ_OK && (plain_size > size || plain_size == 0))
         status = DCZ_ERROR_ARGUMENT;
-    lzma *z = status ? NULL : take(&a, 1, sizeof *z);
+    lzma *z = status ? NULL : take(scratch, 1, sizeof *z);
     if (z) {
         memset(z, 0, sizeof *z);
         z->begin = z->at = out;
@@ -2381,10 +2372,10 @@ dcz_status dcz_unpack_assets(const dcz_file *file, void *out, size_t size,
                     : plain_size > 1 << 26 ? 1 << 26
                                            : (uint32_t)plain_size;
         unpack(z, &packed);
-        a.used = 0;
-        status = packed.status ? packed.status : check_assets(out, (size_t)plain_size, &a);
+        scratch->used = 0;
+        status = packed.status ? packed.status : check_assets(out, (size_t)plain_size, scratch);
     }
-    return repay(&a, scratch, status);
+    return repay(scratch, status);
 }
 
 size_t dcz_n_assets(const void *unpacked, size_t size)

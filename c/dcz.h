@@ -36,11 +36,13 @@ const char *dcz_message(dcz_status status);
 /* Memory that the caller lends. Every call that is given some sets `needed` to what it
  * took of it. Where that is more than `size`, the answer is DCZ_ERROR_SCRATCH and
  * nothing else has happened: lend so many bytes and call again. It may ask once more,
- * for what it could not know before, so this is a loop. {NULL, 0, 0} asks for the size. */
+ * for what it could not know before: this is a loop. All zeros
+ * ask for the size. */
 typedef struct {
     void *memory;
     size_t size;
     size_t needed;
+    size_t used; /* private */
 } dcz_scratch;
 
 /* ---- A file ----------------------------------------------------------------- */

@@ -92,7 +92,7 @@ static dcz_status decode_alone(const dcz_file *file, size_t index, uint8_t *out,
                                size_t limit)
 {
     dcz_tensor_info info;
-    dcz_scratch scratch = {NULL, 0, 0};
+    dcz_scratch scratch = {0};
     dcz_status status;
     MUST(dcz_tensor(file, index, &info) == DCZ_OK);
     do
@@ -117,7 +117,7 @@ static dcz_status walk_section(const dcz_file *file, size_t section, size_t limi
         MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
         outs[k] = allocate(info.n_bytes);
     }
-    dcz_scratch scratch = {NULL, 0, 0};
+    dcz_scratch scratch = {0};
     dcz_status status;
     do
         status = dcz_decode_section(file, section, outs, &scratch);
@@ -147,7 +147,7 @@ static dcz_status walk_assets(const dcz_file *file, size_t limit, FILE *report)
     dcz_status status = dcz_assets_size(file, &size);
     if (status || size == 0 || size > limit)
         return status;
-    dcz_scratch scratch = {NULL, 0, 0};
+    dcz_scratch scratch = {0};
     uint8_t *out = allocate((size_t)size);
     do
         status = dcz_unpack_assets(file, out, (size_t)size, &scratch);
@@ -215,7 +215,7 @@ static void check_names(const dcz_file *file)
 dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
 {
     dcz_file file;
-    dcz_scratch scratch = {NULL, 0, 0};
+    dcz_scratch scratch = {0};
     dcz_status status;
     do
         status = dcz_open(&file, data, size, &scratch);
