@@ -16,7 +16,9 @@
  * into the machine's own order. */
 #include "dcz.h"
 
-#include <string.h>
+/* As <string.h> has them, which is not there where no C library is. */
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
 
 enum {
     MAX_CODE_LENGTH = 20,
