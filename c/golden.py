@@ -1,6 +1,6 @@
 """What files hold, in the words of `c/check.c`, as the Python reader says it.
 
-`make -C c check` compares that with what the C decoder says, and needs no Python for it:
+`make -C c check` compares that with what the C decoder says; it needs no Python then:
 
     python c/golden.py > c/golden.txt
 """

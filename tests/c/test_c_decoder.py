@@ -1,4 +1,4 @@
-"""The decoder in C reads what the package writes, and refuses what the package refuses."""
+"""The decoder in C reads what the package writes, and refuses what it refuses."""
 
 import io
 import shutil
@@ -106,16 +106,17 @@ def test_a_part_that_is_needed_and_not_known_is_refused(lister):
 
 
 def agree(lister, expected, data):
-    """Whether both read a file; what they read must be the same."""
-    said = lister(data)
+    """Both read a file, and the same in it, or neither does."""
+    said, lines, why = lister(data), None, ""
     try:
         with container.read(data, max_bytes=LIMIT):
             lines = expected(data)
     except CorruptFileError as error:
-        assert isinstance(said, str) or "max_bytes" in str(error), (said, error)
-        return False
-    assert said == lines or said == "this is too large for this machine"
-    return True
+        why = str(error)
+    if lines is None:
+        assert isinstance(said, str) or "max_bytes" in why, (said, why)
+    else:
+        assert said in (lines, "this is too large for this machine")
 
 
 def damaged(draw, data):
@@ -178,7 +179,7 @@ def test_both_take_the_same_names(lister, expected, name):
         assert isinstance(lines, str)
 
 
-@pytest.mark.parametrize("name", ["/a", "a/", "a//b", "../a", "a/..", ".", "a\\b", "a\0"])
+@pytest.mark.parametrize("name", "/a a/ a//b ../a a/.. . a\\b a\0".split(" "))
 def test_names_of_assets_that_lead_out_are_refused(lister, name, monkeypatch):
     monkeypatch.setattr("deepcompress.dcz.assets.check_name", lambda name: None)
     file = io.BytesIO()
@@ -203,7 +204,8 @@ def test_the_dictionary_is_that_of_the_package():
     source = (FOLDER / "dcz.c").read_text()
     text = source.partition("LISTINGS[] =")[2].partition(";\n")[0]
     pieces = "".join(line.strip()[1:-1] for line in text.strip().split("\n"))
-    assert pieces.encode().decode("unicode_escape").encode("latin1") == version2.LISTINGS
+    plain = pieces.encode().decode("unicode_escape").encode("latin1")
+    assert plain == version2.LISTINGS
 
 
 def test_nothing_of_a_c_library_is_needed_but_memcpy_and_memset(tmp_path):
