@@ -1,6 +1,6 @@
 """Writes small files of every kind into a folder, as seeds for libFuzzer.
 
-    python c/fuzz/corpus.py c/build/corpus
+Run it with `python c/fuzz/corpus.py c/build/corpus`.
 """
 
 import hashlib

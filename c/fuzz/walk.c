@@ -73,16 +73,20 @@ static void to_little_endian(const dcz_tensor_info *info, uint8_t *bytes)
 
 static void print_blob(FILE *report, const char *kind, const dcz_blob *blob)
 {
-    fprintf(report, "  %s %.*s %zu %08x\n", kind, (int)blob->name_size, blob->name,
-            blob->size, (unsigned)crc32_of(blob->data, blob->size));
+    fprintf(report, "  %s ", kind);
+    fwrite(blob->name, 1, blob->name_size, report); /* it may hold a 0 */
+    fprintf(report, " %zu %08x\n", blob->size, (unsigned)crc32_of(blob->data, blob->size));
 }
 
 static void print_array(FILE *report, const dcz_tensor_info *info, uint8_t *bytes)
 {
     to_little_endian(info, bytes);
-    fprintf(report, "  array %.*s%s%.*s %s (", (int)info->layer_size, info->layer,
-            info->layer_size ? "/" : "", (int)info->leaf_size, info->leaf,
-            dcz_dtype_name(info->dtype));
+    fprintf(report, "  array ");
+    fwrite(info->layer, 1, info->layer_size, report);
+    if (info->layer_size)
+        fputc('/', report);
+    fwrite(info->leaf, 1, info->leaf_size, report);
+    fprintf(report, " %s (", dcz_dtype_name(info->dtype));
     for (size_t axis = 0; axis < info->rank; axis++)
         fprintf(report, axis ? ", %zu" : "%zu", info->shape[axis]);
     fprintf(report, ") %08x\n", (unsigned)crc32_of(bytes, info->n_bytes));

@@ -21,6 +21,7 @@ from deepcompress.dcz.parts import Part
 from deepcompress.errors import CorruptFileError
 
 LIMIT = 1 << 26  # that of c/check.c
+TOO_LARGE = "this is too large for this machine"
 
 coders = pytest.mark.parametrize("coder", container.CODERS)
 few = settings(
@@ -116,7 +117,7 @@ def agree(lister, expected, data):
     if lines is None:
         assert isinstance(said, str) or "max_bytes" in why, (said, why)
     else:
-        assert said in (lines, "this is too large for this machine")
+        assert said in ("\n".join(lines).split("\n"), TOO_LARGE)
 
 
 def damaged(draw, data):
@@ -170,13 +171,7 @@ def test_both_take_the_same_names(lister, expected, name):
     listing += entry + b"\1" + bytes([2 << 3])
     header = b"\x89DCZ\1" + varint(len(listing)) + listing
     data = header + seal(header)[-4:] + b"\0\7\0\7"
-    lines = lister(data)
-    try:
-        with container.read(data) as weights:
-            assert isinstance(lines, list)
-            assert len(lines) == len(weights)
-    except CorruptFileError:
-        assert isinstance(lines, str)
+    agree(lister, expected, data)
 
 
 @pytest.mark.parametrize("name", "/a a/ a//b ../a a/.. . a\\b a\0".split(" "))
