@@ -720,9 +720,9 @@ static void scatter(reader *r, const target *t, const places *p, symbols *codes,
 {
     const size_t length = p->is_reversed ? t->shape[0] : t->n, stride = t->n / length;
     const size_t n = p->gaps ? p->gaps->n : p->stored;
-    size_t left = t->n, index = 0, column = 0, begin = 0, n_values = 0;
+    size_t left = t->n, index = 0, column = 0, begin = 0, n_values = 0, i = 0;
     uint32_t gap = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (; i < n; i++) {
         if (p->gaps) {
             gap = next_symbol(p->gaps);
             if (gap > left)
@@ -755,7 +755,7 @@ static void scatter(reader *r, const target *t, const places *p, symbols *codes,
                 *to = (uint8_t)which; /* a coded byte is its own value */
         }
     }
-    if (n_values != p->stored * n_words ||
+    if (i < n || n_values != p->stored * n_words ||
         (p->gaps && (gap == p->escape || p->gaps->status)) || (codes && codes->status))
         fail(r);
 }
