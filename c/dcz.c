@@ -187,6 +187,8 @@ enum { ALIGNMENT = 8 };
 static void borrow(dcz_scratch *s)
 {
     s->needed = s->used = 0;
+    if (!s->memory)
+        s->size = 0;
 }
 
 /* Room for n things, for as long as `used` is not put back. */
@@ -462,8 +464,25 @@ static dcz_status read_listing(dcz_file *f, const reader *listing, const reader 
 
 /* ---- Huffman codes ---------------------------------------------------------- */
 
-/* Symbols that are read one after the other from their streams. */
+typedef struct symbols symbols;
+
+/* An array that is decoded. */
 typedef struct {
+    reader r; /* what it is decoded from */
+    dcz_scratch *scratch;
+    const entry *e;
+    size_t itemsize, n; /* n elements */
+    uint8_t *out;       /* NULL: it is only passed over */
+    /* The elements that are stored: all of them, or those that gaps lead to. */
+    symbols *gaps;
+    size_t stored;
+    uint32_t escape;
+    int is_reversed;
+    size_t shape[DCZ_MAX_RANK];
+} target;
+
+/* Symbols that are read one after the other from their streams. */
+struct symbols {
     uint32_t count[MAX_CODE_LENGTH + 1]; /* codes of each length */
     const uint16_t *ranked;              /* the used symbols in the order of their codes */
     /* By the next bits of a stream: 32 times the symbol, plus the length of its code, or
@@ -481,7 +500,7 @@ typedef struct {
     unsigned n_held;
     dcz_status status;
     uint16_t buffer[N_BUFFERED];
-} symbols;
+};
 
 enum { LONG = 31 };
 
@@ -559,9 +578,10 @@ static void restart(symbols *s)
 
 /* Reads n coded symbols: what they are to be decoded with, or NULL if there is no room
  * for it. The reader goes on behind them. */
-static symbols *read_symbols(reader *r, dcz_scratch *a, size_t n_symbols, size_t n)
+static symbols *read_symbols(target *t, size_t n_symbols, size_t n)
 {
-    symbols spare, *kept = take(a, 1, sizeof spare), *s = kept ? kept : &spare;
+    reader *r = &t->r;
+    symbols spare, *kept = take(t->scratch, 1, sizeof spare), *s = kept ? kept : &spare;
     memset(s, 0, sizeof *s);
     const uint8_t *begin = r->at;
     read_lengths(r, n_symbols, s->count, NULL);
@@ -601,8 +621,8 @@ static symbols *read_symbols(reader *r, dcz_scratch *a, size_t n_symbols, size_t
     if (s->table_bits > TABLE_BITS)
         s->table_bits = TABLE_BITS;
     const size_t table_size = (size_t)1 << s->table_bits;
-    uint16_t *ranked = take(a, used, sizeof *ranked);
-    uint32_t *table = take(a, table_size, sizeof *table);
+    uint16_t *ranked = take(t->scratch, used, sizeof *ranked);
+    uint32_t *table = take(t->scratch, table_size, sizeof *table);
     if (!kept || !ranked || !table || r->status)
         return NULL;
     s->ranked = ranked;
@@ -689,22 +709,6 @@ static inline uint32_t next_symbol(symbols *s)
 
 /* ---- Arrays of version 1 ---------------------------------------------------- */
 
-/* An array that is decoded. */
-typedef struct {
-    const entry *e;
-    size_t itemsize, n; /* n elements */
-    uint8_t *out;       /* NULL: it is only passed over */
-    size_t shape[DCZ_MAX_RANK];
-} target;
-
-/* The elements that are stored: all of them, or those that gaps lead to. */
-typedef struct {
-    symbols *gaps; /* NULL without gaps */
-    size_t stored;
-    uint32_t escape;
-    int is_reversed;
-} places;
-
 static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
 {
     if (n == 4)
@@ -715,24 +719,25 @@ static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
 
 /* Writes a value of `size` bytes to each place, `offset` bytes into the element: the next
  * of `values`, or, with codes, the one that they say. An element of two words gets two. */
-static void scatter(reader *r, const target *t, const places *p, symbols *codes,
-                    const uint8_t *values, size_t size, size_t offset, size_t n_words)
+static void scatter(target *t, symbols *codes, const uint8_t *values, size_t size,
+                    size_t offset, size_t n_words)
 {
-    const size_t length = p->is_reversed ? t->shape[0] : t->n, stride = t->n / length;
-    const size_t n = p->gaps ? p->gaps->n : p->stored;
+    symbols *gaps = t->gaps;
+    const size_t length = t->is_reversed ? t->shape[0] : t->n, stride = t->n / length;
+    const size_t n = gaps ? gaps->n : t->stored;
     size_t left = t->n, index = 0, column = 0, begin = 0, n_values = 0, i = 0;
     uint32_t gap = 0;
     for (; i < n; i++) {
-        if (p->gaps) {
-            gap = next_symbol(p->gaps);
+        if (gaps) {
+            gap = next_symbol(gaps);
             if (gap > left)
                 break;
             left -= gap;
             index += gap;
-            if (gap == p->escape)
+            if (gap == t->escape)
                 continue;
         }
-        if (left-- == 0 || n_values == p->stored * n_words)
+        if (left-- == 0 || n_values == t->stored * n_words)
             break;
         if (index >= length) {
             column += index / length;
@@ -755,19 +760,18 @@ static void scatter(reader *r, const target *t, const places *p, symbols *codes,
                 *to = (uint8_t)which; /* a coded byte is its own value */
         }
     }
-    if (i < n || n_values != p->stored * n_words ||
-        (p->gaps && (gap == p->escape || p->gaps->status)) || (codes && codes->status))
-        fail(r);
+    if (i < n || n_values != t->stored * n_words ||
+        (gaps && (gap == t->escape || gaps->status)) || (codes && codes->status))
+        fail(&t->r);
 }
 
 /* n bytes, as they are or coded: where they are, or what they are decoded with. */
-static const uint8_t *read_bytes(reader *r, dcz_scratch *a, unsigned is_coded, size_t n,
-                                 symbols **codes)
+static const uint8_t *read_bytes(target *t, unsigned is_coded, size_t n, symbols **codes)
 {
     *codes = NULL;
     if (!is_coded)
-        return bytes(r, n);
-    *codes = read_symbols(r, a, 256, n);
+        return bytes(&t->r, n);
+    *codes = read_symbols(t, 256, n);
     return NULL;
 }
 
@@ -796,14 +800,18 @@ static size_t word_size(const target *t)
 }
 
 /* An array as Huffman coding makes it. */
-static void read_array(reader *r, dcz_scratch *a, target *t)
+static void read_array(target *t)
 {
+    reader *r = &t->r;
     enum { GAPS = 1, CODEBOOK = 2, REVERSED = 4, MORE = 8 };
     enum { BACKGROUND = 1, PLANES = 2, SIGNS = 4 };
     const unsigned flags = byte(r), more = flags & MORE ? byte(r) : 0, width = flags >> 4;
     const unsigned has_gaps = flags & GAPS;
     const size_t size = t->itemsize;
-    places p = {NULL, t->n, ((uint32_t)1 << width) - 1, flags & REVERSED && t->e->rank > 1};
+    t->gaps = NULL;
+    t->stored = t->n;
+    t->escape = ((uint32_t)1 << width) - 1;
+    t->is_reversed = flags & REVERSED && t->e->rank > 1;
     uint64_t background = 0, escapes = 0;
     symbols *codes;
     if ((flags & MORE ? more - 1 > 6 : 0) || has_gaps != (width > 0) ||
@@ -819,10 +827,10 @@ static void read_array(reader *r, dcz_scratch *a, target *t)
             escapes = varint(r);
         if (stored > t->n || escapes > t->n - stored)
             fail(r);
-        p.stored = (size_t)stored;
-        if (p.stored && !r->status) {
-            p.gaps = read_symbols(r, a, (size_t)1 << width, (size_t)(stored + escapes));
-            if (!p.gaps)
+        t->stored = (size_t)stored;
+        if (t->stored && !r->status) {
+            t->gaps = read_symbols(t, (size_t)1 << width, (size_t)(stored + escapes));
+            if (!t->gaps)
                 t->out = NULL; /* what follows is passed over */
         }
     }
@@ -832,7 +840,7 @@ static void read_array(reader *r, dcz_scratch *a, target *t)
         memset(t->out, 0, t->n * size);
     if (flags & CODEBOOK) {
         const uint64_t n_values = varint(r);
-        if (n_values - 1 >= MAX_ALPHABET || n_values > p.stored)
+        if (n_values - 1 >= MAX_ALPHABET || n_values > t->stored)
             fail(r);
         const uint8_t *book = bytes(r, n_values * size);
         uint64_t last = 0;
@@ -844,37 +852,37 @@ static void read_array(reader *r, dcz_scratch *a, target *t)
         }
         if (r->status)
             return;
-        codes = read_symbols(r, a, (size_t)n_values, p.stored);
+        codes = read_symbols(t, (size_t)n_values, t->stored);
         if (!codes)
             t->out = NULL;
         else if (t->out)
-            scatter(r, t, &p, codes, book, size, 0, 1);
+            scatter(t, codes, book, size, 0, 1);
     } else if (more & PLANES) {
         const size_t word_bytes = word_size(t), n_words = size / word_bytes;
         const unsigned are_coded = byte(r);
-        if (p.stored == 0 || are_coded >> word_bytes)
+        if (t->stored == 0 || are_coded >> word_bytes)
             fail(r);
         for (size_t i = 0; i < word_bytes && !r->status; i++) {
-            const size_t mark = a->used;
+            const size_t mark = t->scratch->used;
             const uint8_t *raw =
-                read_bytes(r, a, are_coded >> i & 1, p.stored * n_words, &codes);
+                read_bytes(t, are_coded >> i & 1, t->stored * n_words, &codes);
             if (!raw && !codes)
                 t->out = NULL;
             if (t->out && !r->status) {
-                if (p.gaps)
-                    restart(p.gaps);
-                scatter(r, t, &p, codes, raw, 1, i, n_words);
+                if (t->gaps)
+                    restart(t->gaps);
+                scatter(t, codes, raw, 1, i, n_words);
             }
-            a->used = mark;
+            t->scratch->used = mark;
         }
         const int is_float = t->e->dtype >= DCZ_FLOAT16, folds = is_signed(t->e->dtype);
         if (t->out && (is_float || folds))
             unturn(t, word_bytes, is_float && word_bytes == 8 ? 4 : 1, folds);
     } else {
-        const uint8_t *raw = bytes(r, (uint64_t)p.stored * size);
-        if (t->out && p.stored && !r->status) {
+        const uint8_t *raw = bytes(r, (uint64_t)t->stored * size);
+        if (t->out && t->stored && !r->status) {
             if (has_gaps)
-                scatter(r, t, &p, NULL, raw, size, 0, 1);
+                scatter(t, NULL, raw, size, 0, 1);
             else
                 memcpy(t->out, raw, t->n * size);
         }
@@ -884,7 +892,7 @@ static void read_array(reader *r, dcz_scratch *a, target *t)
         size_t n = 0;
         for (size_t i = 0; i < t->n; i++)
             n += get(t->out + i * size, size) != 0;
-        if (n != p.stored)
+        if (n != t->stored)
             fail(r);
     }
     for (size_t i = 0; t->out && background && i < t->n; i++) {
@@ -894,7 +902,7 @@ static void read_array(reader *r, dcz_scratch *a, target *t)
     if (!(more & SIGNS) || r->status)
         return;
     const unsigned is_coded = byte(r);
-    const uint8_t *raw = read_bytes(r, a, is_coded, (t->n + 7) / 8, &codes);
+    const uint8_t *raw = read_bytes(t, is_coded, (t->n + 7) / 8, &codes);
     if (is_coded > 1)
         fail(r);
     if (!t->out || (!raw && !codes) || r->status)
@@ -1718,11 +1726,13 @@ static void decode_context_array(context *c, dcz_scratch *a, target *t)
         }
         if (!data || c->status)
             return;
-        reader r = {data, data + (size_t)size, DCZ_OK};
-        read_array(&r, a, t);
-        if (r.at != r.end)
-            fail(&r);
-        c->status = r.status;
+        t->r.at = data;
+        t->r.end = data + (size_t)size;
+        t->scratch = a;
+        read_array(t);
+        if (t->r.at != t->r.end)
+            fail(&t->r);
+        c->status = t->r.status;
     }
 }
 
@@ -1799,7 +1809,10 @@ dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *
         r.end += size;
     memset(file, 0, sizeof *file);
     borrow(scratch);
-    return repay(scratch, open_file(file, &r, scratch));
+    const dcz_status status = repay(scratch, open_file(file, &r, scratch));
+    if (status)
+        memset(file, 0, sizeof *file); /* of what did not open, there is nothing */
+    return status;
 }
 
 /* ---- Arrays ----------------------------------------------------------------- */
@@ -1910,8 +1923,11 @@ static void to_own_order(const target *t)
 static dcz_status decode(const dcz_file *f, const section *s, size_t first, size_t end,
                          void *const *outs, dcz_scratch *a)
 {
-    reader r = {s->seal.data, s->seal.data + s->seal.size, DCZ_OK};
     target t;
+    t.r.at = s->seal.data;
+    t.r.end = t.r.at + s->seal.size;
+    t.r.status = DCZ_OK;
+    t.scratch = a;
     /* That of the head was checked when the file was opened. */
     const int is_new = f->version == 2, is_head = is_new && s == f->sections;
     if (!is_head && check(&s->seal))
@@ -1932,33 +1948,33 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
         c->side = side;
         if (is_head)
             read_head(c, NULL, NULL);
-        r.status = c->status;
+        t.r.status = c->status;
     }
 #endif
-    for (size_t i = s->first; i < end && !r.status; i++) {
+    for (size_t i = s->first; i < end && !t.r.status; i++) {
         const dcz_scratch before = *a;
         aim(&t, f, i, i < first ? NULL : outs[i - first]);
         const int is_wanted = t.out != NULL;
 #ifndef DCZ_NO_CONTEXT
         if (c) {
             decode_context_array(c, a, &t);
-            r.status = c->status;
+            t.r.status = c->status;
             if (is_short(a))
-                return r.status;
+                return t.r.status;
         } else
 #endif
-            read_array(&r, a, &t);
+            read_array(&t);
         to_own_order(&t);
         a->used = before.used;
         if (!is_wanted && !is_new)
             a->needed = before.needed; /* no memory is needed to pass it */
     }
-    int is_over = r.at == r.end;
+    int is_over = t.r.at == t.r.end;
 #ifndef DCZ_NO_CONTEXT
     if (c)
         is_over = c->position >= c->size;
 #endif
-    return r.status || (end == s->first + s->count && !is_over) ? DCZ_ERROR_CORRUPT : DCZ_OK;
+    return t.r.status || (end == s->first + s->count && !is_over) ? DCZ_ERROR_CORRUPT : DCZ_OK;
 }
 
 dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size,

@@ -13,12 +13,14 @@
 
 uint32_t crc32_of(const uint8_t *data, size_t n)
 {
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= data[i];
+    uint32_t crc = UINT32_MAX, table[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
         for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
+            table[i] = table[i] >> 1 ^ (table[i] & 1 ? UINT32_C(0xEDB88320) : 0);
     }
+    for (size_t i = 0; i < n; i++)
+        crc = crc >> 8 ^ table[(crc ^ data[i]) & 255];
     return ~crc;
 }
 
@@ -228,6 +230,8 @@ dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
         MUST(file.kept <= scratch.size);
         check_names(&file);
         status = walk_open(&file, limit, report);
+    } else {
+        MUST(file.n_arrays + file.n_sections + file.n_parts == 0);
     }
     free(scratch.memory);
     return status;
