@@ -138,17 +138,14 @@ typedef struct {
 
 static dcz_status check(const seal *s)
 {
-    /* Of the numbers of four bits. */
-    static const uint32_t TABLE[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
-        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
-        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < s->size; i++) {
-        crc ^= s->data[i];
-        crc = crc >> 4 ^ TABLE[crc & 15];
-        crc = crc >> 4 ^ TABLE[crc & 15];
+    uint32_t crc = UINT32_MAX, table[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (unsigned bit = 8; bit--;)
+            table[i] = table[i] >> 1 ^ (table[i] & 1 ? UINT32_C(0xEDB88320) : 0);
     }
+    for (size_t i = 0; i < s->size; i++)
+        crc = crc >> 8 ^ table[(crc ^ s->data[i]) & 255];
     return ~crc == s->checksum ? DCZ_OK : DCZ_ERROR_CHECKSUM;
 }
 

@@ -8,7 +8,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    walk(data, size, (size_t)1 << 22, NULL);
+    walk(data, size, (size_t)1 << 18, NULL);
     return 0;
 }
 
