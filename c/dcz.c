@@ -375,7 +375,7 @@ static int read_part(reader *r, reader *body, listed *p)
         const uint8_t c = p->name[i];
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
             fail(r);
-        alike += alike == i && c == ASSETS[i];
+        alike += i < 6 && c == ASSETS[i];
     }
     const int is_assets = alike == 6 && p->name_size == 6;
     const unsigned need = byte(r);
@@ -721,7 +721,8 @@ static void scatter(target *t, symbols *codes, const uint8_t *values, size_t siz
 {
     symbols *gaps = t->gaps;
     const size_t length = t->is_reversed ? t->shape[0] : t->n, stride = t->n / length;
-    const size_t n = gaps ? gaps->n : t->stored;
+    const size_t n = gaps ? gaps->n : t->stored, total = t->stored * n_words;
+    const size_t itemsize = t->itemsize, word_bytes = itemsize / n_words;
     size_t left = t->n, index = 0, column = 0, begin = 0, n_values = 0, i = 0;
     uint32_t gap = 0;
     for (; i < n; i++) {
@@ -734,7 +735,7 @@ static void scatter(target *t, symbols *codes, const uint8_t *values, size_t siz
             if (gap == t->escape)
                 continue;
         }
-        if (left-- == 0 || n_values == t->stored * n_words)
+        if (left-- == 0 || n_values == total)
             break;
         if (index >= length) {
             column += index / length;
@@ -747,8 +748,8 @@ static void scatter(target *t, symbols *codes, const uint8_t *values, size_t siz
                 rest /= t->shape[axis];
             }
         }
-        uint8_t *to = t->out + (begin + index++ * stride) * t->itemsize + offset;
-        for (size_t k = n_words; k--; to += t->itemsize / n_words) {
+        uint8_t *to = t->out + (begin + index++ * stride) * itemsize + offset;
+        for (size_t k = n_words; k--; to += word_bytes) {
             const size_t which = codes ? next_symbol(codes) : n_values;
             n_values++;
             if (values)
@@ -757,7 +758,7 @@ static void scatter(target *t, symbols *codes, const uint8_t *values, size_t siz
                 *to = (uint8_t)which; /* a coded byte is its own value */
         }
     }
-    if (i < n || n_values != t->stored * n_words ||
+    if (i < n || n_values != total ||
         (gaps && (gap == t->escape || gaps->status)) || (codes && codes->status))
         fail(&t->r);
 }

@@ -106,6 +106,14 @@ def test_a_part_that_is_needed_and_not_known_is_refused(lister):
     assert lister(data) == "the file needs a newer decoder"
 
 
+@pytest.mark.parametrize("name", ["", "a" * 33, "A", "assets\0\0", "a\x7fb", "a_b"])
+@pytest.mark.parametrize("is_needed", [0, 1, 2])
+def test_names_of_parts_are_held_to_their_letters(lister, expected, name, is_needed):
+    data = dumps({}, parts=[Part(name, b"1", is_needed=is_needed)])
+    assert isinstance(lister(data), str)
+    agree(lister, expected, data)
+
+
 def agree(lister, expected, data):
     """Both read a file, and the same in it, or neither does."""
     said, lines, why = lister(data), None, ""
