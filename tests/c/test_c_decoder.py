@@ -203,6 +203,19 @@ def test_the_example_lists_and_extracts(tmp_path):
     assert program.run(tmp_path / "b.dcz")[0] == 1
 
 
+def test_the_example_of_the_page_runs(tmp_path):
+    page = (FOLDER.parent / "docs" / "c.md").read_text(encoding="utf-8")
+    source = tmp_path / "example.c"
+    source.write_text(page.partition("```c\n")[2].partition("```")[0])
+    program = Program(tmp_path, "example", source)
+    kernel = np.arange(12, dtype="float32").reshape(3, 4)
+    for coder in container.CODERS:
+        data = dumps({"dense/bias": kernel[0], "dense/kernel": kernel}, coder=coder)
+        assert program.run(given=data) == (0, b"3 x 4, the last one is 11\n")
+    assert program.run(given=dumps({"dense/kernel": kernel[0]}))[0] == 1
+    assert program.run(given=b"")[0] == 1
+
+
 def test_the_dictionary_is_that_of_the_package():
     source = (FOLDER / "dcz.c").read_text()
     text = source.partition("LISTINGS[] =")[2].partition(";\n")[0]

@@ -29,15 +29,15 @@ class Program:
             pytest.skip("there is no C compiler")
         self.folder, self.path, self.compiler = folder, folder / name, compiler
         paths = [FOLDER / source for source in ("dcz.c", *sources)]
-        self.compile("-O1", *paths, "-o", self.path)
+        self.compile("-O1", f"-I{FOLDER}", *paths, "-o", self.path)
 
     def compile(self, *arguments):
         subprocess.run([self.compiler, "-std=c99", *arguments], check=True)
 
-    def run(self, *arguments):
+    def run(self, *arguments, given=b""):
         """The exit status, and what it writes."""
         result = subprocess.run(
-            [self.path, *arguments], capture_output=True, check=False
+            [self.path, *arguments], input=given, capture_output=True, check=False
         )
         assert result.returncode >= 0, result.stderr  # it was not killed by a signal
         return result.returncode, result.stdout
