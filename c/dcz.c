@@ -1721,6 +1721,9 @@ static void decode_context_array(context *c, dcz_scratch *a, target *t)
             const uint64_t word = decode_pattern(c, 32, 1);
             if (data)
                 put(data + 4 * i, word, 4);
+            /* Nothing follows in the last one. */
+            if (size - 4 * i < 4 && word >> 8 * (size - 4 * i))
+                c->status = DCZ_ERROR_CORRUPT;
         }
         if (!data || c->status)
             return;

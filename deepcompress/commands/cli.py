@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from deepcompress import _lazy, importers
-from deepcompress._files import atomic_writer, write_npz
+from deepcompress._files import atomic_writer, check_room, write_npz
 from deepcompress._version import __version__
 from deepcompress.commands import chatter, smaller
 from deepcompress.commands.contents import contents
+from deepcompress.commands.saying import (
+    close_output,
+    reason,
+    say,
+    show_warning,
+    wording,
+)
 from deepcompress.dcz.container import CODERS, Container, read
 from deepcompress.dcz.report import CompressionReport
 
@@ -50,16 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # what `--help` prints
         with _lazy.Advice(), warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show_warning
             options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has read enough. What is still buffered goes nowhere, since
         # Python would complain of it at its end.
-        _close_output()
+        close_output()
         return _BROKEN_PIPE
     except (ImportError, OSError, ValueError, RuntimeError, MemoryError) as error:
-        _say("error", str(error) or type(error).__name__)
+        say("error", wording(error))
         return 2 if isinstance(error, _UsageError) else 1
     except KeyboardInterrupt:
         print("deepcompress: interrupted", file=sys.stderr)
@@ -103,6 +110,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints what a .dcz file holds. TensorFlow is not needed.",
     )
     inspect.add_argument("file", metavar="FILE.dcz")
+    inspect.add_argument(
+        "--verify",
+        action="store_true",
+        help="decode all of the file first, against every checksum and every rule",
+    )
     _add_printing(inspect)
     inspect.add_argument(
         "--plot",
@@ -197,10 +209,17 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _inspect(options: argparse.Namespace) -> None:
     contents(options.file)
-    report = CompressionReport.from_file(options.file)
+    with read(options.file) as opened:
+        if options.verify:
+            opened.verify()
+        report = CompressionReport.of(opened)
     if options.plot:
-        report.plot().savefig(options.plot)
+        kind = Path(options.plot).suffix[1:] or "png"
+        with atomic_writer(options.plot) as picture:
+            report.plot().savefig(picture, format=kind)
     _print(report, options)
+    if options.verify and not (options.json or options.quiet):
+        print("Every checksum is right, and every rule holds.")
 
 
 def _compress(options: argparse.Namespace) -> None:
@@ -222,7 +241,7 @@ def _compress(options: argparse.Namespace) -> None:
     elif kind == "hdf5" or file.endswith((".h5", ".hdf5")):
         report = importers.compress_h5(file, output, coder=options.coder)
         if _holds_architecture(file):
-            _say(
+            say(
                 "note",
                 f"of {file!r}, the weights were kept and the architecture was left "
                 "out. `HuffmanSerializer().load(path, model=model)` loads them.",
@@ -279,7 +298,7 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
                     f"Keras cannot load {file!r}; give classes and functions that it "
                     "does not know as --custom-objects MODULE:NAME, and let code that "
                     "you trust run by --no-safe-mode; or compress what "
-                    f"`model.save_weights` has written. ({line or _reason(error)})"
+                    f"`model.save_weights` has written. ({line or reason(error)})"
                 ) from error
 
         model = _with_compilation(load, options)
@@ -301,11 +320,11 @@ def _with_compilation(
         return load(True)
     except Exception as error:
         model = load(False)  # where this fails too, its reason is the one that counts
-        _say(
+        say(
             "note",
             f"the compilation of {options.file!r} was left out, since Keras cannot "
             "restore it; give what it needs as --custom-objects MODULE:NAME. "
-            f"({_reason(error.__cause__ or error)})",
+            f"({reason(error.__cause__ or error)})",
         )
         return model
 
@@ -405,6 +424,8 @@ def _extract_model(options: argparse.Namespace) -> None:
     target = Path(output)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder of {output!r} does not exist.")
+    # Where the disk is full, HDF5 may end the process.
+    check_room(output, sum(weight.numpy().nbytes for weight in model.weights))
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         complete = Path(folder, target.name)
         if output.endswith(".keras"):
@@ -412,25 +433,3 @@ def _extract_model(options: argparse.Namespace) -> None:
         else:
             model.save_weights(complete)
         complete.replace(target)
-
-
-def _reason(error: BaseException) -> str:
-    """Returns the first line of what went wrong, innermost where Keras nests it."""
-    innermost = str(error).rpartition("Exception encountered: ")[2]
-    return innermost.strip().partition("\n")[0]
-
-
-def _say(kind: str, text: str) -> None:
-    """Writes one line to the standard error."""
-    line = " ".join(part.strip() for part in text.splitlines())
-    print(f"deepcompress: {kind}: {line}", file=sys.stderr)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _say("warning", str(message))
-
-
-def _close_output() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)

@@ -7,7 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,8 @@ from deepcompress._files import atomic_writer
 from deepcompress._threads import each_when_ready
 from deepcompress.dcz import version1, version2
 from deepcompress.dcz.assets import plain_size, unpack_assets
-from deepcompress.dcz.coding.bytestream import ByteReader, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, Located, varint
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
     Directory,
@@ -138,32 +139,37 @@ def read_directory(file: BinaryIO, size: int) -> Directory:
     file.seek(0)
     start = file.read(len(MAGIC) + 1)
     if not start:
-        raise CorruptFileError("the file is empty.")
+        raise CorruptFileError("the file is empty.", Rule.MAGIC, 0)
     if not start.startswith(MAGIC):
-        hint = next(
-            (text for magic, text in _OTHERS.items() if start.startswith(magic)), ""
-        )
-        raise CorruptFileError(
-            f"this is not a .dcz file (its first bytes differ).{hint}"
-        )
-    reader = ByteReader(start)
-    reader.take(len(MAGIC))
-    if (number := reader.byte()) not in VERSIONS:
+        hints = [text for magic, text in _OTHERS.items() if start.startswith(magic)]
+        text = f"this is not a .dcz file (its first bytes differ).{''.join(hints)}"
+        raise CorruptFileError(text, Rule.MAGIC, 0)
+    number = ByteReader(start[len(MAGIC) :], Rule.HEADER_INSIDE, len(MAGIC)).byte()
+    if number not in VERSIONS:
         raise CorruptFileError(
             f"version {number} of the format is not known. The file is damaged, "
-            "or needs a newer deepcompress."
+            "or needs a newer deepcompress.",
+            Rule.VERSION,
+            len(MAGIC),
         )
     version = VERSIONS[number]
-    reader = ByteReader(file.read(_LONGEST_SIZE * version.N_PIECES))
+    sizes_at = file.read(_LONGEST_SIZE * version.N_PIECES)
+    reader = ByteReader(sizes_at, Rule.HEADER_INSIDE, len(start))
     sizes = [reader.varint() for _ in range(version.N_PIECES)]
     begin = len(start) + reader.position
     end = begin + sum(sizes)
     if end + 4 > size:
-        raise CorruptFileError("the file ends early, inside its directory.")
+        raise CorruptFileError(
+            "the file ends early, inside its directory.", Rule.HEADER_INSIDE, size
+        )
     file.seek(0)
     content = file.read(end)
     if zlib.crc32(content).to_bytes(4, "little") != file.read(4):
-        raise CorruptFileError("the checksum of the directory does not match.")
+        raise CorruptFileError(
+            "the checksum of the directory does not match.",
+            Rule.CHECKSUM_OF_DIRECTORY,
+            end,
+        )
     pieces, offset = [], begin
     for length in sizes:
         pieces.append(Piece(offset, content[offset : offset + length]))
@@ -171,8 +177,11 @@ def read_directory(file: BinaryIO, size: int) -> Directory:
     directory = Directory(number, end=end + 4)
     version.read_listing(pieces, directory)
     if directory.end != size:
+        is_cut = "is cut off" if size < directory.end else "goes on"
         raise CorruptFileError(
-            f"the file has {size} bytes, its directory says {directory.end}."
+            f"it {is_cut}: it has {size} bytes, its directory says {directory.end}.",
+            Rule.SIZE_OF_FILE,
+            min(size, directory.end),
         )
     return directory
 
@@ -246,12 +255,10 @@ class Container(Mapping[str, np.ndarray]):
         self._lock = Lock()
         self._last: tuple[int, dict[str, CodedTensor]] | None = None
         try:
-            self.size = self._file.seek(0, os.SEEK_END)
-            self._directory = read_directory(self._file, self.size)
-            self._check_memory()
-        except CorruptFileError as error:
-            self.close()
-            raise CorruptFileError(f"{self._label}: {error}") from None
+            with self._errors():
+                self.size = self._file.seek(0, os.SEEK_END)
+                self._directory = read_directory(self._file, self.size)
+                self._check_memory()
         except BaseException:
             self.close()
             raise
@@ -259,7 +266,7 @@ class Container(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         section = self._directory.entries[name].section
         tensor = self._read_section(section)[name]
-        with self._errors_in(section):
+        with self._errors(self._directory.sections[section]):
             return tensor.to_array()
 
     def __iter__(self) -> Iterator[str]:
@@ -332,11 +339,10 @@ class Container(Mapping[str, np.ndarray]):
         section = self._directory.architecture
         if section is None:
             return None
-        try:
-            packed = PackedArchitecture(self._take(section), self._directory.plain_size)
+        data = self._take(section, Rule.CHECKSUM_OF_ARCHITECTURE)
+        with self._errors(section):
+            packed = PackedArchitecture(data, self._directory.plain_size)
             return unpack_architecture(packed)
-        except CorruptFileError as error:
-            raise CorruptFileError(f"{self._label}: {error}") from None
 
     @cached_property
     def assets(self) -> Mapping[str, bytes]:
@@ -347,40 +353,69 @@ class Container(Mapping[str, np.ndarray]):
         if ASSETS not in self.parts:
             return {}
         data = self.parts[ASSETS]
-        try:
+        with self._errors(self._directory.parts[ASSETS]):
             self._check_memory(plain_size(data))
             return unpack_assets(data)
-        except CorruptFileError as error:
-            raise CorruptFileError(f"{self._label}: {error}") from None
 
     @property
-    def parts(self) -> Parts:
-        """What the file holds besides, by name: also what this reader has no use for.
+    def parts(self) -> Mapping[str, bytes]:
+        """What the file holds besides, by name, known or not; read when asked for.
 
-        Each is read, and its checksum verified, when it is asked for. To write a file
-        anew without a loss, hand them on to `deepcompress.write`.
+        To write a file anew without a loss, hand them on to `deepcompress.write`.
         """
-        return Parts(self._directory.parts, self._take)
+        take = partial(self._take, rule=Rule.CHECKSUM_OF_PART)
+        return Parts(self._directory.parts, take)
+
+    def part_size(self, name: str) -> int:
+        """Returns the bytes that a part takes in the file, without reading it."""
+        return self._directory.parts[name].size
+
+    def verify(self) -> None:
+        """Reads and decodes all of the file, and keeps nothing of it.
+
+        Raises:
+            CorruptFileError: A rule of the format is broken, or a checksum wrong:
+                `rule` says which, and `offset` where.
+
+        Example:
+
+        >>> file = BytesIO()
+        >>> _ = write(file, {"dense/kernel": np.ones((3, 2), "float32")})
+        >>> try:
+        ...     Container(file.getvalue()[:-1] + b"!").verify()
+        ... except CorruptFileError as error:
+        ...     print(error.rule, error.offset)
+        checksum-of-section 28
+        """
+        for index in range(len(self._directory.sections)):
+            self._decode_section(index)
+        _ = self.architecture
+        for name in self.parts:
+            _ = self.parts[name]
+        _ = self.assets
 
     def _check_memory(self, more: int = 0) -> None:
         total = sum(entry.n_bytes for entry in self._directory.entries.values())
-        total += sum(self.parts.sizes().values()) + self._directory.plain_size + more
+        total += (
+            sum(map(self.part_size, self.parts)) + self._directory.plain_size + more
+        )
         if total > self._max_bytes:
             raise CorruptFileError(
                 f"what it holds would take {total:,} bytes of memory, more than the "
                 f"{self._max_bytes:,} allowed. If you trust the file, raise "
-                "`max_bytes`."
+                "`max_bytes`.",
+                Rule.MEMORY,
             )
 
-    def _take(self, section: Section) -> bytes:
+    def _take(self, section: Section, rule: Rule) -> bytes:
         with self._lock:
             self._file.seek(section.offset)
             data = self._file.read(section.size)
-        if zlib.crc32(data) != section.checksum:
-            raise CorruptFileError(
-                f"{self._label}: the checksum of bytes {section.offset} to "
-                f"{section.offset + section.size} does not match."
-            )
+        with self._errors(section):
+            if zlib.crc32(data) != section.checksum:
+                raise CorruptFileError(
+                    f"the checksum of {section.size} bytes does not match.", rule
+                )
         return data
 
     def _read_section(self, index: int) -> dict[str, CodedTensor]:
@@ -391,22 +426,25 @@ class Container(Mapping[str, np.ndarray]):
         return last[1]
 
     def _parse_section(self, index: int) -> dict[str, CodedTensor]:
-        data = self._take(self._directory.sections[index])
+        section = self._directory.sections[index]
+        data = self._take(section, Rule.CHECKSUM_OF_SECTION)
         version = VERSIONS[self._directory.version]
-        with self._errors_in(index):
+        with self._errors(section):
             return version.read_section(self._directory, index, data)
 
     def _decode_section(self, index: int) -> dict[str, np.ndarray]:
         tensors = self._parse_section(index)
-        with self._errors_in(index):
+        with self._errors(self._directory.sections[index]):
             return {name: tensor.to_array() for name, tensor in tensors.items()}
 
     @contextmanager
-    def _errors_in(self, index: int) -> Iterator[None]:
+    def _errors(self, section: Section | None = None) -> Iterator[None]:
+        """Says of errors in which file, and where or at least in which section."""
         try:
-            yield
+            with Located(section.offset if section else None):
+                yield
         except CorruptFileError as error:
-            section = self._directory.sections[index]
+            place = "" if error.offset is None else f", byte {error.offset}"
             raise CorruptFileError(
-                f"{self._label}, section at byte {section.offset}: {error}"
+                f"{self._label}{place}: {error}", error.rule, error.offset
             ) from None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.errors import CorruptFileError
 
@@ -114,10 +115,11 @@ class Directory:
     architecture: Section | None = None
     plain_size: int = 0
     parts: dict[str, Section] = field(default_factory=dict)
+    _by_section: dict[int, list[ArrayEntry]] = field(default_factory=dict)
 
     def in_section(self, index: int) -> list[ArrayEntry]:
         """Returns the arrays of a section, in their order."""
-        return [entry for entry in self.entries.values() if entry.section == index]
+        return self._by_section.get(index, [])
 
     def section_at_end(self, size: int, checksum: int) -> Section:
         """Returns a section behind all that the file has so far."""
@@ -132,8 +134,10 @@ class Directory:
             CorruptFileError: There is one of this name.
         """
         if name in self.entries:
-            raise CorruptFileError(f"{name!r} occurs twice.")
-        self.entries[name] = ArrayEntry(name, dtype, shape, len(self.sections) - 1)
+            raise CorruptFileError(f"{name!r} occurs twice.", Rule.NAME_ONCE)
+        section = len(self.sections) - 1
+        entry = self.entries[name] = ArrayEntry(name, dtype, shape, section)
+        self._by_section.setdefault(section, []).append(entry)
 
 
 class Layer(NamedTuple):
@@ -215,12 +219,14 @@ def read_entry(reader: ByteReader, layer: str) -> tuple[str, np.dtype, list[int]
     """Returns the name of the array listed next, its dtype, and its numbers."""
     common = reader.varint()
     if common > len(COMMON_NAMES):
-        raise CorruptFileError(f"the common name {common} is not known.")
+        raise CorruptFileError(
+            f"the common name {common} is not known.", Rule.COMMON_NAME
+        )
     leaf = COMMON_NAMES[common - 1] if common else reader.string()
     kind = reader.byte()
     rank = kind & 7
     if rank == _EXPLICIT_RANK and (rank := reader.varint()) > _MAX_RANK:
-        raise CorruptFileError(f"an array cannot have {rank} axes.")
+        raise CorruptFileError(f"an array cannot have {rank} axes.", Rule.RANK)
     lengths = [reader.varint() for _ in range(rank)]
     return f"{layer}/{leaf}" if layer else leaf, dtype_of(kind >> 3), lengths
 
@@ -228,7 +234,7 @@ def read_entry(reader: ByteReader, layer: str) -> tuple[str, np.dtype, list[int]
 def dtype_of(code: int) -> np.dtype:
     """Returns the dtype of a code in the file, little-endian."""
     if code >= len(DTYPES):
-        raise CorruptFileError(f"the dtype code {code} is not known.")
+        raise CorruptFileError(f"the dtype code {code} is not known.", Rule.DTYPE)
     name = DTYPES[code]
     try:
         return np.dtype(name).newbyteorder("<")
@@ -263,7 +269,9 @@ def unpack_architecture(packed: PackedArchitecture) -> str:
     try:
         plain = inflate.decompress(packed.data, max(packed.plain_size, 1))
         if len(plain) != packed.plain_size or not inflate.eof or inflate.unused_data:
-            raise CorruptFileError("its size is not the one declared")
+            raise ValueError("its size is not the one declared")
         return plain.decode()
     except (zlib.error, ValueError) as error:
-        raise CorruptFileError(f"the architecture cannot be read: {error}") from None
+        raise CorruptFileError(
+            f"the architecture cannot be read: {error}", Rule.ARCHITECTURE
+        ) from None

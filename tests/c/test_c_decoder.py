@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 from helpers.arrays import dumps, kept, large_tensors, parted, tensors
+from helpers.broken_files import FILES
 from helpers.c_decoder import FOLDER, Lister, Program, golden
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from deepcompress.dcz import container, version2
 from deepcompress.dcz.coding.bytestream import ByteWriter, varint
 from deepcompress.dcz.coding.context_tensor import ContextTensor
 from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.directory import DTYPES, dtype_of, encode_entry, seal
 from deepcompress.dcz.parts import Part
 from deepcompress.errors import CorruptFileError
@@ -112,6 +114,19 @@ def test_names_of_parts_are_held_to_their_letters(lister, expected, name, is_nee
     data = dumps({}, parts=[Part(name, b"1", is_needed=is_needed)])
     assert isinstance(lister(data), str)
     agree(lister, expected, data)
+
+
+BROKEN = [
+    pytest.param(data, id=f"{rule}: {what}")
+    for rule, files in FILES.items()
+    for what, data in files.items()
+    if rule not in {Rule.MEMORY, Rule.ARCHITECTURE}  # which are the caller's business
+]
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_a_file_that_breaks_a_rule_is_refused(lister, data):
+    assert isinstance(lister(data), str)
 
 
 def agree(lister, expected, data):

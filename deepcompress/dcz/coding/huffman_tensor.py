@@ -16,12 +16,13 @@ import numpy as np
 
 from deepcompress.dcz.coding import gaps
 from deepcompress.dcz.coding.background import background_of
-from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, Located, varint
 from deepcompress.dcz.coding.codebook import SharedValues, shared_values
 from deepcompress.dcz.coding.huffman import MAX_ALPHABET, CodedSymbols, HuffmanCode
 from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.positions import nonzeros, reverse
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.signs import (
     has_both_zeros,
     read_signs,
@@ -67,6 +68,7 @@ class HuffmanTensor:
         background: The pattern that is added to all others; 0 where nothing is.
         signs: The highest bits of all patterns, or `None` where they have their own.
         n_bytes: Bytes of the tensor in its section.
+        offset: Where it begins in the file that it was read from, if that is known.
     """
 
     coder: ClassVar[str] = "huffman"
@@ -86,6 +88,7 @@ class HuffmanTensor:
     background: int = 0
     signs: BytePlanes | None = None
     n_bytes: int = 0
+    offset: int | None = None
 
     @classmethod
     def encode(cls, array: np.ndarray, writer: ByteWriter) -> "HuffmanTensor":
@@ -258,7 +261,7 @@ class HuffmanTensor:
         cls, reader: ByteReader, dtype: np.dtype, shape: tuple[int, ...]
     ) -> "HuffmanTensor":
         """Takes apart the tensor that comes next, as `CodedTensor`."""
-        begin = reader.position
+        begin, offset = reader.position, reader.offset
         flags = reader.byte()
         more = reader.byte() if flags & _HAS_MORE else 0
         width = flags >> _WIDTH_SHIFT
@@ -273,7 +276,8 @@ class HuffmanTensor:
             or (has_planes and flags & _HAS_SYMBOLS)
         ):
             raise CorruptFileError(
-                f"The tensor encoding {flags:#04x}, {more:#04x} is not known."
+                f"The tensor encoding {flags:#04x}, {more:#04x} is not known.",
+                Rule.FLAGS,
             )
         pattern = pattern_dtype(dtype)
         size = prod(shape)
@@ -281,40 +285,46 @@ class HuffmanTensor:
             size == 0
             or (pattern.kind == "V" and (flags, more) != (_HAS_MORE, _HAS_PLANES))
         ):
-            raise CorruptFileError(f"A tensor {shape} of {dtype} cannot be so coded.")
+            raise CorruptFileError(
+                f"A tensor {shape} of {dtype} cannot be so coded.", Rule.FLAGS
+            )
 
-        tensor = cls(dtype, shape, size, width, is_reversed=bool(flags & _IS_REVERSED))
+        tensor = cls(dtype, shape, size, width, offset=offset)
+        tensor.is_reversed = bool(flags & _IS_REVERSED)
         if has_background:
             tensor.background = int.from_bytes(reader.take(dtype.itemsize), "little")
             if tensor.background == 0:
-                raise CorruptFileError("A background of zeros is not stated.")
+                raise CorruptFileError("The background is 0.", Rule.BACKGROUND)
         if has_gaps:
             tensor.n_stored = reader.varint()
             n_escapes = reader.varint() if tensor.n_stored else 0
             n_gaps = tensor.n_stored + n_escapes
             if n_gaps > size:
-                raise CorruptFileError("There are more gaps than elements.")
+                raise CorruptFileError("More gaps than elements.", Rule.NUMBER_OF_GAPS)
             if n_gaps:
                 tensor.gaps = CodedSymbols.read(reader, 1 << width, n_gaps)
         if flags & _HAS_SYMBOLS:
             n_symbols = reader.varint()
             if not 1 <= n_symbols <= min(tensor.n_stored, MAX_ALPHABET):
-                raise CorruptFileError(f"A codebook of {n_symbols} values cannot be.")
+                raise CorruptFileError(
+                    f"A codebook of {n_symbols}.", Rule.CODEBOOK_SIZE
+                )
             data = reader.take(n_symbols * dtype.itemsize)
             tensor.codebook = codebook = np.frombuffer(data, pattern)
-            if (codebook[1:] <= codebook[:-1]).any() or (has_gaps and not codebook[0]):
-                raise CorruptFileError("The codebook is not in ascending order.")
+            if (codebook[1:] <= codebook[:-1]).any():
+                raise CorruptFileError("A codebook out of order.", Rule.CODEBOOK_ORDER)
             tensor.codes = CodedSymbols.read(reader, n_symbols, tensor.n_stored)
         elif has_planes:
             if tensor.n_stored == 0:
-                raise CorruptFileError("There is nothing to part into planes.")
+                raise CorruptFileError("Planes of no values.", Rule.PLANES)
             tensor.planes = BytePlanes.read(reader, dtype, tensor.n_stored)
             tensor.raw = tensor.planes.to_values(dtype, pattern)
         else:
             values = reader.take(tensor.n_stored * dtype.itemsize)
             tensor.raw = np.frombuffer(values, pattern)
-        if has_gaps and tensor.raw is not None and not tensor.raw.all():
-            raise CorruptFileError("There is a zero among the non-zeros.")
+        stored = tensor.raw if tensor.codebook is None else tensor.codebook
+        if has_gaps and stored is not None and not stored.all():
+            raise CorruptFileError("A zero among non-zeros.", Rule.NO_ZERO_STORED)
         if more & _HAS_SIGNS:
             tensor.signs = read_signs(reader, size)
         tensor.n_bytes = reader.position - begin
@@ -333,13 +343,14 @@ class HuffmanTensor:
         elif self.gaps is None:
             patterns = np.zeros(self.shape, pattern_dtype(self.dtype))
         else:
-            patterns = gaps.scatter(
-                self.gaps.symbols,
-                self.gap_width,
-                values,
-                self.shape,
-                is_reversed=self.is_reversed,
-            )
+            with Located(self.offset):
+                patterns = gaps.scatter(
+                    self.gaps.symbols,
+                    self.gap_width,
+                    values,
+                    self.shape,
+                    is_reversed=self.is_reversed,
+                )
         if self.background:
             patterns += patterns.dtype.type(self.background)
         if self.signs is not None:
