@@ -20,6 +20,13 @@
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 
+/* GCC makes larger code of a large function inside of another. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 enum {
     MAX_CODE_LENGTH = 20,
     MAX_ALPHABET = 65536,
@@ -34,7 +41,7 @@ typedef struct {
     dcz_status status;
 } reader;
 
-static void refuse(reader *r, dcz_status status)
+APART static void refuse(reader *r, dcz_status status)
 {
     r->at = r->end;
     if (r->status == DCZ_OK)
@@ -778,10 +785,15 @@ static void unturn(const target *t, size_t size, unsigned turn, int is_folded)
 {
     const unsigned width = 8 * (unsigned)size;
     for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size) {
-        uint64_t w = get(at, size);
+        /* With four bytes, what most have, it is a single one. */
+        uint64_t w = size == 4 ? get(at, 4) : get(at, size);
         if (is_folded && (w & 1))
             w ^= (UINT64_MAX >> (64 - width)) - 1;
-        put(at, w >> turn | w << (width - turn), size);
+        w = w >> turn | w << (width - turn);
+        if (size == 4)
+            put(at, w, 4);
+        else
+            put(at, w, size);
     }
 }
 
@@ -798,7 +810,7 @@ static size_t word_size(const target *t)
 }
 
 /* An array as Huffman coding makes it. */
-static void read_array(target *t)
+APART static void read_array(target *t)
 {
     reader *r = &t->r;
     enum { GAPS = 1, CODEBOOK = 2, REVERSED = 4, MORE = 8 };
@@ -866,7 +878,10 @@ static void read_array(target *t)
                 read_bytes(t, are_coded >> i & 1, t->stored * n_words, &codes);
             if (!raw && !codes)
                 t->out = NULL;
-            if (t->out && !r->status) {
+            if (t->out && raw && !t->gaps && !r->status) {
+                for (size_t k = 0; k < t->n * n_words; k++)
+                    t->out[k * word_bytes + i] = raw[k];
+            } else if (t->out && !r->status) {
                 if (t->gaps)
                     restart(t->gaps);
                 scatter(t, codes, raw, 1, i, n_words);
@@ -1431,7 +1446,7 @@ static uint32_t decode_rank(matrix *m, size_t j, uint32_t n, uint32_t high,
     return begin;
 }
 
-static uint32_t decode_code(matrix *m, size_t j)
+APART static uint32_t decode_code(matrix *m, size_t j)
 {
     uint32_t nearest = m->before[j] > 0;
     for (int i = 0; i < N_NEAREST; i++)
@@ -1491,7 +1506,7 @@ static void begin_row(matrix *m)
 
 /* Decodes a matrix, and writes for each code the pattern that it has in the codebook, for
  * 0 that behind its end. Returns how many are not 0. */
-static size_t decode_matrix(matrix *m, const target *t, const uint8_t *book)
+APART static size_t decode_matrix(matrix *m, const target *t, const uint8_t *book)
 {
     context *c = m->c;
     const size_t size = t->itemsize;
@@ -1687,7 +1702,7 @@ static void decode_codes(context *c, dcz_scratch *a, const target *t, int has_co
     }
 }
 
-static void decode_context_array(context *c, dcz_scratch *a, target *t)
+APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
 {
     if (t->n == 0)
         return;
