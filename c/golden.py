@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from deepcompress.dcz import container
+from deepcompress.errors import CorruptFileError
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = "tests/dcz/golden", "deepcompress/models/zoo"
@@ -25,6 +26,8 @@ def listing(data: bytes) -> list[str]:
         directory = weights._directory
         if at := directory.architecture:
             packed = data[at.offset : at.offset + at.size]
+            if zlib.crc32(packed) != at.checksum:
+                raise CorruptFileError("The checksum of the architecture is wrong.")
             lines.append(
                 f"  architecture {at.size} of {directory.plain_size} "
                 f"{zlib.crc32(packed):08x}"
