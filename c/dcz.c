@@ -1,0 +1,2473 @@
+/* Reads `.dcz` files; dcz.h says how to use it, docs/format.md what the files look like.
+ *
+ * How it stays within its buffers
+ *
+ * - Whatever is read goes through a `reader`, which knows its end. What would pass it
+ *   sets the reader's status and gives zeros from then on, so that only loops ask for the
+ *   status, and what they end with.
+ * - Memory comes from the caller. Where there is too little, `take` counts on and gives
+ *   NULL: of an array of version 1 the rest is then passed over instead of decoded, so
+ *   that all of its need is known at once.
+ * - Sizes that a listing tells are checked once, when the file is opened: the bytes of an
+ *   array are at most PTRDIFF_MAX, those of a section lie in the file.
+ * - A code is complete, or it is refused: whatever bits there are begin with a code.
+ *
+ * An array is decoded with its lowest bytes first on every machine, and only then turned
+ * into the machine's own order. */
+#include "dcz.h"
+
+/* As <string.h> has them, which is not there where no C library is. */
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
+
+/* GCC makes larger code of a large function inside of another. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
+enum {
+    MAX_CODE_LENGTH = 20,
+    MAX_ALPHABET = 65536,
+    TABLE_BITS = 10, /* of a code that one look-up sees */
+    N_BUFFERED = 128 /* symbols decoded in one go */
+};
+
+/* ---- Bytes ------------------------------------------------------------------ */
+
+typedef struct {
+    const uint8_t *at, *end;
+    dcz_status status;
+} reader;
+
+APART static void refuse(reader *r, dcz_status status)
+{
+    r->at = r->end;
+    if (r->status == DCZ_OK)
+        r->status = status;
+}
+
+static void fail(reader *r)
+{
+    refuse(r, DCZ_ERROR_CORRUPT);
+}
+
+/* The next n bytes; not to be looked at where the reader has failed. */
+static const uint8_t *bytes(reader *r, uint64_t n)
+{
+    const uint8_t *at = r->at;
+    if (n > (uint64_t)(r->end - at))
+        fail(r);
+    else
+        r->at += n;
+    return at;
+}
+
+/* n bytes as a number, the lowest first. */
+static uint64_t get(const uint8_t *from, size_t n)
+{
+    uint64_t word = 0;
+    while (n--)
+        word = word << 8 | from[n];
+    return word;
+}
+
+static void put(uint8_t *to, uint64_t word, size_t n)
+{
+    for (; n--; word >>= 8)
+        *to++ = (uint8_t)word;
+}
+
+static uint64_t number(reader *r, size_t n)
+{
+    const uint8_t *at = bytes(r, n);
+    return r->status ? 0 : get(at, n);
+}
+
+static unsigned byte(reader *r)
+{
+    return (unsigned)number(r, 1);
+}
+
+static uint64_t varint(reader *r)
+{
+    uint64_t value = 0;
+    unsigned shift = 0, next;
+    do {
+        next = byte(r);
+        value |= (uint64_t)(next & 127) << shift;
+        shift += 7;
+    } while (next > 127 && shift < 63);
+    if (next > 127 || (next == 0 && shift > 7)) {
+        fail(r);
+        return 0;
+    }
+    return value;
+}
+
+static int is_utf8(const uint8_t *at, size_t n)
+{
+    for (const uint8_t *end = at + n; at < end;) {
+        const unsigned lead = *at++, more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+        if (lead < 0x80)
+            continue;
+        uint32_t character = lead & 0x7F >> more;
+        for (unsigned i = 0; i < more; i++) {
+            if (at == end || (*at & 0xC0) != 0x80)
+                return 0;
+            character = character << 6 | (*at++ & 0x3F);
+        }
+        /* No lead, longer than needed, half of a pair, or above the last character. */
+        if (lead < 0xC2 || character >> (5 * more + 1) == 0 || character >> 11 == 0x1B ||
+            character > 0x10FFFF)
+            return 0;
+    }
+    return 1;
+}
+
+static const uint8_t *string(reader *r, size_t *size)
+{
+    const uint64_t n = varint(r);
+    const uint8_t *at = bytes(r, n);
+    *size = r->status ? 0 : (size_t)n;
+    if (!is_utf8(at, *size))
+        fail(r);
+    return at;
+}
+
+/* Some bytes of the file, and their checksum. */
+typedef struct {
+    const uint8_t *data;
+    size_t size;
+    uint32_t checksum;
+} seal;
+
+static dcz_status check(const seal *s)
+{
+    uint32_t crc = UINT32_MAX, table[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (unsigned bit = 8; bit--;)
+            table[i] = table[i] >> 1 ^ (table[i] & 1 ? UINT32_C(0xEDB88320) : 0);
+    }
+    for (size_t i = 0; i < s->size; i++)
+        crc = crc >> 8 ^ table[(crc ^ s->data[i]) & 255];
+    return ~crc == s->checksum ? DCZ_OK : DCZ_ERROR_CHECKSUM;
+}
+
+/* Size and checksum of bytes that come next in `body`. */
+static void read_seal(reader *r, reader *body, seal *s)
+{
+    const uint64_t size = varint(r);
+    s->checksum = (uint32_t)number(r, 4);
+    s->data = bytes(body, size);
+    s->size = (size_t)size;
+    if (body->status)
+        fail(r);
+}
+
+/* One of several words, each of which is ended by a 0. */
+static const char *word(const char *words, unsigned index)
+{
+    while (index--)
+        while (*words++)
+            ;
+    return words;
+}
+
+static size_t length_of(const char *text)
+{
+    size_t n = 0;
+    while (text[n])
+        n++;
+    return n;
+}
+
+/* ---- Memory ----------------------------------------------------------------- */
+
+enum { ALIGNMENT = 8 };
+
+static void borrow(dcz_scratch *s)
+{
+    s->needed = s->used = 0;
+    if (!s->memory)
+        s->size = 0;
+}
+
+/* Room for n things, for as long as `used` is not put back. */
+static void *take(dcz_scratch *s, size_t n, size_t size)
+{
+    /* Wherever the memory begins. */
+    const size_t skip = (size_t)(-(uintptr_t)s->memory % ALIGNMENT), begin = s->used + skip;
+    if (n > (SIZE_MAX / 4 - s->used) / size) {
+        s->needed = SIZE_MAX;
+        return NULL;
+    }
+    s->used += (n * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (s->needed < s->used + ALIGNMENT - 1)
+        s->needed = s->used + ALIGNMENT - 1;
+    return s->needed <= s->size ? (uint8_t *)s->memory + begin : NULL;
+}
+
+static int is_short(const dcz_scratch *s)
+{
+    return s->needed > s->size;
+}
+
+/* The answer to a call that ends with `status`. */
+static dcz_status repay(const dcz_scratch *s, dcz_status status)
+{
+    return status == DCZ_OK && is_short(s) ? DCZ_ERROR_SCRATCH : status;
+}
+
+/* ---- Names that occur once -------------------------------------------------- */
+
+typedef int comparison(const void *a, const void *b);
+
+/* Sorts; whether no two are equal. Without recursion, and never in quadratic time. */
+static int sort(const void **items, size_t n, comparison *compare)
+{
+    size_t begin = n / 2, end = n;
+    while (end > 1) { /* A heap of all is built, and then taken down. */
+        size_t root = 0, child;
+        if (begin) {
+            root = --begin;
+        } else {
+            const void *largest = items[0];
+            items[0] = items[--end];
+            items[end] = largest;
+        }
+        for (; (child = 2 * root + 1) < end; root = child) {
+            child += child + 1 < end && compare(items[child], items[child + 1]) < 0;
+            const void *item = items[root];
+            if (compare(item, items[child]) >= 0)
+                break;
+            items[root] = items[child];
+            items[child] = item;
+        }
+    }
+    for (size_t i = 1; i < n; i++)
+        if (compare(items[i - 1], items[i]) == 0)
+            return 0;
+    return 1;
+}
+
+/* Of strings as a file holds them, which were read before. */
+static int compare_strings(const void *a, const void *b)
+{
+    const uint8_t *first = a, *second = b;
+    /* Behind equal sizes stand so many bytes. */
+    reader r = {first, first + 9, DCZ_OK};
+    size_t n = (size_t)varint(&r) + (size_t)(r.at - first);
+    for (; n--; first++, second++)
+        if (*first != *second)
+            return *first - *second;
+    return 0;
+}
+
+/* ---- The listing ------------------------------------------------------------ */
+
+struct dcz_entry {
+    const uint8_t *layer, *leaf, *lengths;
+    size_t layer_size, leaf_size, n_elements, section;
+    size_t before; /* the last length of the array listed before, or NONE */
+    uint8_t dtype, rank, itemsize;
+};
+
+struct dcz_section {
+    seal seal;
+    size_t first, count;
+};
+
+typedef struct dcz_entry entry;
+typedef struct dcz_section section;
+
+static const size_t NONE = SIZE_MAX;
+
+/* The byte of a name at a place, or -1 where it ends. */
+static int name_at(const entry *e, size_t i)
+{
+    if (e->layer_size) {
+        if (i <= e->layer_size)
+            return i < e->layer_size ? e->layer[i] : '/';
+        i -= e->layer_size + 1;
+    }
+    return i < e->leaf_size ? e->leaf[i] : -1;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    for (size_t i = 0;; i++) {
+        const int first = name_at(a, i), second = name_at(b, i);
+        if (first != second || first < 0)
+            return first - second;
+    }
+}
+
+/* The next length of a shape. */
+static size_t read_length(reader *r, int version, size_t before)
+{
+    uint64_t length = varint(r);
+    if (version == 2 && length-- == 0) {
+        if (before == NONE)
+            fail(r);
+        length = before;
+    }
+    if (length > PTRDIFF_MAX)
+        refuse(r, DCZ_ERROR_TOO_LARGE);
+    return r->status ? 0 : (size_t)length;
+}
+
+/* Reads an array of a layer; `before` is, and becomes, the last length listed. */
+static void read_entry(reader *r, dcz_file *f, entry *e, size_t *before)
+{
+    static const char COMMON[] = "kernel\0bias\0gamma\0beta\0moving_mean\0moving_variance\0"
+                                 "embeddings\0recurrent_kernel\0depthwise_kernel\0"
+                                 "pointwise_kernel";
+    static const uint8_t ITEMSIZES[DCZ_N_DTYPES] = {1, 1, 1, 2, 2, 4,  4, 8, 8,
+                                                    2, 4, 8, 8, 16, 2, 1, 1};
+    const uint64_t common = varint(r);
+    if (common == 0) {
+        e->leaf = string(r, &e->leaf_size);
+    } else if (common > 10) {
+        fail(r);
+    } else {
+        const char *name = word(COMMON, (unsigned)common - 1);
+        e->leaf = (const uint8_t *)name;
+        e->leaf_size = length_of(name);
+    }
+    const unsigned kind = byte(r);
+    const uint64_t rank = kind % 8 == 7 ? varint(r) : kind % 8;
+    if (kind / 8 >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK) {
+        fail(r);
+        return;
+    }
+    size_t all = ITEMSIZES[kind / 8], n = 1, last = NONE;
+    e->dtype = (uint8_t)(kind / 8);
+    e->itemsize = (uint8_t)all;
+    e->rank = (uint8_t)rank;
+    e->lengths = r->at;
+    e->before = *before;
+    for (unsigned axis = 0; axis < rank; axis++) {
+        last = read_length(r, f->version, e->before);
+        n *= last;
+        /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
+        const size_t factor = last ? last : 1;
+        if (all > PTRDIFF_MAX / factor)
+            refuse(r, DCZ_ERROR_TOO_LARGE);
+        all *= factor;
+    }
+    e->n_elements = n;
+    *before = last;
+    f->n_bytes += (uint64_t)n * e->itemsize;
+    if (f->n_bytes > INT64_MAX)
+        refuse(r, DCZ_ERROR_TOO_LARGE);
+}
+
+/* A part as it is listed. */
+typedef struct {
+    const uint8_t *name;
+    size_t name_size;
+    seal seal;
+} listed;
+
+/* Reads a part; whether that is the one of the assets. */
+static int read_part(reader *r, reader *body, listed *p)
+{
+    static const char ASSETS[] = "assets";
+    p->name = string(r, &p->name_size);
+    size_t alike = 0;
+    for (size_t i = 0; i < p->name_size; i++) {
+        const uint8_t c = p->name[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+            fail(r);
+        alike += i < 6 && c == ASSETS[i];
+    }
+    const int is_assets = alike == 6 && p->name_size == 6;
+    const unsigned need = byte(r);
+    read_seal(r, body, &p->seal);
+    if (p->name_size - 1 > 31 || need > 1 || p->seal.size == 0)
+        fail(r);
+    if (need && !is_assets)
+        refuse(r, DCZ_ERROR_VERSION);
+    return is_assets;
+}
+
+/* Where a listing is written to, in the order of the file; or only counted, if NULL. */
+typedef struct {
+    entry *entries;
+    section *sections;
+    const void **parts;
+} lists;
+
+/* Reads a listing to its end. The bytes of what it lists are those of `body`. */
+static dcz_status read_listing(dcz_file *f, const reader *listing, const reader *rest,
+                               const seal *head, const lists *to)
+{
+    reader in = *listing, body = *rest, *r = &in;
+    const int is_new = f->version == 2;
+    size_t before = NONE;
+    entry spare_entry, *e = to ? to->entries : &spare_entry;
+    section spare_section, *s = to ? to->sections : &spare_section;
+    f->n_arrays = f->n_sections = f->n_parts = 0;
+    f->n_bytes = 0;
+    if (!is_new)
+        f->architecture_size = (size_t)varint(r);
+    if (f->architecture_size) {
+        if (!is_new)
+            f->architecture_checksum = (uint32_t)number(r, 4);
+        f->architecture_plain_size = varint(r);
+    }
+    for (uint64_t left = varint(r) + (uint64_t)is_new; left && !r->status; left--) {
+        uint64_t layers = 1;
+        s->first = f->n_arrays;
+        if (is_new) {
+            if (f->n_sections)
+                read_seal(r, &body, &s->seal);
+            else
+                s->seal = *head;
+            layers = varint(r);
+        }
+        for (; layers && !r->status; layers--) {
+            size_t layer_size;
+            const uint8_t *layer = string(r, &layer_size);
+            uint64_t n = varint(r);
+            if (!is_new)
+                read_seal(r, &body, &s->seal);
+            for (; n && !r->status; n--) {
+                e->layer = layer;
+                e->layer_size = layer_size;
+                e->section = f->n_sections;
+                read_entry(r, f, e, &before);
+                e += to != NULL;
+                f->n_arrays++;
+            }
+        }
+        s->count = f->n_arrays - s->first;
+        s += to != NULL;
+        f->n_sections++;
+    }
+    if (!is_new)
+        f->architecture = bytes(&body, f->architecture_size);
+    f->parts = r->at;
+    f->parts_end = r->end;
+    f->parts_data = body.at;
+    f->data_end = body.end;
+    while (r->at < r->end) {
+        listed p;
+        if (to)
+            to->parts[f->n_parts] = r->at;
+        read_part(r, &body, &p);
+        f->n_parts++;
+    }
+    if (body.at != body.end || body.status)
+        fail(r);
+    return r->status;
+}
+
+/* ---- Huffman codes ---------------------------------------------------------- */
+
+typedef struct symbols symbols;
+
+/* An array that is decoded. */
+typedef struct {
+    reader r; /* what it is decoded from */
+    dcz_scratch *scratch;
+    const entry *e;
+    size_t itemsize, n; /* n elements */
+    uint8_t *out;       /* NULL: it is only passed over */
+    /* The elements that are stored: all of them, or those that gaps lead to. */
+    symbols *gaps;
+    size_t stored;
+    uint32_t escape;
+    int is_reversed;
+    size_t shape[DCZ_MAX_RANK];
+} target;
+
+/* Symbols that are read one after the other from their streams. */
+struct symbols {
+    uint32_t count[MAX_CODE_LENGTH + 1]; /* codes of each length */
+    const uint16_t *ranked;              /* the used symbols in the order of their codes */
+    /* By the next bits of a stream: 32 times the symbol, plus the length of its code, or
+     * LONG if that has more bits. */
+    const uint32_t *table;
+    unsigned table_bits;
+    size_t n, n_streams;
+    const uint8_t *first_size, *first_stream, *end;
+
+    /* How far it is. */
+    reader sizes;
+    const uint8_t *rest, *at, *stream_end;
+    size_t index, left, place, have;
+    uint64_t held;
+    unsigned n_held;
+    dcz_status status;
+    uint16_t buffer[N_BUFFERED];
+};
+
+enum { LONG = 31 };
+
+typedef struct {
+    reader *r;
+    unsigned held, n_held;
+} bits;
+
+static unsigned take_bits(bits *b, unsigned n)
+{
+    unsigned result = 0;
+    for (unsigned i = 0; i < n; i++, b->held >>= 1) {
+        if (b->n_held-- == 0) {
+            b->held = byte(b->r);
+            b->n_held = 7;
+        }
+        result |= (b->held & 1) << i;
+    }
+    return result;
+}
+
+/* Reads the lengths of a code. Counts them up from `next`; those are the places of the
+ * symbols in `ranked`, if there is one. */
+static void read_lengths(reader *r, size_t n_symbols, uint32_t *next, uint16_t *ranked)
+{
+    bits b = {r, 0, 0};
+    unsigned last = 0, after_run = 0;
+    while ((n_symbols - 1) >> last)
+        last++;
+    for (size_t s = 0; s < n_symbols && !r->status; s++) {
+        unsigned ones = 0;
+        if (n_symbols == 1)
+            last = 1; /* there is no table */
+        else
+            while (ones < 4 && take_bits(&b, 1))
+                ones++;
+        if (ones == 3) {
+            unsigned tail = 0;
+            while (tail < 17 && !take_bits(&b, 1))
+                tail++;
+            const size_t run = ((size_t)1 << tail) + take_bits(&b, tail);
+            if (run > n_symbols - s || after_run)
+                fail(r);
+            after_run = 1;
+            s += run - 1;
+            continue;
+        }
+        after_run = 0;
+        if (ones == 4) {
+            const unsigned length = take_bits(&b, 5) + 1;
+            if (length + 1 - last < 3)
+                fail(r);
+            last = length;
+        } else {
+            last += ones == 2 ? 0u - 1 : ones;
+        }
+        if (last - 1 >= MAX_CODE_LENGTH) {
+            fail(r);
+            break;
+        }
+        if (ranked)
+            ranked[next[last]] = (uint16_t)s;
+        next[last]++;
+    }
+    if (b.held)
+        fail(r);
+}
+
+static void restart(symbols *s)
+{
+    s->sizes.at = s->first_size;
+    s->rest = s->first_stream;
+    s->index = s->left = s->place = s->have = 0;
+}
+
+/* Reads n coded symbols: what they are to be decoded with, or NULL if there is no room
+ * for it. The reader goes on behind them. */
+static symbols *read_symbols(target *t, size_t n_symbols, size_t n)
+{
+    reader *r = &t->r;
+    symbols spare, *kept = take(t->scratch, 1, sizeof spare), *s = kept ? kept : &spare;
+    memset(s, 0, sizeof *s);
+    const uint8_t *begin = r->at;
+    read_lengths(r, n_symbols, s->count, NULL);
+    uint32_t used = 0, next[MAX_CODE_LENGTH + 1];
+    uint64_t code = 0;
+    for (unsigned length = 1; length <= MAX_CODE_LENGTH; length++) {
+        next[length] = used;
+        used += s->count[length];
+        code = code * 2 + s->count[length];
+        if (s->count[length])
+            s->table_bits = length;
+    }
+    s->n = n;
+    s->n_streams = n < 65536 ? 1 : 4 * (((n - 1) >> 22) + 1);
+    const int is_lone = used == 1 && s->count[1];
+    if (is_lone) {
+        /* A code of no bits, in a stream of no bytes. */
+        static const uint8_t NOTHING[1] = {0};
+        s->n_streams = 1;
+        s->table_bits = 0;
+        s->first_size = s->first_stream = NOTHING;
+        s->sizes.end = NOTHING + 1;
+    } else {
+        uint64_t total = 0;
+        if (code != UINT32_C(1) << MAX_CODE_LENGTH)
+            fail(r);
+        s->first_size = r->at;
+        for (size_t i = 0; i < s->n_streams && !r->status; i++) {
+            const uint64_t size = varint(r);
+            if (size > (uint64_t)(r->end - r->at))
+                fail(r);
+            total += size;
+        }
+        s->sizes.end = r->at;
+        s->first_stream = bytes(r, total);
+    }
+    if (s->table_bits > TABLE_BITS)
+        s->table_bits = TABLE_BITS;
+    const size_t table_size = (size_t)1 << s->table_bits;
+    uint16_t *ranked = take(t->scratch, used, sizeof *ranked);
+    uint32_t *table = take(t->scratch, table_size, sizeof *table);
+    if (!kept || !ranked || !table || r->status)
+        return NULL;
+    s->ranked = ranked;
+    s->table = table;
+    reader again = {begin, r->end, DCZ_OK};
+    read_lengths(&again, n_symbols, next, ranked);
+    memset(table, 0xFF, table_size * sizeof *table);
+    if (is_lone)
+        *table = (uint32_t)*ranked << 5;
+    uint32_t first = 0;
+    for (unsigned length = 1; length <= s->table_bits; length++, first *= 2)
+        for (uint32_t i = s->count[length]; i; i--, first++) {
+            size_t at = 0;
+            for (unsigned k = 0; k < length; k++)
+                at = at << 1 | (first >> k & 1);
+            for (; at < table_size; at += (size_t)1 << length)
+                table[at] = (uint32_t)*ranked << 5 | length;
+            ranked++;
+        }
+    restart(kept);
+    return kept;
+}
+
+/* Decodes symbols until the buffer is full or the stream ends, which has to be as it
+ * ought to be. After an error the buffer holds the symbol 0. */
+static void refill(symbols *s)
+{
+    if (s->left == 0) {
+        s->left = s->n / s->n_streams + (s->index < s->n % s->n_streams);
+        s->index++;
+        s->at = s->rest;
+        s->rest += varint(&s->sizes);
+        s->stream_end = s->rest;
+        s->held = s->n_held = 0;
+    }
+    const uint32_t *table = s->table, mask = ((uint32_t)1 << s->table_bits) - 1;
+    const uint8_t *at = s->at, *end = s->stream_end;
+    uint64_t held = s->held;
+    unsigned n_held = s->n_held;
+    size_t i = 0;
+    for (; i < N_BUFFERED && s->left && !s->status; i++, s->left--) {
+        if (n_held < MAX_CODE_LENGTH)
+            for (; n_held <= 56 && at < end; n_held += 8)
+                held |= (uint64_t)*at++ << n_held;
+        const uint32_t found = table[held & mask];
+        unsigned length = found & 31;
+        s->buffer[i] = (uint16_t)(found >> 5);
+        if (length == LONG) {
+            const uint16_t *ranked = s->ranked;
+            uint32_t code = 0;
+            for (length = 1;; length++) {
+                code = code * 2 + (uint32_t)(held >> (length - 1) & 1);
+                if (code < s->count[length])
+                    break;
+                code -= s->count[length];
+                ranked += s->count[length];
+            }
+            s->buffer[i] = ranked[code];
+        }
+        if (length > n_held)
+            s->status = DCZ_ERROR_CORRUPT;
+        held >>= length;
+        n_held -= length;
+    }
+    if (s->left == 0 && (at < end || n_held >= 8 || held))
+        s->status = DCZ_ERROR_CORRUPT;
+    s->at = at;
+    s->held = held;
+    s->n_held = n_held;
+    s->place = 0;
+    s->have = i;
+    if (s->status) {
+        memset(s->buffer, 0, sizeof s->buffer);
+        s->have = N_BUFFERED;
+    }
+}
+
+static inline uint32_t next_symbol(symbols *s)
+{
+    if (s->place == s->have)
+        refill(s);
+    return s->buffer[s->place++];
+}
+
+/* ---- Arrays of version 1 ---------------------------------------------------- */
+
+static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+    if (n == 4)
+        memcpy(to, from, 4);
+    else
+        memcpy(to, from, n);
+}
+
+/* Writes a value of `size` bytes to each place, `offset` bytes into the element: the next
+ * of `values`, or, with codes, the one that they say. An element of two words gets two. */
+static void scatter(target *t, symbols *codes, const uint8_t *values, size_t size,
+                    size_t offset, size_t n_words)
+{
+    symbols *gaps = t->gaps;
+    const size_t length = t->is_reversed ? t->shape[0] : t->n, stride = t->n / length;
+    const size_t n = gaps ? gaps->n : t->stored, total = t->stored * n_words;
+    const size_t itemsize = t->itemsize, word_bytes = itemsize / n_words;
+    size_t left = t->n, index = 0, column = 0, begin = 0, n_values = 0, i = 0;
+    uint32_t gap = 0;
+    for (; i < n; i++) {
+        if (gaps) {
+            gap = next_symbol(gaps);
+            if (gap > left)
+                break;
+            left -= gap;
+            index += gap;
+            if (gap == t->escape)
+                continue;
+        }
+        if (left-- == 0 || n_values == total)
+            break;
+        if (index >= length) {
+            column += index / length;
+            index %= length;
+            size_t rest = column, step = stride;
+            begin = 0;
+            for (unsigned axis = 1; axis < t->e->rank; axis++) {
+                step /= t->shape[axis];
+                begin += rest % t->shape[axis] * step;
+                rest /= t->shape[axis];
+            }
+        }
+        uint8_t *to = t->out + (begin + index++ * stride) * itemsize + offset;
+        for (size_t k = n_words; k--; to += word_bytes) {
+            const size_t which = codes ? next_symbol(codes) : n_values;
+            n_values++;
+            if (values)
+                copy(to, values + which * size, size);
+            else
+                *to = (uint8_t)which; /* a coded byte is its own value */
+        }
+    }
+    if (i < n || n_values != total ||
+        (gaps && (gap == t->escape || gaps->status)) || (codes && codes->status))
+        fail(&t->r);
+}
+
+/* n bytes, as they are or coded: where they are, or what they are decoded with. */
+static const uint8_t *read_bytes(target *t, unsigned is_coded, size_t n, symbols **codes)
+{
+    *codes = NULL;
+    if (!is_coded)
+        return bytes(&t->r, n);
+    *codes = read_symbols(t, 256, n);
+    return NULL;
+}
+
+/* Turns words right by so many bits, once all but the lowest are folded back. */
+static void unturn(const target *t, size_t size, unsigned turn, int is_folded)
+{
+    const unsigned width = 8 * (unsigned)size;
+    for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size) {
+        /* With four bytes, what most have, it is a single one. */
+        uint64_t w = size == 4 ? get(at, 4) : get(at, size);
+        if (is_folded && (w & 1))
+            w ^= (UINT64_MAX >> (64 - width)) - 1;
+        w = w >> turn | w << (width - turn);
+        if (size == 4)
+            put(at, w, 4);
+        else
+            put(at, w, size);
+    }
+}
+
+static int is_signed(int dtype)
+{
+    return dtype <= DCZ_INT64 && dtype % 2;
+}
+
+/* Of an element: itself, or the parts of a complex number. */
+static size_t word_size(const target *t)
+{
+    const int is_complex = t->e->dtype == DCZ_COMPLEX64 || t->e->dtype == DCZ_COMPLEX128;
+    return t->itemsize >> is_complex;
+}
+
+/* An array as Huffman coding makes it. */
+APART static void read_array(target *t)
+{
+    reader *r = &t->r;
+    enum { GAPS = 1, CODEBOOK = 2, REVERSED = 4, MORE = 8 };
+    enum { BACKGROUND = 1, PLANES = 2, SIGNS = 4 };
+    const unsigned flags = byte(r), more = flags & MORE ? byte(r) : 0, width = flags >> 4;
+    const unsigned has_gaps = flags & GAPS;
+    const size_t size = t->itemsize;
+    t->gaps = NULL;
+    t->stored = t->n;
+    t->escape = ((uint32_t)1 << width) - 1;
+    t->is_reversed = flags & REVERSED && t->e->rank > 1;
+    uint64_t background = 0, escapes = 0;
+    symbols *codes;
+    if ((flags & MORE ? more - 1 > 6 : 0) || has_gaps != (width > 0) ||
+        (!has_gaps && (flags & REVERSED || more & BACKGROUND)) ||
+        (more & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
+        (flags && size == 16 && (flags != MORE || more != PLANES)))
+        fail(r);
+    if (more & BACKGROUND && (background = number(r, size)) == 0)
+        fail(r);
+    if (has_gaps) {
+        const uint64_t stored = varint(r);
+        if (stored)
+            escapes = varint(r);
+        if (stored > t->n || escapes > t->n - stored)
+            fail(r);
+        t->stored = (size_t)stored;
+        if (t->stored && !r->status) {
+            t->gaps = read_symbols(t, (size_t)1 << width, (size_t)(stored + escapes));
+            if (!t->gaps)
+                t->out = NULL; /* what follows is passed over */
+        }
+    }
+    if (r->status)
+        return;
+    if (t->out && has_gaps)
+        memset(t->out, 0, t->n * size);
+    if (flags & CODEBOOK) {
+        const uint64_t n_values = varint(r);
+        if (n_values - 1 >= MAX_ALPHABET || n_values > t->stored)
+            fail(r);
+        const uint8_t *book = bytes(r, n_values * size);
+        uint64_t last = 0;
+        for (size_t i = 0; !r->status && i < n_values; i++) {
+            const uint64_t pattern = get(book + i * size, size);
+            if (pattern <= last && (i || has_gaps))
+                fail(r);
+            last = pattern;
+        }
+        if (r->status)
+            return;
+        codes = read_symbols(t, (size_t)n_values, t->stored);
+        if (!codes)
+            t->out = NULL;
+        else if (t->out)
+            scatter(t, codes, book, size, 0, 1);
+    } else if (more & PLANES) {
+        const size_t word_bytes = word_size(t), n_words = size / word_bytes;
+        const unsigned are_coded = byte(r);
+        if (t->stored == 0 || are_coded >> word_bytes)
+            fail(r);
+        for (size_t i = 0; i < word_bytes && !r->status; i++) {
+            const size_t mark = t->scratch->used;
+            const uint8_t *raw =
+                read_bytes(t, are_coded >> i & 1, t->stored * n_words, &codes);
+            if (!raw && !codes)
+                t->out = NULL;
+            if (t->out && raw && !t->gaps && !r->status) {
+                for (size_t k = 0; k < t->n * n_words; k++)
+                    t->out[k * word_bytes + i] = raw[k];
+            } else if (t->out && !r->status) {
+                if (t->gaps)
+                    restart(t->gaps);
+                scatter(t, codes, raw, 1, i, n_words);
+            }
+            t->scratch->used = mark;
+        }
+        const int is_float = t->e->dtype >= DCZ_FLOAT16, folds = is_signed(t->e->dtype);
+        if (t->out && (is_float || folds))
+            unturn(t, word_bytes, is_float && word_bytes == 8 ? 4 : 1, folds);
+    } else {
+        const uint8_t *raw = bytes(r, (uint64_t)t->stored * size);
+        if (t->out && t->stored && !r->status) {
+            if (has_gaps)
+                scatter(t, NULL, raw, size, 0, 1);
+            else
+                memcpy(t->out, raw, t->n * size);
+        }
+    }
+    if (t->out && has_gaps && !(flags & CODEBOOK)) {
+        /* Of what is stored nothing is 0, or there would be fewer. */
+        size_t n = 0;
+        for (size_t i = 0; i < t->n; i++)
+            n += get(t->out + i * size, size) != 0;
+        if (n != t->stored)
+            fail(r);
+    }
+    for (size_t i = 0; t->out && background && i < t->n; i++) {
+        uint8_t *at = t->out + i * size;
+        put(at, get(at, size) + background, size);
+    }
+    if (!(more & SIGNS) || r->status)
+        return;
+    const unsigned is_coded = byte(r);
+    const uint8_t *raw = read_bytes(t, is_coded, (t->n + 7) / 8, &codes);
+    if (is_coded > 1)
+        fail(r);
+    if (!t->out || (!raw && !codes) || r->status)
+        return;
+    uint32_t eight = 0;
+    for (size_t i = 0; i < t->n; i++, eight >>= 1) {
+        if (i % 8 == 0)
+            eight = codes ? next_symbol(codes) : raw[i / 8];
+        t->out[(i + 1) * size - 1] ^= (uint8_t)((eight & 1) << 7);
+    }
+    if (eight || (codes && codes->status))
+        fail(r);
+}
+
+/* ---- Context coding --------------------------------------------------------- */
+
+#ifndef DCZ_NO_CONTEXT
+
+/* What listings look like: deepcompress/dcz/listing.dictionary. */
+static const char LISTINGS[] =
+    "\000\011\012conv1_conv\001\001T\010\010\004A\010conv1_bn\004\003Q\000\004Q\000\005"
+    "Q\000\006Q\000\023conv2_block1_1_conv\001\001T\002\002\000\000\021conv2_block1_1_b"
+    "n\004\003Q\000\004Q\000\005Q\000\006Q\000\023conv2_block1_2_conv\001\001T\004\004"
+    "\000\000\021conv2_block1_2_bn\004\003Q\000\004Q\000\005Q\000\006Q\000\011embedding"
+    "\001\007R\221N\201\001\004lstm\003\000\020lstm_cell/kernelR\000\201\004\000\032lst"
+    "m_cell/recurrent_kernelR\201\001\000\000\016lstm_cell/biasQ\000\013predictions\002"
+    "\001R\201\020\351\007\002Q\000\000\010\014block1_conv1\002\001T\004\004\004A\002Q"
+    "\000\014block1_conv2\002\001T\004\004\000\000\002Q\000\014block2_conv1\002\001T"
+    "\004\004\000\201\001\002Q\000\014block2_conv2\002\001T\004\004\000\000\002Q\000"
+    "\014block3_conv1\002\001T\004\004\000\201\002\002Q\000\003fc1\002\001R\201\304\001"
+    "\201 \002Q\000\003fc2\002\001R\000\000\002Q\000\013predictions\002\001R\000\351"
+    "\007\002Q\000\000\011\006conv2d\001\001T\004\004\004!\023batch_normalization\004"
+    "\003Q\000\004Q\000\005Q\000\006Q\000\010conv2d_1\001\001T\004\004\000A\025batch_no"
+    "rmalization_1\004\003Q\000\004Q\000\005Q\000\006Q\000\020depthwise_conv2d\002\011T"
+    "\004\004\000\002\002QA\020separable_conv2d\003\011T\004\004\000\002\012T\000\000A"
+    "\201\001\002Q\000\005dense\002\001R\201\010\000\002Q\000\025batch_normalization_2"
+    "\004\003Q\000\004Q\000\005Q\000\006Q\000\007dense_1\002\001R\000\013\002Q\000\000"
+    "\006\006conv2d\002\001T\004\004\004!\002Q\000\010conv2d_1\002\001T\004\004\000A"
+    "\002Q\000\010conv2d_2\002\001T\004\004\000\000\002Q\000\010conv2d_3\002\001T\004"
+    "\004\000\201\001\002Q\000\005dense\002\001R\201\010A\002Q\000\007dense_1\002\001R"
+    "\000\013\002Q\000\000\010\005conv1\002\001T\014\014\004a\002Q\000\005conv2\002\001"
+    "T\006\0061\201\002\002Q\000\005conv3\002\001T\004\004\000\201\003\002Q\000\005conv"
+    "4\002\001T\004\004\301\001\000\002Q\000\005conv5\002\001T\004\004\301\001\201\002"
+    "\002Q\000\003fc6\002\001R\201H\201 \002Q\000\003fc7\002\001R\000\000\002Q\000\003f"
+    "c8\002\001R\000\351\007\002Q\000\000\002\006hidden\002\001R\221\006e\002Q\000\003o"
+    "ut\002\001R\000\013\002Q\000\000\003\003fc1\002\001R\221\006\255\002\002Q\000\003f"
+    "c2\002\001R\000e\002Q\000\003fc3\002\001R\000\013\002Q\000\000\002\005dense\002"
+    "\001R\221\006\201\001\002Q\000\007dense_1\002\001R\000\013\002Q\000\000\003\005den"
+    "se\002\001R\221\006\201\004\002Q\000\007dense_1\002\001R\000\201\002\002Q\000\007d"
+    "ense_2\002\001R\000\013\002Q\000\000\004\005conv1\002\001T\004\004\002!\002Q\000"
+    "\005conv2\002\001T\004\004\000A\002Q\000\006dense1\002\001R\201H\201\001\002Q\000"
+    "\006dense2\002\001R\000\013\002Q\000\000\003\006conv2d\002\001T\004\004\002!\002Q"
+    "\000\010conv2d_1\002\001T\004\004\000A\002Q\000\005dense\002\001R\301\014\013\002Q"
+    "\000\000\004\006conv2d\002\001T\004\004\002!\002Q\000\010conv2d_1\002\001T\004\004"
+    "\000A\002Q\000\005dense\002\001R\201H\201\001\002Q\000\007dense_1\002\001R\000\013"
+    "\002Q\000\000\004\005conv1\002\001T\006\006\002\025\002Q\000\005conv2\002\001T\006"
+    "\006\0003\002Q\000\003ip1\002\001R\241\006\365\003\002Q\000\003ip2\002\001R\000"
+    "\013\002Q\000\000\003\003ip1\002\001R\221\006\255\002\002Q\000\003ip2\002\001R\000"
+    "e\002Q\000\003ip3\002\001R\000\013\002Q\000";
+
+enum { MAX_LISTING = 1 << 24 };
+
+/* Numbers that are alike share a context. */
+enum { METHOD, RARITY, SHIFT, N_CODES, GEOMETRY, SIZE, LISTING, N_CONTEXTS };
+
+/* Where the slots begin of what a matrix is told by, in the order of docs/format.md; the
+ * second input of "is it a zero" lies with the column. How many there are of each
+ * follows from what the contexts are held to. */
+enum {
+    ZERO_MATRIX,
+    ZERO_SINCE = ZERO_MATRIX + 1,
+    ZERO_PAIR = ZERO_SINCE + 13 * 3,
+    ZERO_AROUND = ZERO_PAIR + 8 * 8 * 10,
+    ZERO_COLUMNS = ZERO_AROUND + 12 * 10,
+    ZERO_SIDE = ZERO_COLUMNS + 12 * 10,
+    ZERO_BITS = ZERO_SIDE + 8 * 10 * 8,
+    ZERO_NEAREST = ZERO_BITS + 64 * 64,
+    SIGN_LEAN = ZERO_NEAREST + 12 * 10 * 4,
+    SIGN_LEFT = SIGN_LEAN + 5,
+    SIGN_BALANCE = SIGN_LEFT + 81,
+    SIGN_BEFORE = SIGN_BALANCE + 7 * 5,
+    RANK_NODE = SIGN_BEFORE + 27,
+    RANK_LAST = RANK_NODE + 2048 * 2,
+    RANK_NEAREST = RANK_LAST + 256 * 5,
+    RANK_ROW = RANK_NEAREST + 256 * 8,
+    RANK_COLUMN = RANK_ROW + 256 * 8,
+    MATRIX_SLOTS = RANK_COLUMN + 256 * 64,
+    TEXT_SLOTS = 256 + 3 * 8192,
+    N_SLOTS = (int)MATRIX_SLOTS > (int)TEXT_SLOTS ? (int)MATRIX_SLOTS : (int)TEXT_SLOTS
+};
+
+enum { LOGIT_END = 3072, MAX_COUNT = 800, MAX_INPUTS = 9 };
+enum { MIX_TEXT, MIX_ZERO, MIX_SIGN, MIX_RANK, N_MIXERS };
+
+/* An adaptive probability: 22 bits of it, then 10 of how often it was used. */
+typedef uint32_t slot;
+static const slot HALF = UINT32_C(1) << 31, COUNT_MASK = 1023;
+
+typedef struct {
+    int32_t weights[MAX_INPUTS];
+    uint32_t n_used;
+} mixer;
+
+typedef struct {
+    const uint8_t *data;
+    size_t size, position;
+    uint32_t range, code;
+    uint32_t before; /* the last bytes of text */
+    dcz_status status;
+    uint32_t *side;
+    size_t n_side;
+    /* The log-odds of probabilities of 16 bits: the lowest 2048, 32 at a time, the
+     * highest 2048. */
+    int16_t logit_low[2048], logit_middle[2048], logit_high[2048];
+    mixer mixers[N_MIXERS];
+    slot numbers[N_CONTEXTS][128], top[4096];
+    slot slots[N_SLOTS]; /* of text, and then of matrices: a section has no text after */
+} context;
+
+/* x / 2^n, rounded down, for negative x too. */
+static int64_t floor_shift(int64_t x, int n)
+{
+    return x >= 0 ? x >> n : -(-(x + 1) >> n) - 1;
+}
+
+static unsigned bit_length(uint64_t number)
+{
+    unsigned length = 0;
+    for (unsigned step = 32; step; step /= 2)
+        if (number >> step) {
+            number >>= step;
+            length += step;
+        }
+    return length + (unsigned)number;
+}
+
+/* The logistic function: 16 bits of a probability from log-odds. */
+static int32_t squash(int32_t logit)
+{
+    static const int32_t KNOTS[25] = {
+        103,    170,    280,    462,    762,     1256,    2070,    3413,    5626,
+        9274,   15285,  25186,  41484,  68286,   112287,  184330,  301759,  491778,
+        795674, 1272689, 1999893, 3060592, 4512088, 6334081, 8388608};
+    const int32_t place = logit + LOGIT_END, part = place % 128, i = place / 128;
+    const int64_t low = i <= 24 ? KNOTS[i] : (1 << 24) - KNOTS[48 - i];
+    const int64_t high = i < 24 ? KNOTS[i + 1] : (1 << 24) - KNOTS[47 - i];
+    const int64_t p = (low * (128 - part) + high * part) >> 15;
+    return p < 1 ? 1 : p > 65535 ? 65535 : (int32_t)p;
+}
+
+static void normalize(context *c)
+{
+    while (c->range < UINT32_C(1) << 24) {
+        c->range <<= 8;
+        c->code = c->code << 8 | (c->position < c->size ? c->data[c->position] : 0);
+        /* A few zeros are taken for what lies behind the section. */
+        if (c->position++ >= c->size + 4)
+            c->status = DCZ_ERROR_CORRUPT;
+    }
+}
+
+static int decode_bit(context *c, uint32_t p)
+{
+    const uint32_t bound = (c->range >> 16) * p;
+    const int bit = c->code < bound;
+    if (bit) {
+        c->range = bound;
+    } else {
+        c->code -= bound;
+        c->range -= bound;
+    }
+    normalize(c);
+    return bit;
+}
+
+/* A number below n, at most 65536, all equally likely. */
+static uint32_t decode_below(context *c, uint32_t n)
+{
+    c->range /= n;
+    uint32_t value = c->code / c->range;
+    if (value >= n) {
+        c->status = DCZ_ERROR_CORRUPT;
+        value = n - 1;
+    }
+    c->code -= value * c->range;
+    normalize(c);
+    return value;
+}
+
+static void learn(slot *s, int bit)
+{
+    const int32_t count = (int32_t)(*s & COUNT_MASK);
+    int64_t p = *s >> 10;
+    p += floor_shift(((bit ? (1 << 22) - 1 : 0) - p) * (131072 / (2 * count + 3)), 16);
+    *s = (slot)p << 10 | (slot)(count < MAX_COUNT ? count + 1 : count);
+}
+
+/* Gives a slot that was never used the probability of another. */
+static void inherit(slot *s, slot from)
+{
+    if ((*s & COUNT_MASK) == 0)
+        *s = from & ~COUNT_MASK;
+}
+
+static int decode_adaptive(context *c, slot *s)
+{
+    inherit(s, HALF);
+    const uint32_t p = *s >> 16;
+    const int bit = decode_bit(c, p < 32 ? 32 : p > 65504 ? 65504 : p);
+    learn(s, bit);
+    return bit;
+}
+
+static int32_t logit_of(const context *c, slot s)
+{
+    const uint32_t p = s >> 16;
+    return p < 2048           ? c->logit_low[p]
+           : p >= 65536 - 2048 ? c->logit_high[p - (65536 - 2048)]
+                               : c->logit_middle[p >> 5];
+}
+
+/* A bit that several slots tell together; or, if it is known, what is learnt from it. */
+static int decode_mixed(context *c, slot *const *slots, int n, mixer *m, int known)
+{
+    int32_t logits[MAX_INPUTS];
+    int64_t sum = 0;
+    for (int i = 0; i < n; i++) {
+        logits[i] = logit_of(c, *slots[i]);
+        sum += (int64_t)m->weights[i] * logits[i];
+    }
+    sum = floor_shift(sum, 16);
+    sum = sum >= LOGIT_END ? LOGIT_END - 1 : sum <= -LOGIT_END ? 1 - LOGIT_END : sum;
+    const int32_t p = squash((int32_t)sum);
+    const int bit = known < 0 ? decode_bit(c, (uint32_t)p) : known;
+    const int32_t rate = 32 + 32 / (int32_t)(1 + m->n_used / 16);
+    m->n_used += m->n_used < 1 << 16;
+    const int64_t error = (bit ? 65536 - p : -p) * (int64_t)rate;
+    for (int i = 0; i < n; i++) {
+        const int64_t change = floor_shift(logits[i] * error + (1 << 21), 22);
+        m->weights[i] = (int32_t)(m->weights[i] + change);
+        learn(slots[i], bit);
+    }
+    return bit;
+}
+
+static uint64_t decode_tree(context *c, int n, slot *slots)
+{
+    uint64_t node = 1;
+    for (int i = 0; i < n; i++)
+        node = node << 1 | (uint64_t)decode_adaptive(c, &slots[node]);
+    return node - (UINT64_C(1) << n);
+}
+
+/* n bits that are equally likely. */
+static uint64_t decode_flat(context *c, int n)
+{
+    uint64_t value = 0;
+    for (int step; n > 0; n -= step) {
+        step = n < 16 ? n : 16;
+        value = value << step | decode_below(c, UINT32_C(1) << step);
+    }
+    return value;
+}
+
+static uint64_t decode_up_to(context *c, uint64_t last)
+{
+    int shift = 0;
+    while (last >> shift >= 65536)
+        shift++;
+    uint64_t value = decode_below(c, (uint32_t)(last >> shift) + 1);
+    value = value << shift | decode_flat(c, shift);
+    if (value > last) {
+        c->status = DCZ_ERROR_CORRUPT;
+        return last;
+    }
+    return value;
+}
+
+static uint64_t decode_number(context *c, int which)
+{
+    slot *slots = c->numbers[which];
+    int length = 0;
+    while (length < 63 && decode_adaptive(c, &slots[length]))
+        length++;
+    const uint64_t top = UINT64_C(1) << length;
+    return top - 1 +
+           (length <= 5 ? decode_tree(c, length, &slots[64 + top]) : decode_flat(c, length));
+}
+
+/* A pattern of n bits, the highest `top` of them by a tree. */
+static uint64_t decode_pattern(context *c, int n, int top)
+{
+    const uint64_t value = decode_tree(c, top, c->top);
+    return value << (n - top) | decode_flat(c, n - top);
+}
+
+/* A byte of text, or, if it is known, what is learnt from it. */
+static uint8_t decode_text(context *c, int known)
+{
+    slot *slots[4];
+    uint32_t node = 1;
+    for (int bit = 7; bit >= 0; bit--) {
+        for (uint32_t order = 0; order < 4; order++) {
+            uint32_t number = node;
+            if (order) {
+                number = (c->before & UINT32_MAX >> (32 - 8 * order)) + 1;
+                number = (number * UINT32_C(0x9E3779B1) + order + node) *
+                         UINT32_C(0x85EBCA6B);
+                number = 256 + (order - 1) * 8192 + (number >> 19);
+            }
+            slots[order] = &c->slots[number];
+            inherit(slots[order], order ? *slots[order - 1] : HALF);
+        }
+        node = node << 1 | (uint32_t)decode_mixed(c, slots, 4, &c->mixers[MIX_TEXT],
+                                                  known < 0 ? -1 : known >> bit & 1);
+    }
+    c->before = c->before << 8 | (node & 255);
+    return (uint8_t)node;
+}
+
+/* Begins a section; that of the head has learnt from what listings look like. */
+static void begin_section(context *c, const seal *s, int is_head)
+{
+    static const int16_t WEIGHTS[N_MIXERS][MAX_INPUTS] = {
+        {30, 60, 80, 110},
+        {-5, 42, 59, 28, 38, 10, 34, 36, 15},
+        {27, 163, 98, 7},
+        {35, 18, 22, 93, 28},
+    };
+    memset(c, 0, sizeof *c);
+    for (int m = 0; m < N_MIXERS; m++)
+        for (int i = 0; i < MAX_INPUTS; i++)
+            c->mixers[m].weights[i] = WEIGHTS[m][i] * 256;
+    /* The least log-odds whose probability is not below. */
+    int32_t logit = 1 - LOGIT_END, reached = squash(logit);
+    for (int32_t p = 0; p < 65536; p++) {
+        while (logit < LOGIT_END - 1 && reached < p)
+            reached = squash(++logit);
+        if (p < 2048)
+            c->logit_low[p] = (int16_t)logit;
+        else if (p >= 65536 - 2048)
+            c->logit_high[p - (65536 - 2048)] = (int16_t)logit;
+        if (p % 32 == 16)
+            c->logit_middle[p / 32] = (int16_t)logit;
+    }
+    for (size_t i = 0; is_head && i + 1 < sizeof LISTINGS; i++)
+        decode_text(c, (uint8_t)LISTINGS[i]);
+    c->data = s->data;
+    c->size = s->size;
+    c->range = UINT32_MAX;
+    for (; c->position < 4; c->position++)
+        c->code = c->code << 8 | (c->position < c->size ? c->data[c->position] : 0);
+    if (c->code == UINT32_MAX)
+        c->status = DCZ_ERROR_CORRUPT;
+}
+
+/* Passes the listing, or reads it into memory from `a`: its size. */
+static size_t read_head(context *c, dcz_scratch *a, uint8_t **listing)
+{
+    const uint64_t size = decode_number(c, LISTING);
+    if (size > MAX_LISTING) {
+        c->status = DCZ_ERROR_CORRUPT;
+        return 0;
+    }
+    uint8_t *to = a ? take(a, (size_t)size, 1) : NULL;
+    if (listing)
+        *listing = to;
+    if (!a || to)
+        for (size_t i = 0; i < size && !c->status; i++) {
+            const uint8_t next = decode_text(c, -1);
+            if (to)
+                to[i] = next;
+        }
+    return (size_t)size;
+}
+
+/* ---- Arrays of version 2 ---------------------------------------------------- */
+
+/* Non-zeros, and the sum of their scaled ranks. */
+typedef struct {
+    uint64_t count, ranks;
+} found;
+
+typedef struct {
+    found found;
+    size_t last_row;
+    ptrdiff_t lean;
+    slot slot;
+} column;
+
+enum { LEFT, UP, UP_LEFT, UP_RIGHT, LEFT_2, UP_2, N_NEAREST, N_AROUND = 18 };
+
+typedef struct {
+    context *c;
+    size_t n_rows, width, step, stride;
+    uint32_t n_codes, n_low;
+    int rarity;
+    column *columns;
+    uint8_t *pairs;
+    found *sums;     /* of the last n_kept rows, */
+    uint16_t *codes; /* whose codes are kept too */
+    size_t n_kept;
+    const uint16_t *blank;
+
+    size_t row;
+    uint16_t *here;
+    const uint16_t *around[N_AROUND], *before;
+    uint32_t side, near;
+    found beside, in_row;
+    uint32_t last_code;
+} matrix;
+
+/* 0, 1, 2, 3-4, 5-8, 9-16, ... */
+static uint32_t class_of(uint64_t count, uint32_t last)
+{
+    const uint32_t result = count < 3 ? (uint32_t)count : 1 + bit_length(count - 1);
+    return result < last ? result : last;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t sign_of(const matrix *m, uint32_t code)
+{
+    return code == 0 ? 0 : code <= m->n_low ? 1 : 2;
+}
+
+static uint32_t scaled_rank(const matrix *m, uint32_t code)
+{
+    return code <= m->n_low ? 64 * (code - 1) / m->n_low
+                            : 64 * (code - 1 - m->n_low) / (m->n_codes - m->n_low);
+}
+
+static uint32_t mean_class(found f)
+{
+    return f.count ? 1 + (uint32_t)(f.ranks * 7 / (64 * f.count)) : 0;
+}
+
+static int decode_nonzero(matrix *m, size_t j, uint32_t nearest)
+{
+    context *c = m->c;
+    column *here = &m->columns[j];
+    uint32_t around = nearest - (m->before[j] > 0);
+    for (int i = N_NEAREST; i < N_AROUND; i++)
+        around += m->around[i][j] > 0;
+    uint64_t others = 0;
+    for (size_t k = j < 2 ? 0 : j - 2; k <= j + 2 && k < m->width; k++)
+        others += k == j ? 0 : m->columns[k].found.count;
+    const uint32_t own = class_of(here->found.count, 9);
+    const uint32_t columns = class_of(others, 11);
+    const uint32_t since =
+        here->found.count ? class_of(m->row - here->last_row, 11) : 12;
+    const uint32_t pair = class_of(m->pairs[m->row % m->step * m->width + j], 7);
+    const uint32_t in_row = class_of(m->in_row.count, 6);
+    slot *slots[MAX_INPUTS] = {
+        &c->slots[ZERO_MATRIX],
+        &here->slot,
+        &c->slots[ZERO_SINCE + since * 3 + least(nearest, 2)],
+        &c->slots[ZERO_PAIR + (pair * 8 + least(around, 7)) * 10 + own],
+        &c->slots[ZERO_AROUND + least(around, 11) * 10 + m->near],
+        &c->slots[ZERO_COLUMNS + columns * 10 + own],
+        &c->slots[ZERO_SIDE + (m->side * 10 + m->near) * 8 + in_row],
+        &c->slots[ZERO_BITS + bit_length(j + 1) * 64 + bit_length(m->row + 1)],
+        &c->slots[ZERO_NEAREST + (columns * 10 + m->near) * 4 + least(nearest, 3)],
+    };
+    for (int i = 1; i < MAX_INPUTS; i++)
+        inherit(slots[i], *slots[0]);
+    return decode_mixed(c, slots, MAX_INPUTS, &c->mixers[MIX_ZERO], -1);
+}
+
+static int decode_halves(context *c, slot **slots, int n, int which)
+{
+    for (int i = 0; i < n; i++)
+        inherit(slots[i], HALF);
+    return decode_mixed(c, slots, n, &c->mixers[which], -1);
+}
+
+static uint32_t decode_sign(matrix *m, size_t j)
+{
+    slot *slots = m->c->slots;
+    uint32_t sides = 0;
+    int balance = 3;
+    for (int i = N_NEAREST; i-- > 0;) {
+        const uint32_t sign = sign_of(m, m->around[i][j]);
+        balance += sign == 1 ? 1 : sign == 2 ? -1 : 0;
+        if (i <= UP_RIGHT)
+            sides = sides * 3 + sign;
+    }
+    balance = balance < 0 ? 0 : balance > 6 ? 6 : balance;
+    const ptrdiff_t lean = m->columns[j].lean;
+    const uint32_t leans = (uint32_t)(lean < -2 ? 0 : lean > 2 ? 4 : lean + 2);
+    const uint32_t corner = j > 0 ? sign_of(m, m->around[LEFT][j - 1]) : 0;
+    const uint32_t before = sign_of(m, m->before[j]), last = sign_of(m, m->last_code);
+    slot *inputs[4] = {
+        &slots[SIGN_LEAN + leans],
+        &slots[SIGN_LEFT + sides],
+        &slots[SIGN_BALANCE + (uint32_t)balance * 5 + leans],
+        &slots[SIGN_BEFORE + before * 9 + last * 3 + corner],
+    };
+    return (uint32_t)decode_halves(m->c, inputs, 4, MIX_SIGN);
+}
+
+/* The rank among n codes of one sign, by halves. */
+static uint32_t decode_rank(matrix *m, size_t j, uint32_t n, uint32_t high,
+                            uint32_t nearest)
+{
+    slot *slots = m->c->slots;
+    uint32_t begin = 0, end = n, node = 1;
+    const found both = {m->beside.count + m->in_row.count,
+                        m->beside.ranks + m->in_row.ranks};
+    const uint32_t row = mean_class(both), above = mean_class(m->columns[j].found);
+    const uint32_t last = m->last_code ? 1 + scaled_rank(m, m->last_code) / 16 : 0;
+    while (end - begin > 1) {
+        const uint32_t top = least(node, 255), middle = begin + (end - begin) / 2;
+        slot *inputs[5] = {
+            &slots[RANK_NODE + least(node, 2047) * 2 + high],
+            &slots[RANK_LAST + top * 5 + last],
+            &slots[RANK_NEAREST + (top * 4 + least(nearest, 3)) * 2 + high],
+            &slots[RANK_ROW + top * 8 + row],
+            &slots[RANK_COLUMN + (top * 8 + above) * 8 + row],
+        };
+        const int is_upper = decode_halves(m->c, inputs, 5, MIX_RANK);
+        *(is_upper ? &begin : &end) = middle;
+        node = node * 2 + (uint32_t)is_upper;
+    }
+    return begin;
+}
+
+APART static uint32_t decode_code(matrix *m, size_t j)
+{
+    uint32_t nearest = m->before[j] > 0;
+    for (int i = 0; i < N_NEAREST; i++)
+        nearest += m->around[i][j] > 0;
+    if (m->rarity && !decode_nonzero(m, j, nearest))
+        return 0;
+    const uint32_t n_high = m->n_codes - m->n_low;
+    const uint32_t high = m->n_low && n_high ? decode_sign(m, j) : m->n_low == 0;
+    const uint32_t code = (high ? m->n_low : 0) + 1 +
+                          decode_rank(m, j, high ? n_high : m->n_low, high, nearest);
+    const uint32_t rank = scaled_rank(m, code);
+    column *here = &m->columns[j];
+    uint8_t *pair = &m->pairs[m->row % m->step * m->width + j];
+    here->found.count++;
+    here->found.ranks += rank;
+    here->last_row = m->row;
+    here->lean += high ? 1 : -1;
+    m->in_row.count++;
+    m->in_row.ranks += rank;
+    *pair = (uint8_t)(*pair + (*pair < 255)); /* more than any class asks for */
+    m->last_code = code;
+    return code;
+}
+
+/* Looks up what the codes of a row have to do with. */
+static void begin_row(matrix *m)
+{
+    static const uint8_t LINES[N_AROUND] = {0, 1, 1, 1, 0, 2, 0, 1, 1,
+                                            1, 1, 2, 2, 2, 2, 3, 3, 3};
+    static const int8_t PIXELS[N_AROUND] = {1, 0, 1,  -1, 2, 0, 3,  -3, -2,
+                                            2, 3, -2, -1, 1, 2, -1, 0,  1};
+    const found none = {0, 0};
+    uint64_t sums[N_AROUND];
+    m->beside = m->in_row = none;
+    for (int i = 0; i < N_AROUND; i++) {
+        const ptrdiff_t distance =
+            LINES[i] * (ptrdiff_t)m->stride + PIXELS[i] * (ptrdiff_t)m->step;
+        const int is_there = distance > 0 && (size_t)distance <= m->row &&
+                             (LINES[i] == 0 || m->stride > 0);
+        const size_t kept = is_there ? (m->row - (size_t)distance) % m->n_kept : 0;
+        m->around[i] = is_there ? m->codes + kept * m->width : m->blank;
+        sums[i] = is_there ? m->sums[kept].count : 0;
+        if (is_there && i <= UP) {
+            m->beside.count += m->sums[kept].count;
+            m->beside.ranks += m->sums[kept].ranks;
+        }
+    }
+    m->here = m->codes + m->row % m->n_kept * m->width;
+    m->before = m->step > 1 && m->row > 0 ? m->codes + (m->row - 1) % m->n_kept * m->width
+                                          : m->blank;
+    m->near = class_of(2 * m->beside.count + sums[UP_LEFT] + sums[UP_RIGHT] + sums[LEFT_2],
+                       9);
+    m->side = 0;
+    if (m->c->n_side && m->n_rows % m->c->n_side == 0)
+        m->side = 1 + class_of(m->c->side[m->row % m->c->n_side], 6);
+}
+
+/* Decodes a matrix, and writes for each code the pattern that it has in the codebook, for
+ * 0 that behind its end. Returns how many are not 0. */
+APART static size_t decode_matrix(matrix *m, const target *t, const uint8_t *book)
+{
+    context *c = m->c;
+    const size_t size = t->itemsize;
+    uint8_t *out = t->out;
+    size_t n_nonzero = 0;
+    memset(c->slots, 0, MATRIX_SLOTS * sizeof(slot));
+    c->slots[ZERO_MATRIX] = HALF >> (m->rarity ? m->rarity - 1 : 0) | 4;
+    for (m->row = 0; m->row < m->n_rows && !c->status; m->row++) {
+        begin_row(m);
+        for (size_t j = 0; j < m->width; j++) {
+            const uint32_t code = decode_code(m, j);
+            m->here[j] = (uint16_t)code;
+            if (out) {
+                copy(out, book + (code ? code - 1 : m->n_codes) * size, size);
+                out += size;
+            }
+        }
+        n_nonzero += (size_t)m->in_row.count;
+        m->sums[m->row % m->n_kept] = m->in_row;
+    }
+    if (m->width > 1) {
+        for (size_t j = 0; j < m->width; j++)
+            c->side[j] = (uint32_t)m->columns[j].found.count;
+        c->n_side = m->width;
+    }
+    return n_nonzero;
+}
+
+/* How a codebook is written: where to, if that is not NULL, and as what. */
+typedef struct {
+    uint8_t *to;
+    size_t size;
+    int shift;
+    uint64_t plus;
+} writer;
+
+static void write(const writer *w, size_t i, uint64_t value)
+{
+    if (w->to)
+        put(w->to + i * w->size, (value << w->shift) + w->plus, w->size);
+}
+
+/* The patterns strictly between two places, the middle one first. */
+static void between(context *c, const writer *w, size_t first, uint64_t low, size_t last,
+                    uint64_t high)
+{
+    if (last - first < 2 || c->status)
+        return;
+    const size_t middle = first + (last - first) / 2;
+    const uint64_t from = low + (middle - first), to = high - (last - middle);
+    const uint64_t value = from + decode_up_to(c, to - from);
+    write(w, middle, value);
+    between(c, w, first, low, middle, value);
+    between(c, w, middle, value, last, high);
+}
+
+/* n patterns of n_bits that ascend, from place `first` on, all with `sign` above. */
+static void decode_ascending(context *c, const writer *w, size_t first, size_t n,
+                             int n_bits, int top, uint64_t sign)
+{
+    if (n == 0)
+        return;
+    const size_t last = first + n - 1;
+    const uint64_t low = sign | decode_pattern(c, n_bits, top);
+    const uint64_t high = n > 1 ? sign | decode_pattern(c, n_bits, top) : low;
+    if (high < low || high - low < n - 1 || low == 0)
+        c->status = DCZ_ERROR_CORRUPT;
+    if (c->status)
+        return;
+    write(w, first, low);
+    write(w, last, high);
+    between(c, w, first, low, last, high);
+}
+
+static int top_bits(int dtype, int n_bits)
+{
+    const int n = dtype == DCZ_FLOAT16                             ? 6
+                  : dtype == DCZ_FLOAT32 || dtype == DCZ_BFLOAT16 ? 9
+                  : dtype == DCZ_FLOAT64                           ? 12
+                                                                   : 8;
+    return n < n_bits ? n : n_bits;
+}
+
+static size_t width_of(const target *t)
+{
+    return t->e->rank > 1 ? t->shape[t->e->rank - 1] : 1;
+}
+
+/* Which rows are neighbours; whether that fits. */
+static int read_geometry(context *c, const target *t, matrix *m)
+{
+    const size_t rank = t->e->rank;
+    m->width = width_of(t);
+    m->n_rows = t->n / m->width;
+    m->step = 1;
+    m->stride = 0;
+    if (rank > 2) {
+        m->step = t->shape[rank - 2];
+        m->stride = t->shape[rank - 3] * m->step;
+    }
+    const uint64_t geometry = rank == 2 ? decode_number(c, GEOMETRY) : 0;
+    if (geometry == 0)
+        return 1;
+    const size_t channels = geometry == 1 ? 1 : geometry == 2 ? 3 : c->n_side;
+    if (geometry > 3 || channels == 0)
+        return 0;
+    uint64_t edge = 0;
+    for (uint64_t bit = UINT64_C(1) << 31; bit; bit /= 2)
+        if ((edge | bit) * (edge | bit) <= m->n_rows / channels)
+            edge |= bit;
+    m->step = channels;
+    m->stride = (size_t)edge * channels;
+    return edge > 1 && edge * edge * channels == m->n_rows;
+}
+
+/* Codes, and values behind them: methods 0 and 1. */
+static void decode_codes(context *c, dcz_scratch *a, const target *t, int has_codebook,
+                         uint64_t background)
+{
+    const int all_bits = 8 * (int)t->itemsize;
+    writer w = {NULL, t->itemsize, 0, background};
+    matrix m;
+    memset(&m, 0, sizeof m);
+    m.c = c;
+    m.n_codes = m.n_low = 1;
+    if (!read_geometry(c, t, &m)) {
+        c->status = DCZ_ERROR_CORRUPT;
+        return;
+    }
+    if (has_codebook) {
+        const uint64_t n_codes = decode_number(c, N_CODES), shift = decode_number(c, SHIFT);
+        if (n_codes >= MAX_ALPHABET - 1 || n_codes >= t->n || shift >= (uint64_t)all_bits)
+            c->status = DCZ_ERROR_CORRUPT;
+        if (c->status)
+            return;
+        m.n_codes = (uint32_t)n_codes + 1;
+        w.shift = (int)shift;
+    }
+    uint8_t *book = t->out ? take(a, (size_t)m.n_codes + 1, t->itemsize) : NULL;
+    w.to = book;
+    if (has_codebook) {
+        const int n_bits = all_bits - w.shift, top = top_bits(t->e->dtype, n_bits);
+        m.n_low = (uint32_t)decode_up_to(c, m.n_codes);
+        decode_ascending(c, &w, 0, m.n_low, n_bits - 1, top - 1, 0);
+        if (!c->status)
+            decode_ascending(c, &w, m.n_low, m.n_codes - m.n_low, n_bits - 1, top - 1,
+                             UINT64_C(1) << (n_bits - 1));
+        if (book)
+            put(book + m.n_codes * t->itemsize, background, t->itemsize);
+    } else if (book) { /* marks what is not 0 */
+        put(book, 1, t->itemsize);
+        put(book + t->itemsize, 0, t->itemsize);
+    }
+    const uint64_t rarity = decode_number(c, RARITY);
+    if (rarity > 16)
+        c->status = DCZ_ERROR_CORRUPT;
+    m.rarity = (int)rarity;
+
+    m.n_kept = m.n_rows;
+    if (m.stride < m.n_rows / 4 && m.step < m.n_rows / 4) {
+        const size_t reach = m.stride ? 3 * m.stride + m.step : 3 * m.step;
+        m.n_kept = reach < m.n_rows ? reach + 1 : m.n_rows;
+    }
+    m.columns = take(a, m.width, sizeof *m.columns);
+    m.pairs = take(a, m.width, m.step);
+    m.sums = take(a, m.n_kept, sizeof *m.sums);
+    m.codes = take(a, (m.n_kept + 1) * m.width, sizeof *m.codes);
+    if (c->status || is_short(a))
+        return;
+    memset(m.columns, 0, m.width * sizeof *m.columns);
+    memset(m.pairs, 0, m.width * m.step);
+    memset(m.codes, 0, (m.n_kept + 1) * m.width * sizeof *m.codes);
+    m.blank = m.codes + m.n_kept * m.width;
+    const size_t n_nonzero = decode_matrix(&m, t, book);
+    if (has_codebook || c->status)
+        return;
+    const uint64_t shift = decode_number(c, SHIFT);
+    if (shift >= (uint64_t)all_bits)
+        c->status = DCZ_ERROR_CORRUPT;
+    const int n_bits = all_bits - (int)shift, top = top_bits(t->e->dtype, n_bits);
+    uint8_t *out = t->out;
+    for (size_t i = 0; i < (out ? t->n : n_nonzero) && !c->status; i++) {
+        uint64_t value = 0;
+        if (!out || get(out, t->itemsize)) {
+            value = decode_pattern(c, n_bits, top);
+            if (value == 0)
+                c->status = DCZ_ERROR_CORRUPT;
+        }
+        if (out) {
+            put(out, (value << shift) + background, t->itemsize);
+            out += t->itemsize;
+        }
+    }
+}
+
+APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
+{
+    if (t->n == 0)
+        return;
+    uint64_t method = decode_number(c, METHOD), background = 0;
+    if (method > 4 || (t->itemsize == 16 && method != 3))
+        c->status = DCZ_ERROR_CORRUPT;
+    if (method == 4 && !c->status) {
+        background = decode_pattern(c, 8 * (int)t->itemsize, 1);
+        method = decode_number(c, METHOD);
+        if (method > 2 || background == 0)
+            c->status = DCZ_ERROR_CORRUPT;
+    }
+    if (c->status)
+        return;
+    if (method < 2) {
+        decode_codes(c, a, t, method == 0, background);
+    } else if (method == 2) {
+        for (size_t i = 0; t->out && i < t->n; i++)
+            put(t->out + i * t->itemsize, background, t->itemsize);
+    } else {
+        const uint64_t size = decode_number(c, SIZE);
+        if (size > t->n * t->itemsize + 1)
+            c->status = DCZ_ERROR_CORRUPT;
+        if (c->status)
+            return;
+        const size_t n_words = (size_t)size / 4 + (size % 4 > 0);
+        uint8_t *data = t->out ? take(a, n_words, 4) : NULL;
+        if (t->out && !data)
+            return;
+        for (size_t i = 0; i < n_words && !c->status; i++) {
+            const uint64_t word = decode_pattern(c, 32, 1);
+            if (data)
+                put(data + 4 * i, word, 4);
+            /* Nothing follows in the last one. */
+            if (size - 4 * i < 4 && word >> 8 * (size - 4 * i))
+                c->status = DCZ_ERROR_CORRUPT;
+        }
+        if (!data || c->status)
+            return;
+        t->r.at = data;
+        t->r.end = data + (size_t)size;
+        t->scratch = a;
+        read_array(t);
+        if (t->r.at != t->r.end)
+            fail(&t->r);
+        c->status = t->r.status;
+    }
+}
+
+#endif
+
+/* ---- Opening ---------------------------------------------------------------- */
+
+static dcz_status open_file(dcz_file *f, reader *r, dcz_scratch *a)
+{
+    seal head = {r->at, 0, 0};
+    if (number(r, 4) != 0x5A434489)
+        return DCZ_ERROR_FORMAT;
+    f->version = (int)byte(r);
+    if (r->status)
+        return r->status;
+    if (f->version < 1 || f->version > 2)
+        return DCZ_ERROR_VERSION;
+    const int is_new = f->version == 2;
+    const uint64_t size = varint(r), packed_size = is_new ? varint(r) : 0;
+    reader listing = {bytes(r, size), r->at, DCZ_OK};
+    f->architecture = bytes(r, packed_size);
+    f->architecture_size = (size_t)packed_size;
+    head.size = (size_t)(r->at - head.data);
+    head.checksum = (uint32_t)number(r, 4);
+    if (r->status || check(&head))
+        return r->status ? r->status : DCZ_ERROR_CHECKSUM;
+    head.data = listing.at;
+    head.size = (size_t)size;
+    if (is_new) {
+#ifdef DCZ_NO_CONTEXT
+        return DCZ_ERROR_LEFT_OUT;
+#else
+        context *c = take(a, 1, sizeof *c);
+        if (!c)
+            return DCZ_OK;
+        begin_section(c, &head, 1);
+        uint8_t *text;
+        const size_t n = read_head(c, a, &text);
+        if (c->status || !text)
+            return c->status;
+        /* The coder has done its work: what was read moves to where it began. */
+        a->used = 0;
+        uint8_t *kept = take(a, n, 1);
+        for (size_t i = 0; i < n; i++)
+            kept[i] = text[i];
+        listing.at = kept;
+        listing.end = kept + n;
+#endif
+    }
+    lists to;
+    const dcz_status status = read_listing(f, &listing, r, &head, NULL);
+    if (status)
+        return status;
+    f->entries = to.entries = take(a, f->n_arrays, sizeof *to.entries);
+    f->sections = to.sections = take(a, f->n_sections, sizeof *to.sections);
+    f->by_name = take(a, f->n_arrays, sizeof *f->by_name);
+    f->kept = a->used + ALIGNMENT - 1;
+    to.parts = take(a, f->n_parts, sizeof *to.parts);
+    if (is_short(a))
+        return DCZ_OK;
+    read_listing(f, &listing, r, &head, &to);
+    for (size_t i = 0; i < f->n_arrays; i++)
+        f->by_name[i] = &to.entries[i];
+    return sort(f->by_name, f->n_arrays, compare_names) &&
+                   sort(to.parts, f->n_parts, compare_strings)
+               ? DCZ_OK
+               : DCZ_ERROR_CORRUPT;
+}
+
+dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *scratch)
+{
+    reader r = {data, data, DCZ_OK};
+    if (size)
+        r.end += size;
+    memset(file, 0, sizeof *file);
+    borrow(scratch);
+    const dcz_status status = repay(scratch, open_file(file, &r, scratch));
+    if (status)
+        memset(file, 0, sizeof *file); /* of what did not open, there is nothing */
+    return status;
+}
+
+/* ---- Arrays ----------------------------------------------------------------- */
+
+static void aim(target *t, const dcz_file *f, size_t index, void *out)
+{
+    const entry *e = t->e = &f->entries[index];
+    reader r = {e->lengths, e->lengths + 9 * e->rank, DCZ_OK};
+    t->itemsize = e->itemsize;
+    t->n = e->n_elements;
+    t->out = out;
+    for (unsigned axis = 0; axis < e->rank; axis++)
+        t->shape[axis] = read_length(&r, f->version, e->before);
+}
+
+/* What is surely enough: for the codes of Huffman coding, and all that a context coder may
+ * need of any array that has to be passed. */
+static size_t enough(const dcz_file *f, const target *t)
+{
+    const size_t most = t->n < MAX_ALPHABET ? t->n : MAX_ALPHABET;
+    size_t size = 2 * (sizeof(symbols) + (sizeof(uint32_t) << TABLE_BITS) + ALIGNMENT) +
+                  (sizeof(uint16_t) << 15) + most * sizeof(uint16_t) + 5 * ALIGNMENT;
+#ifndef DCZ_NO_CONTEXT
+    if (f->version == 2) {
+        const section *s = &f->sections[t->e->section];
+        size_t widest = 0, need = size + t->n * t->itemsize;
+        for (size_t i = s->first; i < s->first + s->count; i++) {
+            target other;
+            aim(&other, f, i, NULL);
+            const size_t width = width_of(&other);
+            if (width > SIZE_MAX / 128 || other.n > SIZE_MAX / 128)
+                return SIZE_MAX;
+            /* Whatever the geometry, no more rows are kept than there are. */
+            const size_t rows = width ? other.n / width : 0;
+            const size_t all = width * (sizeof(column) + 2) + other.n * 3 +
+                               rows * sizeof(found) + (most + 1) * t->itemsize;
+            widest = widest < width ? width : widest;
+            need = need < all ? all : need;
+        }
+        size = sizeof(context) + 4 * widest + need + 9 * ALIGNMENT;
+    }
+#else
+    (void)f;
+#endif
+    return size;
+}
+
+dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info)
+{
+    target t;
+    if (index >= file->n_arrays)
+        return DCZ_ERROR_ARGUMENT;
+    aim(&t, file, index, NULL);
+    info->layer = (const char *)t.e->layer;
+    info->layer_size = t.e->layer_size;
+    info->leaf = (const char *)t.e->leaf;
+    info->leaf_size = t.e->leaf_size;
+    info->dtype = (dcz_dtype)t.e->dtype;
+    info->itemsize = t.itemsize;
+    info->n_elements = t.n;
+    info->n_bytes = t.n * t.itemsize;
+    info->section = t.e->section;
+    info->scratch = enough(file, &t);
+    info->rank = t.e->rank;
+    memcpy(info->shape, t.shape, sizeof t.shape);
+    return DCZ_OK;
+}
+
+size_t dcz_find(const dcz_file *file, const char *name)
+{
+    entry wanted;
+    wanted.layer_size = 0;
+    wanted.leaf = (const uint8_t *)name;
+    wanted.leaf_size = length_of(name);
+    size_t begin = 0, end = file->n_arrays;
+    while (begin < end) {
+        const size_t middle = begin + (end - begin) / 2;
+        const entry *e = file->by_name[middle];
+        const int order = compare_names(&wanted, e);
+        if (order == 0)
+            return (size_t)(e - file->entries);
+        if (order < 0)
+            end = middle;
+        else
+            begin = middle + 1;
+    }
+    return file->n_arrays;
+}
+
+/* Turns words round where the machine has its highest bytes first. */
+static void to_own_order(const target *t)
+{
+    const uint16_t one = 1;
+    uint8_t is_little;
+    memcpy(&is_little, &one, 1);
+    if (is_little || !t->out)
+        return;
+    const size_t size = word_size(t);
+    for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size)
+        for (size_t i = 0; i < size / 2; i++) {
+            const uint8_t low = at[i];
+            at[i] = at[size - 1 - i];
+            at[size - 1 - i] = low;
+        }
+}
+
+/* Decodes some arrays of a section and passes those before them. */
+static dcz_status decode(const dcz_file *f, const section *s, size_t first, size_t end,
+                         void *const *outs, dcz_scratch *a)
+{
+    target t;
+    t.r.at = s->seal.data;
+    t.r.end = t.r.at + s->seal.size;
+    t.r.status = DCZ_OK;
+    t.scratch = a;
+    /* That of the head was checked when the file was opened. */
+    const int is_new = f->version == 2, is_head = is_new && s == f->sections;
+    if (!is_head && check(&s->seal))
+        return DCZ_ERROR_CHECKSUM;
+#ifndef DCZ_NO_CONTEXT
+    context *c = NULL;
+    if (is_new) {
+        size_t widest = 0;
+        for (size_t i = s->first; i < end; i++) {
+            aim(&t, f, i, NULL);
+            widest = widest < width_of(&t) ? width_of(&t) : widest;
+        }
+        c = take(a, 1, sizeof *c);
+        uint32_t *side = take(a, widest, sizeof *side);
+        if (is_short(a))
+            return DCZ_OK;
+        begin_section(c, &s->seal, is_head);
+        c->side = side;
+        if (is_head)
+            read_head(c, NULL, NULL);
+        t.r.status = c->status;
+    }
+#endif
+    for (size_t i = s->first; i < end && !t.r.status; i++) {
+        const dcz_scratch before = *a;
+        aim(&t, f, i, i < first ? NULL : outs[i - first]);
+        const int is_wanted = t.out != NULL;
+#ifndef DCZ_NO_CONTEXT
+        if (c) {
+            decode_context_array(c, a, &t);
+            t.r.status = c->status;
+            if (is_short(a))
+                return t.r.status;
+        } else
+#endif
+            read_array(&t);
+        to_own_order(&t);
+        a->used = before.used;
+        if (!is_wanted && !is_new)
+            a->needed = before.needed; /* no memory is needed to pass it */
+    }
+    int is_over = t.r.at == t.r.end;
+#ifndef DCZ_NO_CONTEXT
+    if (c)
+        is_over = c->position >= c->size;
+#endif
+    return t.r.status || (end == s->first + s->count && !is_over) ? DCZ_ERROR_CORRUPT : DCZ_OK;
+}
+
+dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size,
+                      dcz_scratch *scratch)
+{
+    borrow(scratch);
+    dcz_status status = DCZ_ERROR_ARGUMENT;
+    if (index < file->n_arrays) {
+        const entry *e = &file->entries[index];
+        if (size >= e->n_elements * e->itemsize)
+            status = decode(file, &file->sections[e->section], index, index + 1, &out, scratch);
+    }
+    return repay(scratch, status);
+}
+
+dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
+                              size_t *count)
+{
+    if (index >= file->n_sections)
+        return DCZ_ERROR_ARGUMENT;
+    *first = file->sections[index].first;
+    *count = file->sections[index].count;
+    return DCZ_OK;
+}
+
+dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
+                              dcz_scratch *scratch)
+{
+    borrow(scratch);
+    dcz_status status = DCZ_ERROR_ARGUMENT;
+    if (index < file->n_sections) {
+        const section *s = &file->sections[index];
+        status = decode(file, s, s->first, s->first + s->count, outs, scratch);
+    }
+    return repay(scratch, status);
+}
+
+/* ---- Architecture and parts ------------------------------------------------- */
+
+dcz_status dcz_architecture(const dcz_file *file, dcz_blob *packed, uint64_t *plain_size)
+{
+    const seal s = {file->architecture, file->architecture_size,
+                    file->architecture_checksum};
+    packed->name = "";
+    packed->name_size = 0;
+    packed->data = s.data;
+    packed->size = s.size;
+    *plain_size = file->architecture_plain_size;
+    /* That of version 2 was checked when the file was opened. */
+    return file->version == 2 || s.size == 0 ? DCZ_OK : check(&s);
+}
+
+/* The part of an index, or, if there is none of that index, the one of the assets. */
+static dcz_status find_part(const dcz_file *f, size_t index, dcz_blob *blob)
+{
+    reader r = {f->parts, f->parts_end, DCZ_OK};
+    reader body = {f->parts_data, f->data_end, DCZ_OK};
+    while (r.at < r.end) {
+        listed p;
+        const int is_assets = read_part(&r, &body, &p);
+        if (index == NONE ? is_assets : index-- == 0) {
+            blob->name = (const char *)p.name;
+            blob->name_size = p.name_size;
+            blob->data = p.seal.data;
+            blob->size = p.seal.size;
+            return check(&p.seal);
+        }
+    }
+    return DCZ_ERROR_ARGUMENT;
+}
+
+dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)
+{
+    return index < file->n_parts ? find_part(file, index, part) : DCZ_ERROR_ARGUMENT;
+}
+
+/* ---- Assets: LZMA2 ---------------------------------------------------------- */
+
+#ifndef DCZ_NO_ASSETS
+
+/* The packed assets, behind their plain size, which is 0 if there are none. */
+static dcz_status find_assets(const dcz_file *f, reader *packed, uint64_t *size)
+{
+    dcz_blob part;
+    const dcz_status status = find_part(f, NONE, &part);
+    *size = 0;
+    if (status)
+        return status == DCZ_ERROR_ARGUMENT ? DCZ_OK : status;
+    packed->at = part.data;
+    packed->end = part.data + part.size;
+    packed->status = DCZ_OK;
+    *size = varint(packed);
+    return *size ? DCZ_OK : DCZ_ERROR_CORRUPT;
+}
+
+/* Where the probabilities of each kind begin. A length has 514: two choices, 16 trees of
+ * 8, 16 more, and one of 256. */
+enum {
+    IS_MATCH,
+    IS_REP = IS_MATCH + 12 * 16,
+    IS_REP_0 = IS_REP + 12,
+    IS_REP_1 = IS_REP_0 + 12,
+    IS_REP_2 = IS_REP_1 + 12,
+    IS_LONG = IS_REP_2 + 12,
+    DISTANCE_SLOTS = IS_LONG + 12 * 16,
+    DISTANCES = DISTANCE_SLOTS + 4 * 64,
+    ALIGNED = DISTANCES + 128,
+    LENGTHS = ALIGNED + 16,
+    REP_LENGTHS = LENGTHS + 514,
+    LITERALS = REP_LENGTHS + 514,
+    N_PROBABILITIES = LITERALS + (768 << 4)
+};
+
+typedef struct {
+    uint16_t p[N_PROBABILITIES];
+    reader r; /* the bytes of the chunk */
+    uint32_t range, code;
+    uint32_t distances[4]; /* the last ones, less 1 */
+    uint32_t window;
+    unsigned state, lc, lp, pb;
+    uint8_t *begin, *at, *end; /* what is known since the last reset, and the room */
+} lzma;
+
+static void shift_in(lzma *z)
+{
+    if (z->range < UINT32_C(1) << 24) {
+        z->range <<= 8;
+        z->code = z->code << 8 | byte(&z->r);
+    }
+}
+
+static unsigned lzma_bit(lzma *z, size_t which)
+{
+    uint16_t *p = &z->p[which];
+    shift_in(z);
+    const uint32_t bound = (z->range >> 11) * *p;
+    if (z->code < bound) {
+        z->range = bound;
+        *p = (uint16_t)(*p + ((2048 - *p) >> 5));
+        return 0;
+    }
+    z->range -= bound;
+    z->code -= bound;
+    *p = (uint16_t)(*p - (*p >> 5));
+    return 1;
+}
+
+static unsigned lzma_tree(lzma *z, size_t begin, unsigned n)
+{
+    unsigned node = 1;
+    for (unsigned i = 0; i < n; i++)
+        node = node << 1 | lzma_bit(z, begin + node);
+    return node - (1u << n);
+}
+
+/* The lowest bit first. */
+static uint32_t lzma_reversed(lzma *z, size_t begin, unsigned n)
+{
+    uint32_t value = 0;
+    for (unsigned i = 0, node = 1; i < n; i++) {
+        const unsigned bit = lzma_bit(z, begin + node);
+        node = node << 1 | bit;
+        value |= (uint32_t)bit << i;
+    }
+    return value;
+}
+
+static unsigned lzma_length(lzma *z, size_t begin, unsigned place)
+{
+    if (!lzma_bit(z, begin))
+        return 2 + lzma_tree(z, begin + 2 + 8 * place, 3);
+    if (!lzma_bit(z, begin + 1))
+        return 10 + lzma_tree(z, begin + 130 + 8 * place, 3);
+    return 18 + lzma_tree(z, begin + 258, 8);
+}
+
+static uint32_t lzma_distance(lzma *z, unsigned length)
+{
+    const size_t kind = length < 6 ? length - 2 : 3;
+    const unsigned slot_number = lzma_tree(z, DISTANCE_SLOTS + 64 * kind, 6);
+    if (slot_number < 4)
+        return slot_number;
+    unsigned n = slot_number / 2 - 1;
+    uint32_t distance = (2 | (slot_number & 1)) << n;
+    if (slot_number < 14)
+        return distance + lzma_reversed(z, DISTANCES + distance - slot_number, n);
+    uint32_t direct = 0;
+    for (; n > 4; n--) {
+        shift_in(z);
+        z->range >>= 1;
+        const uint32_t bit = z->code >= z->range;
+        z->code -= bit ? z->range : 0;
+        direct = direct << 1 | bit;
+    }
+    return distance + (direct << 4) + lzma_reversed(z, ALIGNED, 4);
+}
+
+static void lzma_literal(lzma *z)
+{
+    const size_t known = (size_t)(z->at - z->begin);
+    const unsigned last = known ? z->at[-1] : 0;
+    const size_t which = ((known & ((1u << z->lp) - 1)) << z->lc) + (last >> (8 - z->lc));
+    const size_t begin = LITERALS + 768 * which;
+    unsigned node = 1, match = 0, offset = 0;
+    if (z->state >= 7) {
+        match = *(z->at - z->distances[0] - 1);
+        offset = 256;
+    }
+    while (node < 256) {
+        match <<= 1;
+        const unsigned expected = match & offset;
+        const unsigned bit = lzma_bit(z, begin + offset + expected + node);
+        node = node << 1 | bit;
+        offset &= bit ? match : ~match;
+    }
+    *z->at++ = (uint8_t)node;
+    z->state = z->state < 4 ? 0 : z->state < 10 ? z->state - 3 : z->state - 6;
+}
+
+/* The length of the match that comes next, whose distance is the last one then. */
+static unsigned lzma_match(lzma *z, unsigned place)
+{
+    uint32_t *d = z->distances;
+    const unsigned state = z->state, after_literal = state < 7;
+    if (!lzma_bit(z, IS_REP + state)) {
+        const unsigned length = lzma_length(z, LENGTHS, place);
+        d[3] = d[2];
+        d[2] = d[1];
+        d[1] = d[0];
+        d[0] = lzma_distance(z, length);
+        z->state = after_literal ? 7 : 10;
+        return length;
+    }
+    unsigned which = 0;
+    if (!lzma_bit(z, IS_REP_0 + state)) {
+        if (!lzma_bit(z, IS_LONG + 16 * state + place)) {
+            z->state = after_literal ? 9 : 11;
+            return 1;
+        }
+    } else {
+        which = 1;
+        if (lzma_bit(z, IS_REP_1 + state))
+            which = 2 + lzma_bit(z, IS_REP_2 + state);
+    }
+    const uint32_t distance = d[which];
+    for (; which; which--)
+        d[which] = d[which - 1];
+    d[0] = distance;
+    z->state = after_literal ? 8 : 11;
+    return lzma_length(z, REP_LENGTHS, place);
+}
+
+/* A chunk of so many bytes once it is unpacked. */
+static void lzma_chunk(lzma *z, size_t size)
+{
+    uint8_t *end = z->at + size;
+    z->range = UINT32_MAX;
+    if (byte(&z->r) != 0)
+        fail(&z->r);
+    for (int i = 0; i < 4; i++)
+        z->code = z->code << 8 | byte(&z->r);
+    while (z->at < end && !z->r.status) {
+        const size_t known = (size_t)(z->at - z->begin);
+        const unsigned place = (unsigned)known & ((1u << z->pb) - 1);
+        if (!lzma_bit(z, IS_MATCH + 16 * z->state + place)) {
+            lzma_literal(z);
+            continue;
+        }
+        unsigned length = lzma_match(z, place);
+        if (z->distances[0] >= known || z->distances[0] >= z->window ||
+            length > (size_t)(end - z->at)) {
+            fail(&z->r);
+            return;
+        }
+        for (const uint8_t *from = z->at - z->distances[0] - 1; length--;)
+            *z->at++ = *from++;
+    }
+    shift_in(z);
+    if (z->code || z->r.at != z->r.end)
+        fail(&z->r);
+}
+
+static void reset_state(lzma *z)
+{
+    for (size_t i = 0; i < N_PROBABILITIES; i++)
+        z->p[i] = 1024;
+    z->state = 0;
+    memset(z->distances, 0, sizeof z->distances);
+}
+
+/* Unpacks to exactly the room that there is. */
+static void unpack(lzma *z, reader *packed)
+{
+    /* What has to be new in the next chunk: 3 all, 2 properties, 1 the state. */
+    unsigned due = 3;
+    for (unsigned control; (control = byte(packed)) != 0;) {
+        const int is_packed = control >= 0x80;
+        const unsigned is_new = is_packed ? control >> 5 & 3 : control == 1 ? 3 : 0;
+        const size_t high = byte(packed);
+        size_t size = (high << 8 | byte(packed)) + 1;
+        if ((!is_packed && control > 2) || (due == 3 && is_new < 3) ||
+            (is_packed && is_new < due))
+            fail(packed);
+        if (is_packed)
+            size += (size_t)(control & 31) << 16;
+        if (size > (size_t)(z->end - z->at))
+            fail(packed);
+        if (packed->status)
+            return;
+        if (is_new == 3)
+            z->begin = z->at;
+        if (!is_packed) {
+            const uint8_t *from = bytes(packed, size);
+            if (packed->status)
+                return;
+            memcpy(z->at, from, size);
+            z->at += size;
+            due = is_new == 3 ? 2 : due;
+            continue;
+        }
+        const size_t upper = byte(packed), packed_size = (upper << 8 | byte(packed)) + 1;
+        if (is_new >= 2) {
+            const unsigned properties = byte(packed);
+            z->pb = properties / 45;
+            z->lp = properties / 9 % 5;
+            z->lc = properties % 9;
+            if (z->pb > 4 || z->lc + z->lp > 4)
+                fail(packed);
+        }
+        if (is_new)
+            reset_state(z);
+        due = 0;
+        z->r.at = bytes(packed, packed_size);
+        z->r.end = packed->at;
+        z->r.status = packed->status;
+        if (!packed->status)
+            lzma_chunk(z, size);
+        if (z->r.status)
+            fail(packed);
+    }
+    if (z->at != z->end || packed->at != packed->end)
+        fail(packed);
+}
+
+/* A name that leads out of no folder. */
+static int is_inside(const uint8_t *name, size_t n)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i <= n; i++) {
+        if (i < n && (name[i] == '\\' || name[i] == 0))
+            return 0;
+        if (i < n && name[i] != '/')
+            continue;
+        const size_t size = i - begin;
+        if (size == 0 || (name[begin] == '.' && (size == 1 || (size == 2 && name[i - 1] == '.'))))
+            return 0;
+        begin = i + 1;
+    }
+    return 1;
+}
+
+/* Whether what was unpacked are assets, and their names, once there is room for them. */
+static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
+{
+    const void **names = NULL;
+    for (;;) {
+        reader r = {data, data + size, DCZ_OK};
+        const uint64_t n = varint(&r);
+        uint64_t total = 0;
+        for (uint64_t i = 0; i < n && !r.status; i++) {
+            size_t name_size;
+            if (names)
+                names[i] = r.at;
+            const uint8_t *name = string(&r, &name_size);
+            if (r.status || !is_inside(name, name_size))
+                fail(&r);
+            const uint64_t its_size = varint(&r);
+            if (its_size > size)
+                fail(&r);
+            total += its_size;
+        }
+        if (n == 0 || r.status || total != (uint64_t)(r.end - r.at))
+            return DCZ_ERROR_CORRUPT;
+        if (names)
+            return sort(names, (size_t)n, compare_strings) ? DCZ_OK : DCZ_ERROR_CORRUPT;
+        names = take(a, (size_t)n, sizeof *names);
+        if (!names)
+            return DCZ_OK;
+    }
+}
+
+dcz_status dcz_assets_size(const dcz_file *file, uint64_t *size)
+{
+    reader packed;
+    return find_assets(file, &packed, size);
+}
+
+dcz_status dcz_unpack_assets(const dcz_file *file, void *out, size_t size,
+                             dcz_scratch *scratch)
+{
+    reader packed;
+    uint64_t plain_size;
+    borrow(scratch);
+    dcz_status status = find_assets(file, &packed, &plain_size);
+    if (status == DCZ_OK && (plain_size > size || plain_size == 0))
+        status = DCZ_ERROR_ARGUMENT;
+    lzma *z = status ? NULL : take(scratch, 1, sizeof *z);
+    if (z) {
+        memset(z, 0, sizeof *z);
+        z->begin = z->at = out;
+        z->end = z->at + (size_t)plain_size;
+        z->window = plain_size < 1 << 12   ? 1 << 12
+                    : plain_size > 1 << 26 ? 1 << 26
+                                           : (uint32_t)plain_size;
+        unpack(z, &packed);
+        scratch->used = 0;
+        status = packed.status ? packed.status : check_assets(out, (size_t)plain_size, scratch);
+    }
+    return repay(scratch, status);
+}
+
+size_t dcz_n_assets(const void *unpacked, size_t size)
+{
+    const uint8_t *data = unpacked;
+    reader r = {data, data + size, DCZ_OK};
+    return (size_t)varint(&r);
+}
+
+dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *asset)
+{
+    const uint8_t *data = unpacked;
+    reader r = {data, data + size, DCZ_OK};
+    const uint64_t n = varint(&r);
+    uint64_t before = 0;
+    if (index >= n)
+        return DCZ_ERROR_ARGUMENT;
+    for (uint64_t i = 0; i < n && !r.status; i++) {
+        size_t name_size;
+        const uint8_t *name = string(&r, &name_size);
+        const uint64_t its_size = varint(&r);
+        before += i < index ? its_size : 0;
+        if (i == index) {
+            asset->name = (const char *)name;
+            asset->name_size = name_size;
+            asset->size = (size_t)its_size;
+        }
+    }
+    bytes(&r, before);
+    asset->data = bytes(&r, asset->size);
+    return r.status;
+}
+
+#endif
+
+/* ---- Words ------------------------------------------------------------------ */
+
+const char *dcz_message(dcz_status status)
+{
+    static const char WORDS[] = "all is well\0"
+                                "more scratch memory is needed\0"
+                                "there is no such thing, or too little room for it\0"
+                                "this is no .dcz file\0"
+                                "the file needs a newer decoder\0"
+                                "this decoder was compiled without what reads it\0"
+                                "this is too large for this machine\0"
+                                "a checksum is wrong: the file is damaged\0"
+                                "the file breaks a rule of the format\0"
+                                "?";
+    const unsigned last = DCZ_ERROR_CORRUPT + 1, which = (unsigned)status;
+    return word(WORDS, which < last ? which : last);
+}
+
+const char *dcz_dtype_name(dcz_dtype dtype)
+{
+    static const char NAMES[] = "bool\0int8\0uint8\0int16\0uint16\0int32\0uint32\0int64\0"
+                                "uint64\0float16\0float32\0float64\0complex64\0complex128\0"
+                                "bfloat16\0float8_e4m3fn\0float8_e5m2\0?";
+    const unsigned which = (unsigned)dtype;
+    return word(NAMES, which < DCZ_N_DTYPES ? which : DCZ_N_DTYPES);
+}

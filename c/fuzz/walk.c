@@ -1,0 +1,238 @@
+#include "walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MUST(condition)                                                                  \
+    do {                                                                                 \
+        if (!(condition)) {                                                              \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);              \
+            abort();                                                                     \
+        }                                                                                \
+    } while (0)
+
+uint32_t crc32_of(const uint8_t *data, size_t n)
+{
+    uint32_t crc = UINT32_MAX, table[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 8; bit++)
+            table[i] = table[i] >> 1 ^ (table[i] & 1 ? UINT32_C(0xEDB88320) : 0);
+    }
+    for (size_t i = 0; i < n; i++)
+        crc = crc >> 8 ^ table[(crc ^ data[i]) & 255];
+    return ~crc;
+}
+
+static void *allocate(size_t n)
+{
+    void *memory = malloc(n ? n : 1);
+    MUST(memory);
+    return memory;
+}
+
+/* Whether a call has to be made again, with more memory. */
+static int lend(dcz_scratch *scratch, dcz_status *status, size_t limit)
+{
+    if (*status != DCZ_ERROR_SCRATCH)
+        return 0;
+    MUST(scratch->needed > scratch->size);
+    free(scratch->memory);
+    scratch->memory = NULL;
+    scratch->size = 0;
+    if (scratch->needed > limit) {
+        *status = DCZ_ERROR_TOO_LARGE;
+        return 0;
+    }
+    scratch->size = scratch->needed;
+    scratch->memory = allocate(scratch->size);
+    return 1;
+}
+
+/* The bytes of an array in the order of the file, whatever that of this machine is. */
+static void to_little_endian(const dcz_tensor_info *info, uint8_t *bytes)
+{
+    const int is_complex = info->dtype == DCZ_COMPLEX64 || info->dtype == DCZ_COMPLEX128;
+    const size_t size = is_complex ? info->itemsize / 2 : info->itemsize;
+    for (size_t i = 0; i < info->n_bytes; i += size) {
+        uint64_t word = 0;
+        uint32_t half;
+        uint16_t quarter;
+        if (size == 8)
+            memcpy(&word, bytes + i, 8);
+        if (size == 4) {
+            memcpy(&half, bytes + i, 4);
+            word = half;
+        }
+        if (size == 2) {
+            memcpy(&quarter, bytes + i, 2);
+            word = quarter;
+        }
+        for (size_t k = 0; size > 1 && k < size; k++)
+            bytes[i + k] = (uint8_t)(word >> 8 * k);
+    }
+}
+
+static void print_blob(FILE *report, const char *kind, const dcz_blob *blob)
+{
+    fprintf(report, "  %s ", kind);
+    fwrite(blob->name, 1, blob->name_size, report); /* it may hold a 0 */
+    fprintf(report, " %zu %08x\n", blob->size, (unsigned)crc32_of(blob->data, blob->size));
+}
+
+static void print_array(FILE *report, const dcz_tensor_info *info, uint8_t *bytes)
+{
+    to_little_endian(info, bytes);
+    fprintf(report, "  array ");
+    fwrite(info->layer, 1, info->layer_size, report);
+    if (info->layer_size)
+        fputc('/', report);
+    fwrite(info->leaf, 1, info->leaf_size, report);
+    fprintf(report, " %s (", dcz_dtype_name(info->dtype));
+    for (size_t axis = 0; axis < info->rank; axis++)
+        fprintf(report, axis ? ", %zu" : "%zu", info->shape[axis]);
+    fprintf(report, ") %08x\n", (unsigned)crc32_of(bytes, info->n_bytes));
+}
+
+static dcz_status decode_alone(const dcz_file *file, size_t index, uint8_t *out,
+                               size_t limit)
+{
+    dcz_tensor_info info;
+    dcz_scratch scratch = {0};
+    dcz_status status;
+    MUST(dcz_tensor(file, index, &info) == DCZ_OK);
+    do
+        status = dcz_decode(file, index, out, info.n_bytes, &scratch);
+    while (lend(&scratch, &status, limit));
+    MUST(status != DCZ_OK || scratch.needed <= info.scratch);
+    free(scratch.memory);
+    if (info.n_bytes)
+        MUST(dcz_decode(file, index, out, info.n_bytes - 1, &scratch) ==
+             DCZ_ERROR_ARGUMENT);
+    return status;
+}
+
+static dcz_status walk_section(const dcz_file *file, size_t section, size_t limit,
+                               FILE *report, size_t chosen)
+{
+    size_t first, count;
+    MUST(dcz_section_arrays(file, section, &first, &count) == DCZ_OK);
+    void **outs = allocate(count * sizeof *outs);
+    dcz_tensor_info info;
+    for (size_t k = 0; k < count; k++) {
+        MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
+        outs[k] = allocate(info.n_bytes);
+    }
+    dcz_scratch scratch = {0};
+    dcz_status status;
+    do
+        status = dcz_decode_section(file, section, outs, &scratch);
+    while (lend(&scratch, &status, limit));
+    free(scratch.memory);
+    for (size_t k = 0; k < count; k++) {
+        MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
+        if (report || first + k == chosen) {
+            uint8_t *out = allocate(info.n_bytes);
+            const dcz_status alone = decode_alone(file, first + k, out, limit);
+            MUST(alone == DCZ_OK || status != DCZ_OK);
+            if (status == DCZ_OK && info.n_bytes)
+                MUST(memcmp(out, outs[k], info.n_bytes) == 0);
+            free(out);
+        }
+        if (report && status == DCZ_OK)
+            print_array(report, &info, outs[k]);
+        free(outs[k]);
+    }
+    free(outs);
+    return status;
+}
+
+static dcz_status walk_assets(const dcz_file *file, size_t limit, FILE *report)
+{
+    uint64_t size;
+    dcz_status status = dcz_assets_size(file, &size);
+    if (status || size == 0 || size > limit)
+        return status;
+    dcz_scratch scratch = {0};
+    uint8_t *out = allocate((size_t)size);
+    do
+        status = dcz_unpack_assets(file, out, (size_t)size, &scratch);
+    while (lend(&scratch, &status, limit));
+    free(scratch.memory);
+    const size_t n = status ? 0 : dcz_n_assets(out, (size_t)size);
+    for (size_t i = 0; i < n && (report || i < 9); i++) {
+        dcz_blob asset;
+        MUST(dcz_asset(out, (size_t)size, i, &asset) == DCZ_OK);
+        MUST(asset.data >= out && asset.data + asset.size <= out + size);
+        if (report)
+            print_blob(report, "asset", &asset);
+    }
+    free(out);
+    return status;
+}
+
+static dcz_status walk_open(const dcz_file *file, size_t limit, FILE *report)
+{
+    dcz_status result = DCZ_OK, status;
+    dcz_blob blob;
+    uint64_t plain_size;
+    if (file->n_bytes > limit)
+        return DCZ_ERROR_TOO_LARGE;
+    status = dcz_architecture(file, &blob, &plain_size);
+    if (report && blob.size)
+        fprintf(report, "  architecture %zu of %zu %08x\n", blob.size, (size_t)plain_size,
+                (unsigned)crc32_of(blob.data, blob.size));
+    result = result ? result : status;
+    for (size_t i = 0; i < file->n_sections; i++) {
+        status = walk_section(file, i, limit, report, (size_t)file->n_bytes % file->n_sections);
+        result = result ? result : status;
+    }
+    for (size_t i = 0; i < file->n_parts; i++) {
+        status = dcz_part(file, i, &blob);
+        if (report)
+            print_blob(report, "part", &blob);
+        result = result ? result : status;
+    }
+    status = walk_assets(file, limit, report);
+    return result ? result : status;
+}
+
+/* That each name leads to its array. */
+static void check_names(const dcz_file *file)
+{
+    for (size_t i = 0; i < file->n_arrays && i < 99; i++) {
+        dcz_tensor_info info;
+        MUST(dcz_tensor(file, i, &info) == DCZ_OK);
+        const size_t size = info.layer_size + 1 + info.leaf_size;
+        char *name = allocate(size + 1), *leaf = name;
+        if (info.layer_size) {
+            memcpy(name, info.layer, info.layer_size);
+            name[info.layer_size] = '/';
+            leaf += info.layer_size + 1;
+        }
+        memcpy(leaf, info.leaf, info.leaf_size);
+        leaf[info.leaf_size] = 0;
+        if (strlen(name) == (size_t)(leaf - name) + info.leaf_size)
+            MUST(dcz_find(file, name) == i);
+        free(name);
+    }
+}
+
+dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
+{
+    dcz_file file;
+    dcz_scratch scratch = {0};
+    dcz_status status;
+    do
+        status = dcz_open(&file, data, size, &scratch);
+    while (lend(&scratch, &status, limit));
+    if (status == DCZ_OK) {
+        MUST(file.kept <= scratch.size);
+        check_names(&file);
+        status = walk_open(&file, limit, report);
+    } else {
+        MUST(file.n_arrays + file.n_sections + file.n_parts == 0);
+    }
+    free(scratch.memory);
+    return status;
+}
