@@ -285,6 +285,9 @@ typedef struct dcz_section section;
 
 static const size_t NONE = SIZE_MAX;
 
+/* Bytes of all names together, each with that of its layer. */
+static const size_t MAX_NAMES = (size_t)1 << 24;
+
 /* The byte of a name at a place, or -1 where it ends. */
 static int name_at(const entry *e, size_t i)
 {
@@ -339,7 +342,7 @@ static void read_entry(reader *r, dcz_file *f, entry *e, size_t *before)
     }
     const unsigned kind = byte(r);
     const uint64_t rank = kind % 8 == 7 ? varint(r) : kind % 8;
-    if (kind / 8 >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK) {
+    if (kind / 8 >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK || (kind % 8 == 7 && rank < 7)) {
         fail(r);
         return;
     }
@@ -407,7 +410,7 @@ static dcz_status read_listing(dcz_file *f, const reader *listing, const reader 
 {
     reader in = *listing, body = *rest, *r = &in;
     const int is_new = f->version == 2;
-    size_t before = NONE;
+    size_t before = NONE, names_size = 0;
     entry spare_entry, *e = to ? to->entries : &spare_entry;
     section spare_section, *s = to ? to->sections : &spare_section;
     f->n_arrays = f->n_sections = f->n_parts = 0;
@@ -440,6 +443,11 @@ static dcz_status read_listing(dcz_file *f, const reader *listing, const reader 
                 e->layer_size = layer_size;
                 e->section = f->n_sections;
                 read_entry(r, f, e, &before);
+                if (r->status)
+                    break;
+                names_size += layer_size + (layer_size != 0) + e->leaf_size;
+                if (names_size > MAX_NAMES)
+                    fail(r);
                 e += to != NULL;
                 f->n_arrays++;
             }

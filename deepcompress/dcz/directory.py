@@ -29,6 +29,8 @@ DICTIONARY = Path(__file__).with_name("architecture.dictionary").read_bytes()
 
 _EXPLICIT_RANK = 7
 _MAX_RANK = 64  # NumPy's own limit
+# Each array repeats the name of its layer, which a file need say only once.
+_MAX_NAMES = 1 << 24
 
 
 class File(NamedTuple):
@@ -116,6 +118,7 @@ class Directory:
     plain_size: int = 0
     parts: dict[str, Section] = field(default_factory=dict)
     _by_section: dict[int, list[ArrayEntry]] = field(default_factory=dict)
+    _names_size: int = 0
 
     def in_section(self, index: int) -> list[ArrayEntry]:
         """Returns the arrays of a section, in their order."""
@@ -131,8 +134,14 @@ class Directory:
         """Adds an array to the last section.
 
         Raises:
-            CorruptFileError: There is one of this name.
+            CorruptFileError: There is one of this name, or too much of names.
         """
+        self._names_size += len(name.encode())
+        if self._names_size > _MAX_NAMES:
+            raise CorruptFileError(
+                f"names of more than {_MAX_NAMES:,} bytes are too long.",
+                Rule.NAMES_SIZE,
+            )
         if name in self.entries:
             raise CorruptFileError(f"{name!r} occurs twice.", Rule.NAME_ONCE)
         section = len(self.sections) - 1
@@ -153,7 +162,8 @@ def by_layer(names: Iterable[str]) -> list[Layer]:
 
     Raises:
         TypeError: A name is no text.
-        ValueError: A name is empty, or begins or ends with a slash.
+        ValueError: A name is empty, or begins or ends with a slash, or all together are
+            too long.
 
     Example:
 
@@ -174,6 +184,8 @@ def by_layer(names: Iterable[str]) -> list[Layer]:
             layers.append(Layer(layer, [], []))
         layers[-1].leaves.append(leaf)
         layers[-1].names.append(name)
+    if sum(len(name.encode()) for layer in layers for name in layer.names) > _MAX_NAMES:
+        raise ValueError(f"All names together may have {_MAX_NAMES:,} bytes.")
     return layers
 
 
@@ -225,8 +237,12 @@ def read_entry(reader: ByteReader, layer: str) -> tuple[str, np.dtype, list[int]
     leaf = COMMON_NAMES[common - 1] if common else reader.string()
     kind = reader.byte()
     rank = kind & 7
-    if rank == _EXPLICIT_RANK and (rank := reader.varint()) > _MAX_RANK:
-        raise CorruptFileError(f"an array cannot have {rank} axes.", Rule.RANK)
+    if rank == _EXPLICIT_RANK:
+        rank = reader.varint()
+        if not _EXPLICIT_RANK <= rank <= _MAX_RANK:
+            raise CorruptFileError(
+                f"an array cannot have {rank} axes, told so.", Rule.RANK
+            )
     lengths = [reader.varint() for _ in range(rank)]
     return f"{layer}/{leaf}" if layer else leaf, dtype_of(kind >> 3), lengths
 

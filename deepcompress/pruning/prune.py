@@ -46,8 +46,9 @@ def prune(
         data: Inputs as `predict` takes them: arrays, a dict or a list of them, a
             dataset or a generator; labels that a dataset brings are left out. At most
             1,024 samples are looked at, of large ones fewer, but 128: of arrays such as
-            are chosen by chance, of datasets the first ones. With `scope="global"` they also tell what the
-            weights of each layer count. Defaults to `None`: by magnitude.
+            are chosen by chance, of datasets the first ones. With `scope="global"` they
+            also tell what the weights of each layer count. Defaults to `None`: by
+            magnitude.
         verbose: `1` shows a bar while `data` are gone through. Defaults to `0`.
 
     Raises:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 from deepcompress.dcz import container, version2
-from deepcompress.dcz.coding.bytestream import varint
+from deepcompress.dcz.coding.bytestream import string, varint
 from deepcompress.dcz.coding.context import (
     GEOMETRY,
     LISTING,
@@ -226,7 +226,11 @@ FILES = {
         "65 axes": version_1(
             b"\0\1" + layer(b"\0\0", bytes([1, 2 << 3 | 7, 65]) + bytes([1]) * 65),
             b"\0\0",
-        )
+        ),
+        "6 axes as one would tell of 7": version_1(
+            b"\0\1" + layer(b"\0\0", bytes([1, 2 << 3 | 7, 6]) + bytes([1]) * 6),
+            b"\0\0",
+        ),
     },
     Rule.NAME_ONCE: {
         "two of a layer": version_1(
@@ -236,6 +240,20 @@ FILES = {
         "a common name and its letters": version_1(
             b"\0\1" + layer(bytes(8), entry(), b"\0\6kernel\x11\3"), bytes(8)
         ),
+    },
+    Rule.NAMES_SIZE: {
+        "a long name of many arrays": version_1(
+            b"\0\1"
+            + layer(
+                bytes(2 * 257),
+                *(
+                    b"\0" + string(chr(0x100 + i)) + bytes([2 << 3 | 1, 1])
+                    for i in range(257)
+                ),
+                name=bytes(65536),
+            ),
+            bytes(2 * 257),
+        )
     },
     Rule.DIRECTORY_END: {
         "an empty directory": version_1(b""),

@@ -28,6 +28,7 @@ class Rule(StrEnum):
     DTYPE = "dtype"
     RANK = "rank"
     NAME_ONCE = "name-once"
+    NAMES_SIZE = "names-size"
     DIRECTORY_END = "directory-end"
 
     # Architecture, parts and assets.
