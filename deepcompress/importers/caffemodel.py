@@ -20,7 +20,7 @@ from deepcompress.importers.layouts import (
     caffe_layers,
     set_variable,
 )
-from deepcompress.importers.protobuf import Message
+from deepcompress.dcz.foreign.protobuf import Message
 from deepcompress.importers.small_layers import SMALL, Normalization, Slopes
 
 # A layer of the model, as the file has it.

@@ -23,6 +23,7 @@ class Message:
 
     Args:
         data: The bytes of the message.
+        offset: Where they begin in a file. Defaults to 0.
 
     Raises:
         CorruptFileError: By every method, where the bytes are no message, or a field
@@ -35,11 +36,17 @@ class Message:
     ([150], 'hi')
     """
 
-    def __init__(self, data: bytes | memoryview) -> None:
+    def __init__(self, data: bytes | memoryview, offset: int = 0) -> None:
         self._data = memoryview(data)
+        self._offset = offset
 
     def __iter__(self) -> Iterator[tuple[int, int, int | memoryview]]:
         """Yields the number, the wire type and the value of every field."""
+        for number, wire_type, value, _ in self.placed():
+            yield number, wire_type, value
+
+    def placed(self) -> Iterator[tuple[int, int, int | memoryview, int]]:
+        """Yields the same, and where in the file each field ends."""
         reader = ByteReader(self._data)
         while reader.rest:
             key = _varint(reader)
@@ -55,13 +62,14 @@ class Message:
                 value = reader.take(8 if wire_type == _EIGHT_BYTES else 4)
             else:
                 raise CorruptFileError(f"The wire type {wire_type} is not known.")
-            yield number, wire_type, value
+            yield number, wire_type, value, self._offset + reader.position
 
     def messages(self, *numbers: int) -> Iterator[tuple[int, "Message"]]:
         """Yields the messages in some fields, in order, with the field of each."""
-        for number, wire_type, value in self:
+        for number, wire_type, value, end in self.placed():
             if number in numbers:
-                yield number, Message(_sized(number, wire_type, value))
+                data = _sized(number, wire_type, value)
+                yield number, Message(data, end - len(data))
 
     def text(self, number: int) -> str:
         """Returns the last text of a field, empty if there is none."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcompress.errors import CorruptFileError
-from deepcompress.importers.protobuf import Message
+from deepcompress.dcz.foreign.protobuf import Message
 
 
 def read_all(message):

@@ -1,0 +1,128 @@
+"""Where the tensors of an `.onnx` file stand, also those in files beside it.
+
+Protobuf's own readers copy every tensor, take files of less than 2 GB, and tell values
+and not places.
+
+References:
+    ONNX, `onnx.proto`.
+"""
+
+from collections.abc import Iterator
+
+from deepcompress.dcz.assets import check_name
+from deepcompress.dcz.foreign.protobuf import Message
+from deepcompress.dcz.foreign.spans import Span
+from deepcompress.errors import CorruptFileError
+
+_TYPES = (
+    ". float32 uint8 int8 uint16 int16 int32 int64 . bool float16 float64 uint32 uint64 "
+    "complex64 complex128 bfloat16 float8_e4m3fn . float8_e5m2"
+).split()
+_SIZED = 2
+_DEEPEST = 64
+# Which fields lead from a message to tensors, and the kind of message that they are.
+_TREE = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {
+        5: "tensor",
+        6: "graph",
+        10: "tensor",
+        11: "graph",
+        22: "sparse",
+        23: "sparse",
+    },
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+_IR_VERSION, _GRAPH = 1, 7  # of a model
+_DIMS, _TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of a tensor
+# Fields of a tensor that hold values as a file has them; `None`: of the tensor's type.
+_VALUES = {4: "float32", 9: None, 10: "float64"}
+_NODE_NAMES = (3, 2)  # a node's own, or that of what it gives
+
+
+def is_such(view: memoryview) -> bool:
+    """Whether a file is a message with the fields of a model."""
+    numbers = set()
+    try:
+        for number, wire_type, _ in Message(view):
+            numbers.add((number, wire_type))
+            if number > 25:
+                return False
+    except CorruptFileError:
+        return False
+    return (_IR_VERSION, 0) in numbers and (_GRAPH, _SIZED) in numbers
+
+
+def parse(view: memoryview) -> list[Span]:
+    """Returns where the tensors in a file stand.
+
+    Raises:
+        CorruptFileError: The file is no such message.
+    """
+    return [
+        span for _, tensor, name in _tensors(view) for span in _inside(tensor, name)
+    ]
+
+
+def external(view: memoryview) -> list[tuple[str, Span]]:
+    """Returns the tensors in files beside it: the name of the file, and the place.
+
+    Names that would lead out of the folder are left out.
+
+    Raises:
+        CorruptFileError: The file is no such message.
+    """
+    found = []
+    for _, tensor, name in _tensors(view):
+        entries = {
+            entry.text(1): entry.text(2) for _, entry in tensor.messages(_EXTERNAL)
+        }
+        try:
+            check_name(entries.get("location", ""))
+            offset, size = int(entries.get("offset", 0)), int(entries.get("length", 0))
+        except ValueError:
+            continue
+        span = Span(offset, size, tensor.text(_NAME) or name, *_type_of(tensor))
+        found.append((entries["location"], span))
+    return found
+
+
+def _tensors(
+    view: memoryview,
+    kind: str = "model",
+    offset: int = 0,
+    name: str = "",
+    depth: int = 0,
+) -> Iterator[tuple[int, Message, str]]:
+    """Yields all tensors below a message, and names for those that have none."""
+    if depth > _DEEPEST:
+        raise CorruptFileError("Graphs lie in graphs too deep.")
+    message = Message(view, offset)
+    if kind == "tensor":
+        yield offset, message, name
+        return
+    if kind == "node":
+        name = next(filter(None, map(message.text, _NODE_NAMES)), name)
+    inner = _TREE[kind]
+    for number, wire_type, value, end in message.placed():
+        if number in inner and wire_type == _SIZED and isinstance(value, memoryview):
+            yield from _tensors(value, inner[number], end - len(value), name, depth + 1)
+
+
+def _inside(tensor: Message, name: str) -> Iterator[Span]:
+    for number, wire_type, value, end in tensor.placed():
+        if number in _VALUES and wire_type == _SIZED and isinstance(value, memoryview):
+            dtype, shape = _type_of(tensor)
+            dtype = _VALUES[number] or dtype
+            size = len(value)
+            yield Span(end - size, size, tensor.text(_NAME) or name, dtype, shape)
+
+
+def _type_of(tensor: Message) -> tuple[str, tuple[int, ...]]:
+    number = (tensor.integers(_TYPE) or [0])[-1]
+    dtype = _TYPES[number] if 0 <= number < len(_TYPES) else "."
+    return "uint8" if dtype == "." else dtype, tuple(tensor.integers(_DIMS))

@@ -1,0 +1,176 @@
+"""Foreign files into a `.dcz` file."""
+
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from deepcompress._checks import one_of
+from deepcompress._files import atomic_writer
+from deepcompress.dcz import container
+from deepcompress.dcz.assets import pack_assets
+from deepcompress.dcz.foreign import layout
+from deepcompress.dcz.foreign.kinds import find, understand
+from deepcompress.dcz.foreign.planning import Arrays, Plan
+from deepcompress.dcz.foreign.source import Source
+from deepcompress.dcz.report import CompressionReport
+
+# Up to so many bytes, files are also packed without arrays; these are left out where
+# they cost more than the other number.
+_TRIED = 1 << 20
+_WORTH = 64
+
+
+@dataclass
+class PackReport:
+    """What became of files that were packed.
+
+    Attributes:
+        name: What the first is called.
+        kind: What it was taken for; `"bytes"`: for bytes of no known kind.
+        note: What was not understood, in words; `""` where all was.
+        n_files: How many files there were.
+        size: Bytes of them all.
+        n_tensors: How many arrays their tensors became.
+        rest: Bytes that belong to none.
+        table: The per-layer table of what was written.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "notes.txt")
+    ...     _ = path.write_text("red green blue " * 100)
+    ...     print(pack(path, Path(folder, "notes.dcz")))
+    notes.txt: packed as a whole, since it is of no kind that is known; 1,500 bytes -> ...
+    """
+
+    name: str
+    kind: str
+    note: str
+    n_files: int
+    size: int
+    n_tensors: int
+    rest: int
+    table: CompressionReport
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes of the file that was written."""
+        return self.table.size
+
+    def __str__(self) -> str:
+        if self.kind == "bytes":
+            way = f"packed as a whole, since {self.note}"
+        elif self.n_tensors:
+            what = "tensor" if self.n_tensors == 1 else "tensors"
+            way = (
+                f"{self.kind}, {self.n_tensors:,} {what} coded, {self.rest:,} bytes "
+                "around them packed"
+            )
+        else:
+            way = f"{self.kind}, packed as a whole, which is smaller"
+        if self.note and self.kind != "bytes":
+            way += f" ({self.note})"
+        more = f" and {self.n_files - 1} more" if self.n_files > 1 else ""
+        return f"{self.name}{more}: {way}; {self.size:,} bytes -> {self.packed_size:,} bytes"
+
+
+def pack(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    coder: str = "huffman",
+) -> PackReport:
+    """Packs a file of another format, such as `.tflite`, so that it comes back exactly.
+
+    The tensors in `.tflite`, `.onnx`, `.safetensors`, `.h5`, `.keras`, `.npz`, `.npy` and
+    `.pt` files are coded as arrays, and `read` gives them by the names that they have
+    there; all else is packed as it is. What a file is, its contents tell, not its name. A
+    file that is not understood is packed as a whole. Data files of an `.onnx` file, and
+    the files that an index of `.safetensors` names, go with it.
+
+    Args:
+        path: The file; or a folder with one index of `.safetensors` files.
+        out: The `.dcz` file. It takes its name only once it is complete.
+        coder: The entropy coder of the arrays, as in `write`. Defaults to `"huffman"`.
+
+    Returns:
+        What became of the file. As a text, it says in one line which way was taken.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        OSError: The file cannot be read, or the other not written.
+        ValueError: The file is empty, or a `.dcz` file already, or it was changed while
+            it was read; or `coder` is not known.
+
+    Example:
+
+    >>> import tempfile, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path, small = Path(folder, "weights.npz"), Path(folder, "weights.dcz")
+    ...     np.savez(path, kernel=np.eye(300, dtype="float32"))
+    ...     report = pack(path, small)
+    ...     with container.read(small) as weights:
+    ...         print(weights["kernel"].sum(), report.packed_size < 1000)
+    300.0 True
+    """
+    one_of("coder", coder, container.CODERS)
+    with Source(find(Path(path))) as source:
+        first = bytes(source.view(0)[: len(container.MAGIC)])
+        if not first:
+            raise ValueError(f"'{path}' is empty.")
+        if first == container.MAGIC:
+            raise ValueError(f"'{path}' is a .dcz file already.")
+        if _is_same(path, out):
+            raise ValueError(f"'{path}' cannot be packed into itself.")
+        known = understand(source)
+        plan = Plan(source, known)
+        if source.size <= _TRIED:
+            file, table, plan = _smallest(source, plan, coder)
+            source.check_unchanged()
+            with atomic_writer(out) as target:
+                target.write(file)
+        else:
+            with atomic_writer(out) as target:
+                table = _write(target, plan, coder)
+                source.check_unchanged()
+        return PackReport(
+            name=source.members[0].name,
+            kind=known.kind,
+            note=known.note,
+            n_files=len(source.members),
+            size=source.size,
+            n_tensors=len(plan.places),
+            rest=len(plan.rest),
+            table=table,
+        )
+
+
+def _smallest(
+    source: Source, plan: Plan, coder: str
+) -> tuple[bytes, CompressionReport, Plan]:
+    """Returns the file of a plan, or of one without arrays where that is smaller."""
+    file = BytesIO()
+    table = _write(file, plan, coder)
+    if plan.places:
+        other, other_plan = BytesIO(), Plan(source, None)
+        other_plan.layout = other_plan.layout._replace(kind=plan.layout.kind)
+        other_table = _write(other, other_plan, coder)
+        if other_table.size + _WORTH < table.size:
+            return other.getvalue(), other_table, other_plan
+    return file.getvalue(), table, plan
+
+
+def _write(file: BinaryIO, plan: Plan, coder: str) -> CompressionReport:
+    assets = {layout.LAYOUT: layout.to_bytes(plan.layout)}
+    if plan.rest:
+        assets[layout.REST] = bytes(plan.rest)
+    packed = pack_assets(assets)
+    written = container.write(file, Arrays(plan.places), coder=coder, assets=packed)
+    return CompressionReport(*written, assets=len(packed.data))
+
+
+def _is_same(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> bool:
+    return Path(out).exists() and Path(path).exists() and os.path.samefile(path, out)
