@@ -188,6 +188,23 @@ class CodedSymbols:
         return cls(code, code.decode(reader, n))
 
 
+def least_bytes(counts: np.ndarray) -> int:
+    """Returns bytes that no code takes less than: much faster to tell than a code.
+
+    Args:
+        counts: How often each symbol occurs.
+
+    Example:
+
+    >>> least_bytes(np.array([64, 0, 64]))
+    16
+    """
+    used = counts[counts > 0]
+    if len(used) < 2:
+        return 0
+    return int(used @ np.log2(used.sum() / used) / 8)
+
+
 def count_symbols(symbols: np.ndarray, n_symbols: int) -> np.ndarray:
     """Returns how often each symbol of an alphabet occurs.
 

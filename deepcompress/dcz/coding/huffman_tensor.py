@@ -18,7 +18,12 @@ from deepcompress.dcz.coding import gaps
 from deepcompress.dcz.coding.background import background_of
 from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, varint
 from deepcompress.dcz.coding.codebook import SharedValues, shared_values
-from deepcompress.dcz.coding.huffman import MAX_ALPHABET, CodedSymbols, HuffmanCode
+from deepcompress.dcz.coding.huffman import (
+    MAX_ALPHABET,
+    CodedSymbols,
+    HuffmanCode,
+    least_bytes,
+)
 from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.positions import nonzeros, reverse
@@ -119,7 +124,8 @@ class HuffmanTensor:
                 codebook, counts = shared.codebook, shared.counts
                 if n_zeros:
                     codebook, counts = _with_zero(codebook, counts, n_zeros)
-                if len(codebook) <= MAX_ALPHABET:
+                is_small = codebook.nbytes + least_bytes(counts) < best_size
+                if len(codebook) <= MAX_ALPHABET and is_small:
                     code = HuffmanCode.from_counts(counts)
                     size = _symbols_size(codebook, code, counts)
                     if size < best_size:
@@ -183,7 +189,10 @@ class HuffmanTensor:
             return tensor if overhead < best_size or not background else None
 
         values_size, code = values.nbytes, None
-        if shared is not None:
+        if (
+            shared is not None
+            and shared.codebook.nbytes + least_bytes(shared.counts) < values_size
+        ):
             shared_code = HuffmanCode.from_counts(shared.counts)
             size = _symbols_size(shared.codebook, shared_code, shared.counts)
             if size < values_size:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_PIECE = 1 << 15  # elements that a processor's cache holds
+
 
 def pattern_dtype(dtype: np.dtype) -> np.dtype:
     """Returns the unsigned integers that show a dtype's bits; void for wide ones."""
@@ -42,5 +44,10 @@ def count_nonzero(patterns: np.ndarray, dtype: np.dtype) -> int:
     """
     if dtype.kind == "c":
         return int(np.count_nonzero(patterns.view(dtype)))
-    # Much faster than to count floats; what is shifted out is the sign.
-    return int(np.count_nonzero(patterns if dtype.kind in "biu" else patterns << 1))
+    if dtype.kind in "biu":
+        return int(np.count_nonzero(patterns))
+    # Much faster than to count floats; what is shifted out is the sign. Piece by piece,
+    # so that what is shifted takes no memory.
+    flat = patterns.reshape(-1)
+    pieces = range(0, flat.size, _PIECE)
+    return sum(int(np.count_nonzero(flat[i : i + _PIECE] << 1)) for i in pieces)

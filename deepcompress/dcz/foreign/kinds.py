@@ -46,7 +46,8 @@ def _parse_zip(view: memoryview) -> list[Span]:
 
 def _parse_member(view: memoryview) -> list[Span]:
     """Returns where tensors stand in a member of an archive."""
-    return _parse(view, [kind for kind in KINDS if kind.name != "zip"])[1]
+    spans = _parse(view, [kind for kind in KINDS if kind.name != "zip"])[1]
+    return [span for span in spans if not span.file]
 
 
 # In the order in which they are tried. What has no mark of its own comes last.
@@ -87,12 +88,11 @@ def understand(source: Source) -> Understanding:
     name, spans, note = _parse(view, KINDS)
     if name == "zip":
         name = zipped.kind_of(view)
-    if name != "onnx":
-        return Understanding(name, [spans], note)
     beside: dict[str, list[Span]] = {}
-    for location, span in onnx.external(view):
-        beside.setdefault(location, []).append(span)
-    every = [spans]
+    for span in spans:
+        if span.file:
+            beside.setdefault(span.file, []).append(span)
+    every = [[span for span in spans if not span.file]]
     for location, its_spans in beside.items():
         path = source.members[0].path.parent / location
         if not path.is_file():

@@ -58,37 +58,14 @@ def is_such(view: memoryview) -> bool:
 
 
 def parse(view: memoryview) -> list[Span]:
-    """Returns where the tensors in a file stand.
+    """Returns where the tensors of a file stand, in it or in files beside it.
+
+    Names of files that would lead out of the folder are left out.
 
     Raises:
         CorruptFileError: The file is no such message.
     """
-    return [
-        span for _, tensor, name in _tensors(view) for span in _inside(tensor, name)
-    ]
-
-
-def external(view: memoryview) -> list[tuple[str, Span]]:
-    """Returns the tensors in files beside it: the name of the file, and the place.
-
-    Names that would lead out of the folder are left out.
-
-    Raises:
-        CorruptFileError: The file is no such message.
-    """
-    found = []
-    for _, tensor, name in _tensors(view):
-        entries = {
-            entry.text(1): entry.text(2) for _, entry in tensor.messages(_EXTERNAL)
-        }
-        try:
-            check_name(entries.get("location", ""))
-            offset, size = int(entries.get("offset", 0)), int(entries.get("length", 0))
-        except ValueError:
-            continue
-        span = Span(offset, size, tensor.text(_NAME) or name, *_type_of(tensor))
-        found.append((entries["location"], span))
-    return found
+    return [span for tensor, name in _tensors(view) for span in _places(tensor, name)]
 
 
 def _tensors(
@@ -97,13 +74,13 @@ def _tensors(
     offset: int = 0,
     name: str = "",
     depth: int = 0,
-) -> Iterator[tuple[int, Message, str]]:
+) -> Iterator[tuple[Message, str]]:
     """Yields all tensors below a message, and names for those that have none."""
     if depth > _DEEPEST:
         raise CorruptFileError("Graphs lie in graphs too deep.")
     message = Message(view, offset)
     if kind == "tensor":
-        yield offset, message, name
+        yield message, name
         return
     if kind == "node":
         name = next(filter(None, map(message.text, _NODE_NAMES)), name)
@@ -113,16 +90,27 @@ def _tensors(
             yield from _tensors(value, inner[number], end - len(value), name, depth + 1)
 
 
-def _inside(tensor: Message, name: str) -> Iterator[Span]:
-    for number, wire_type, value, end in tensor.placed():
-        if number in _VALUES and wire_type == _SIZED and isinstance(value, memoryview):
-            dtype, shape = _type_of(tensor)
-            dtype = _VALUES[number] or dtype
-            size = len(value)
-            yield Span(end - size, size, tensor.text(_NAME) or name, dtype, shape)
-
-
-def _type_of(tensor: Message) -> tuple[str, tuple[int, ...]]:
+def _places(tensor: Message, name: str) -> Iterator[Span]:
+    """Yields where the values of a tensor stand."""
+    found = [
+        (number, len(value), end)
+        for number, wire_type, value, end in tensor.placed()
+        if number in _VALUES and wire_type == _SIZED and isinstance(value, memoryview)
+    ]
+    entries = {e.text(1): e.text(2) for _, e in tensor.messages(_EXTERNAL)}
+    if not found and not entries:
+        return
+    name = tensor.text(_NAME) or name
     number = (tensor.integers(_TYPE) or [0])[-1]
     dtype = _TYPES[number] if 0 <= number < len(_TYPES) else "."
-    return "uint8" if dtype == "." else dtype, tuple(tensor.integers(_DIMS))
+    dtype = "uint8" if dtype == "." else dtype
+    shape = tuple(tensor.integers(_DIMS))
+    for field, size, end in found:
+        yield Span(end - size, size, name, _VALUES[field] or dtype, shape)
+    if entries:
+        try:
+            check_name(entries.get("location", ""))
+            offset, size = int(entries.get("offset", 0)), int(entries.get("length", 0))
+        except ValueError:
+            return
+        yield Span(offset, size, name, dtype, shape, file=entries["location"])

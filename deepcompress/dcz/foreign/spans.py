@@ -24,6 +24,7 @@ class Span:
         shape: The shape of the tensor; where its size is another one, it has one axis.
         is_swapped: Whether the elements are big-endian.
         stream: What they unpack to, where they are deflated.
+        file: The file beside that has them; `""`: they are in the file itself.
     """
 
     offset: int
@@ -33,6 +34,7 @@ class Span:
     shape: tuple[int, ...] = ()
     is_swapped: bool = False
     stream: "Stream | None" = None
+    file: str = ""
 
     @property
     def end(self) -> int:
