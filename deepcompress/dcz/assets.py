@@ -1,29 +1,13 @@
-"""What layers keep besides weights: files by their names, packed as one."""
+"""What layers keep besides weights: files by their names, packed as one part."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
-from deepcompress.dcz.directory import Directory, seal
 from deepcompress.errors import CorruptFileError
 
 # How far back LZMA2 may look: bounds the memory that reading takes besides the assets.
 _LEAST_WINDOW, _MOST_WINDOW = 1 << 12, 1 << 26
-
-
-class PackedAssets(NamedTuple):
-    """Assets as files hold them.
-
-    Attributes:
-        data: Their packed bytes; none where there are no assets.
-        plain_size: Bytes of what is packed.
-    """
-
-    data: bytes = b""
-    plain_size: int = 0
-
-
-NO_ASSETS = PackedAssets()
 
 
 def check_name(name: str) -> None:
@@ -45,11 +29,11 @@ def check_name(name: str) -> None:
         )
 
 
-def pack_assets(assets: Mapping[str, bytes] | None) -> PackedAssets:
-    """Returns assets packed.
+def pack_assets(assets: Mapping[str, bytes] | None) -> bytes:
+    """Returns assets as the bytes of a part; none where there are no assets.
 
     Args:
-        assets: Bytes by their names; `None` or none at all take no bytes.
+        assets: Bytes by their names; or `None`.
 
     Raises:
         TypeError: It is no mapping from names to bytes.
@@ -58,11 +42,11 @@ def pack_assets(assets: Mapping[str, bytes] | None) -> PackedAssets:
     Example:
 
     >>> packed = pack_assets({"words/vocabulary.txt": b"red green " * 100})
-    >>> len(packed.data) < 100
+    >>> len(packed) < 100
     True
     """
     if assets is None:
-        return NO_ASSETS
+        return b""
     if not isinstance(assets, Mapping):
         raise TypeError(
             f"`assets` must be a mapping from names to bytes. Received: {assets!r}"
@@ -78,30 +62,41 @@ def pack_assets(assets: Mapping[str, bytes] | None) -> PackedAssets:
         listing += [string(name), varint(len(content))]
         contents.append(content)
     if not contents:
-        return NO_ASSETS
+        return b""
     plain = b"".join([*listing, *contents])
     lzma = _lzma()
     filters = [{**_filter(len(plain)), "preset": 9 | lzma.PRESET_EXTREME, "pb": 0}]
-    return PackedAssets(
-        lzma.compress(plain, lzma.FORMAT_RAW, filters=filters), len(plain)
-    )
+    packed: bytes = lzma.compress(plain, lzma.FORMAT_RAW, filters=filters)
+    return varint(len(plain)) + packed
 
 
-def unpack_assets(packed: PackedAssets) -> dict[str, bytes]:
+def plain_size(packed: bytes) -> int:
+    """Returns the bytes of what is packed, as they are declared.
+
+    Raises:
+        CorruptFileError: There are none.
+    """
+    if not (size := ByteReader(packed).varint()):
+        raise CorruptFileError("assets cannot have 0 bytes.")
+    return size
+
+
+def unpack_assets(packed: bytes) -> dict[str, bytes]:
     """Returns the assets by their names.
 
     Raises:
         CorruptFileError: The bytes are not those of assets.
     """
+    declared = plain_size(packed)
     lzma = _lzma()
-    window = _filter(packed.plain_size)
+    window = _filter(declared)
     inflate = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[window])
     try:
         # One byte more than declared, so that the end of the data is seen.
-        plain = inflate.decompress(packed.data, packed.plain_size + 1)
+        plain = inflate.decompress(packed[len(varint(declared)) :], declared + 1)
     except (lzma.LZMAError, EOFError) as error:
         raise CorruptFileError(f"the assets cannot be read: {error}") from None
-    if len(plain) != packed.plain_size or not inflate.eof or inflate.unused_data:
+    if len(plain) != declared or not inflate.eof or inflate.unused_data:
         raise CorruptFileError("the assets do not have the size that is declared.")
     reader = ByteReader(plain)
     sizes: dict[str, int] = {}
@@ -119,28 +114,8 @@ def unpack_assets(packed: PackedAssets) -> dict[str, bytes]:
     return assets
 
 
-def list_assets(packed: PackedAssets) -> bytes:
-    """Returns how a listing tells of assets: nothing, where there are none."""
-    return seal(packed.data) + varint(packed.plain_size) if packed.data else b""
-
-
-def read_assets(reader: ByteReader, directory: Directory) -> None:
-    """Fills in what a listing tells of assets, which is its end.
-
-    Raises:
-        CorruptFileError: It tells of assets without bytes, or more follows.
-    """
-    if reader.rest:
-        size, checksum = reader.varint(), reader.uint32()
-        if not size:
-            raise CorruptFileError("assets cannot have 0 bytes.")
-        directory.assets = directory.section_at_end(size, checksum)
-        directory.plain_assets_size = reader.varint()
-    reader.end()
-
-
-def _filter(plain_size: int) -> dict[str, Any]:
-    window = min(max(plain_size, _LEAST_WINDOW), _MOST_WINDOW)
+def _filter(size: int) -> dict[str, Any]:
+    window = min(max(size, _LEAST_WINDOW), _MOST_WINDOW)
     return {"id": _lzma().FILTER_LZMA2, "dict_size": window}
 
 

@@ -20,18 +20,19 @@ from deepcompress._checks import one_of
 from deepcompress._files import atomic_writer
 from deepcompress._threads import each_when_ready
 from deepcompress.dcz import version1, version2
-from deepcompress.dcz.assets import NO_ASSETS, PackedAssets, unpack_assets
+from deepcompress.dcz.assets import plain_size, unpack_assets
 from deepcompress.dcz.coding.bytestream import ByteReader, varint
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
     Directory,
     File,
     PackedArchitecture,
-    Part,
+    Piece,
     Section,
     pack_architecture,
     unpack_architecture,
 )
+from deepcompress.dcz.parts import ASSETS, Part, Parts
 from deepcompress.errors import CorruptFileError
 
 
@@ -40,24 +41,24 @@ class Version(Protocol):
 
     Attributes:
         TENSOR: The coder of its arrays.
-        N_PARTS: Parts of its header.
+        N_PIECES: Pieces of its header.
     """
 
     TENSOR: type[CodedTensor]
-    N_PARTS: int
+    N_PIECES: int
 
     def write(
         self,
         arrays: Mapping[str, np.ndarray],
         architecture: PackedArchitecture,
-        assets: PackedAssets,
+        parts: Sequence[Part],
         /,
     ) -> File:
         """Returns the file of some arrays."""
         ...
 
-    def read_listing(self, parts: Sequence[Part], directory: Directory, /) -> None:
-        """Fills in what the parts of a header list."""
+    def read_listing(self, pieces: Sequence[Piece], directory: Directory, /) -> None:
+        """Fills in what the pieces of a header list."""
         ...
 
     def read_section(
@@ -79,7 +80,7 @@ MAX_BYTES = 1 << 34
 
 _Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
-_LONGEST_SIZE = 9  # bytes of the size of a part of the header
+_LONGEST_SIZE = 9  # bytes of the size of a piece of the header
 _OTHERS = {
     b"PK\x03\x04": " If it is a .keras file, use keras.models.load_model.",
     b"\x89HDF": " If it is a .weights.h5 file, use model.load_weights.",
@@ -92,12 +93,12 @@ def write(
     *,
     architecture: str | None = None,
     coder: str = "huffman",
-    assets: PackedAssets = NO_ASSETS,
+    parts: Sequence[Part] = (),
 ) -> tuple[dict[str, TensorStats], int]:
     """Writes a file, and returns the figures that a report is made of.
 
-    `deepcompress.write` is this with the report; it documents the arguments. Assets are
-    packed here already.
+    `deepcompress.write` is this with the report; it documents the arguments. Here,
+    assets are a part like others.
 
     Returns:
         The figures of every array by its name, and the size of the file in bytes.
@@ -111,20 +112,20 @@ def write(
     True
     """
     version = CODERS[one_of("coder", coder, CODERS)]
-    written = VERSIONS[version].write(arrays, pack_architecture(architecture), assets)
-    parts = [header(version, written.header), *written.body]
+    written = VERSIONS[version].write(arrays, pack_architecture(architecture), parts)
+    chunks = [header(version, written.header), *written.body]
     if isinstance(file, str | os.PathLike):
         with atomic_writer(file) as target:
-            target.writelines(parts)
+            target.writelines(chunks)
     else:
-        file.writelines(parts)
-    return written.stats, sum(map(len, parts))
+        file.writelines(chunks)
+    return written.stats, sum(map(len, chunks))
 
 
-def header(version: int, parts: Sequence[bytes]) -> bytes:
+def header(version: int, pieces: Sequence[bytes]) -> bytes:
     """Returns the first bytes of a file, up to the checksum of them all."""
-    sizes = [varint(len(part)) for part in parts]
-    start = b"".join([MAGIC, bytes([version]), *sizes, *parts])
+    sizes = [varint(len(piece)) for piece in pieces]
+    start = b"".join([MAGIC, bytes([version]), *sizes, *pieces])
     return start + zlib.crc32(start).to_bytes(4, "little")
 
 
@@ -153,8 +154,8 @@ def read_directory(file: BinaryIO, size: int) -> Directory:
             "or needs a newer deepcompress."
         )
     version = VERSIONS[number]
-    reader = ByteReader(file.read(_LONGEST_SIZE * version.N_PARTS))
-    sizes = [reader.varint() for _ in range(version.N_PARTS)]
+    reader = ByteReader(file.read(_LONGEST_SIZE * version.N_PIECES))
+    sizes = [reader.varint() for _ in range(version.N_PIECES)]
     begin = len(start) + reader.position
     end = begin + sum(sizes)
     if end + 4 > size:
@@ -163,12 +164,12 @@ def read_directory(file: BinaryIO, size: int) -> Directory:
     content = file.read(end)
     if zlib.crc32(content).to_bytes(4, "little") != file.read(4):
         raise CorruptFileError("the checksum of the directory does not match.")
-    parts, offset = [], begin
+    pieces, offset = [], begin
     for length in sizes:
-        parts.append(Part(offset, content[offset : offset + length]))
+        pieces.append(Piece(offset, content[offset : offset + length]))
         offset += length
     directory = Directory(number, end=end + 4)
-    version.read_listing(parts, directory)
+    version.read_listing(pieces, directory)
     if directory.end != size:
         raise CorruptFileError(
             f"the file has {size} bytes, its directory says {directory.end}."
@@ -343,24 +344,27 @@ class Container(Mapping[str, np.ndarray]):
 
         Mostly files of Keras' own, such as `"words/vocabulary.txt"`.
         """
-        section = self._directory.assets
-        if section is None:
+        if ASSETS not in self.parts:
             return {}
-        packed = PackedAssets(self._take(section), self._directory.plain_assets_size)
+        data = self.parts[ASSETS]
         try:
-            return unpack_assets(packed)
+            self._check_memory(plain_size(data))
+            return unpack_assets(data)
         except CorruptFileError as error:
             raise CorruptFileError(f"{self._label}: {error}") from None
 
     @property
-    def assets_size(self) -> int:
-        """Bytes that the assets take in the file."""
-        section = self._directory.assets
-        return section.size if section else 0
+    def parts(self) -> Parts:
+        """What the file holds besides, by name: also what this reader has no use for.
 
-    def _check_memory(self) -> None:
+        Each is read, and its checksum verified, when it is asked for. To write a file
+        anew without a loss, hand them on to `deepcompress.write`.
+        """
+        return Parts(self._directory.parts, self._take)
+
+    def _check_memory(self, more: int = 0) -> None:
         total = sum(entry.n_bytes for entry in self._directory.entries.values())
-        total += self._directory.plain_size + self._directory.plain_assets_size
+        total += sum(self.parts.sizes().values()) + self._directory.plain_size + more
         if total > self._max_bytes:
             raise CorruptFileError(
                 f"what it holds would take {total:,} bytes of memory, more than the "

@@ -34,7 +34,7 @@ class File(NamedTuple):
     """A file to be written.
 
     Attributes:
-        header: The parts of its header.
+        header: The pieces of its header.
         body: The bytes behind the header.
         stats: The figures of every array by its name.
     """
@@ -44,8 +44,8 @@ class File(NamedTuple):
     stats: dict[str, TensorStats]
 
 
-class Part(NamedTuple):
-    """A part of the header of a file that is read.
+class Piece(NamedTuple):
+    """A piece of the header of a file that is read.
 
     Attributes:
         offset: Where it begins in the file.
@@ -86,7 +86,7 @@ class ArrayEntry:
 
 @dataclass(frozen=True)
 class Section:
-    """Bytes that share a checksum: some arrays, the architecture, or the assets."""
+    """Bytes that share a checksum: some arrays, the architecture, or a part."""
 
     offset: int
     size: int
@@ -104,8 +104,7 @@ class Directory:
         sections: Where the arrays are.
         architecture: Where the packed architecture is, or `None`.
         plain_size: Bytes of the architecture once unpacked.
-        assets: Where the packed assets are, or `None`.
-        plain_assets_size: Bytes of the assets once unpacked.
+        parts: Where each part is, by its name.
     """
 
     version: int
@@ -114,8 +113,7 @@ class Directory:
     sections: list[Section] = field(default_factory=list)
     architecture: Section | None = None
     plain_size: int = 0
-    assets: Section | None = None
-    plain_assets_size: int = 0
+    parts: dict[str, Section] = field(default_factory=dict)
 
     def in_section(self, index: int) -> list[ArrayEntry]:
         """Returns the arrays of a section, in their order."""

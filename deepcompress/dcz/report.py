@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,8 @@ class CompressionReport(Shown):
     P, Q and H stand for pruning, quantization (weight sharing) and Huffman coding.
     A row is a tensor that was pruned or shared; the tensors that were neither, biases
     mostly, share the row `exact`; what belongs to no tensor (names,
-    checksums, the architecture) is the overhead, but for the assets, such as a
-    vocabulary, where there are any. The last row is the whole file.
+    checksums, the architecture) is the overhead, but for what the file holds besides,
+    part by part, such as assets (a vocabulary). The last row is the whole file.
     Sizes are those in the file: P+Q+H counts codes, gaps, codebooks, code tables and
     all else; P+Q counts codes and gaps of fixed width, and codebooks.
 
@@ -99,7 +100,7 @@ class CompressionReport(Shown):
     Args:
         stats: The figures of every tensor by its name.
         size: Bytes of the file.
-        assets: Bytes of it that hold what layers keep besides weights. Defaults to 0.
+        parts: Bytes that each part takes in it, by its name. Defaults to none.
 
     References:
         Han, Mao, Dally 2016, "Deep Compression", tables 2 and 3, figure 5.
@@ -116,11 +117,14 @@ class CompressionReport(Shown):
     """
 
     def __init__(
-        self, stats: Mapping[str, TensorStats], size: int, assets: int = 0
+        self,
+        stats: Mapping[str, TensorStats],
+        size: int,
+        parts: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.stats = dict(stats)
         self.size = size
-        self.assets = assets
+        self.parts = dict(parts)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "CompressionReport":
@@ -133,7 +137,7 @@ class CompressionReport(Shown):
             CorruptFileError: The file is damaged, or no `.dcz` file.
         """
         with read(path) as container:
-            return cls(container.stats(), container.size, container.assets_size)
+            return cls(container.stats(), container.size, container.parts.sizes())
 
     @property
     def n_weights(self) -> int:
@@ -170,13 +174,13 @@ class CompressionReport(Shown):
     def overhead(self) -> int:
         """Bytes that belong to no tensor (directory, checksums, architecture)."""
         arrays = sum(stats.n_bytes for stats in self.stats.values())
-        return self.size - arrays - self.assets
+        return self.size - arrays - sum(self.parts.values())
 
     @property
     def total(self) -> ReportRow:
         """The whole file."""
         row = _row("total", list(self.stats.values()))
-        fixed = row.n_bytes_fixed + self.overhead + self.assets
+        fixed = row.n_bytes_fixed + self.overhead + sum(self.parts.values())
         return ReportRow(
             **{**asdict(row), "n_bytes": self.size, "n_bytes_fixed": fixed}
         )
@@ -197,7 +201,7 @@ class CompressionReport(Shown):
             "exact": plain(self.exact) if self.exact else None,
             "total": plain(self.total),
             "overhead": self.overhead,
-            "assets": self.assets,
+            "parts": self.parts,
             "size": self.size,
             "dense_size": self.dense_size,
             "ratio": self.ratio,
@@ -214,8 +218,8 @@ class CompressionReport(Shown):
             column.vertical = "bottom"
         for row in [*self.rows, *([self.exact] if self.exact else [])]:
             table.add_row(*_cells(row))
-        if self.assets:
-            table.add_row("assets", *["-"] * 8, f"{self.assets:,}")
+        for name, size in self.parts.items():
+            table.add_row(name, *["-"] * 8, f"{size:,}")
         table.add_row("overhead", *["-"] * 8, f"{self.overhead:,}")
         table.add_row(*_cells(self.total))
         table.rows[-2].end_section = True

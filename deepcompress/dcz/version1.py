@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deepcompress._threads import map_in_threads
-from deepcompress.dcz.assets import NO_ASSETS, PackedAssets, list_assets, read_assets
 from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, string, varint
 from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
@@ -16,29 +15,30 @@ from deepcompress.dcz.directory import (
     Directory,
     File,
     PackedArchitecture,
-    Part,
+    Piece,
     by_layer,
     encode_entry,
     little_endian,
     read_entry,
     seal,
 )
+from deepcompress.dcz.parts import Part, list_parts, read_parts
 
 TENSOR: type[CodedTensor] = HuffmanTensor
-N_PARTS = 1  # of the header: the directory
+N_PIECES = 1  # of the header: the directory
 
 
 def write(
     arrays: Mapping[str, np.ndarray],
     architecture: PackedArchitecture,
-    assets: PackedAssets = NO_ASSETS,
+    parts: Sequence[Part] = (),
 ) -> File:
     """Returns the file of some arrays.
 
     Args:
         arrays: Arrays by their names.
         architecture: The model's architecture.
-        assets: What layers keep besides weights.
+        parts: The parts that end the file.
     """
 
     def encode(leaf: str, name: str) -> tuple[bytes, bytes, TensorStats]:
@@ -69,17 +69,18 @@ def write(
         section = b"".join(content)
         sections.append(section)
         listing += [string(layer.name), varint(len(entries)), seal(section), *entries]
-    listing.append(list_assets(assets))
-    return File([b"".join(listing)], [*sections, packed, assets.data], stats)
+    listing.append(list_parts(parts))
+    body = [*sections, packed, *(part.data for part in parts)]
+    return File([b"".join(listing)], body, stats)
 
 
-def read_listing(parts: Sequence[Part], directory: Directory) -> None:
-    """Fills in what the parts of a header list.
+def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
+    """Fills in what the pieces of a header list.
 
     Raises:
         CorruptFileError: They are no such listing.
     """
-    reader = ByteReader(parts[0].data)
+    reader = ByteReader(pieces[0].data)
     packed_size = reader.varint()
     checksum = reader.uint32() if packed_size else 0
     directory.plain_size = reader.varint() if packed_size else 0
@@ -92,7 +93,7 @@ def read_listing(parts: Sequence[Part], directory: Directory) -> None:
             directory.add_array(name, dtype, tuple(lengths))
     if packed_size:
         directory.architecture = directory.section_at_end(packed_size, checksum)
-    read_assets(reader, directory)
+    read_parts(reader, directory)
 
 
 def read_section(

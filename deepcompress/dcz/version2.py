@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from deepcompress._threads import map_in_threads
-from deepcompress.dcz.assets import NO_ASSETS, PackedAssets, list_assets, read_assets
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
 from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
@@ -21,7 +20,7 @@ from deepcompress.dcz.directory import (
     File,
     Layer,
     PackedArchitecture,
-    Part,
+    Piece,
     Section,
     by_layer,
     encode_entry,
@@ -29,10 +28,11 @@ from deepcompress.dcz.directory import (
     read_entry,
     seal,
 )
+from deepcompress.dcz.parts import Part, list_parts, read_parts
 from deepcompress.errors import CorruptFileError
 
 TENSOR: type[CodedTensor] = ContextTensor
-N_PARTS = 2  # of the header: the head, and the architecture
+N_PIECES = 2  # of the header: the head, and the architecture
 
 # What listings look like, so that one of usual names takes a few bytes. Part of this
 # version: it never changes.
@@ -44,7 +44,7 @@ _MAX_LISTING = 1 << 24
 def write(
     arrays: Mapping[str, np.ndarray],
     architecture: PackedArchitecture,
-    assets: PackedAssets = NO_ASSETS,
+    parts: Sequence[Part] = (),
     *,
     max_elements: int = 1 << 22,
     max_nonzeros: int = 1 << 17,
@@ -57,7 +57,7 @@ def write(
     Args:
         arrays: Arrays by their names.
         architecture: The model's architecture.
-        assets: What layers keep besides weights.
+        parts: The parts that end the file.
         max_elements: The most elements of layers that share a section.
         max_nonzeros: The most of them that are not zero.
     """
@@ -96,20 +96,20 @@ def write(
     listing += list_section(listed[0], None)
     for layers_of_section, (section, _) in zip(listed[1:], others, strict=True):
         listing += list_section(layers_of_section, section)
-    head, stats = encode(groups[0], begin_head(listing + list_assets(assets)))
+    head, stats = encode(groups[0], begin_head(listing + list_parts(parts)))
     for _, its_stats in others:
         stats |= its_stats
-    body = [*(section for section, _ in others), assets.data]
+    body = [*(section for section, _ in others), *(part.data for part in parts)]
     return File([head, packed], body, stats)
 
 
-def read_listing(parts: Sequence[Part], directory: Directory) -> None:
-    """Fills in what the parts of a header list.
+def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
+    """Fills in what the pieces of a header list.
 
     Raises:
         CorruptFileError: They are no such listing.
     """
-    head, packed = parts
+    head, packed = pieces
     reader = ByteReader(_read_head(ContextCoder(head.data, LISTINGS)))
     directory.sections.append(_section_of(head))
     if packed.data:
@@ -126,7 +126,7 @@ def read_listing(parts: Sequence[Part], directory: Directory) -> None:
                 name, dtype, lengths = read_entry(reader, layer)
                 before = shape_of(lengths, before)
                 directory.add_array(name, dtype, before)
-    read_assets(reader, directory)
+    read_parts(reader, directory)
 
 
 def read_section(
@@ -188,11 +188,11 @@ def list_section(
     layers: Sequence[tuple[str, Sequence[bytes]]], section: bytes | None
 ) -> bytes:
     """Returns how a section is listed; `None`: the one in the header."""
-    parts = [] if section is None else [seal(section)]
-    parts.append(varint(len(layers)))
+    listing = [] if section is None else [seal(section)]
+    listing.append(varint(len(layers)))
     for layer, entries in layers:
-        parts += [string(layer), varint(len(entries)), *entries]
-    return b"".join(parts)
+        listing += [string(layer), varint(len(entries)), *entries]
+    return b"".join(listing)
 
 
 def begin_head(listing: bytes) -> ContextCoder:
@@ -211,8 +211,8 @@ def _read_head(coder: ContextCoder) -> bytes:
     return coder.text(bytes(size))
 
 
-def _section_of(part: Part) -> Section:
-    return Section(part.offset, len(part.data), zlib.crc32(part.data))
+def _section_of(piece: Piece) -> Section:
+    return Section(piece.offset, len(piece.data), zlib.crc32(piece.data))
 
 
 def _groups(

@@ -8,6 +8,7 @@ import numpy as np
 
 from deepcompress.dcz import container
 from deepcompress.dcz.assets import pack_assets
+from deepcompress.dcz.parts import ASSETS, Part, as_parts
 from deepcompress.dcz.report import CompressionReport
 
 
@@ -18,6 +19,7 @@ def write(
     architecture: str | None = None,
     coder: str = "huffman",
     assets: Mapping[str, bytes] | None = None,
+    parts: Mapping[str, bytes] | None = None,
 ) -> CompressionReport:
     """Writes named arrays as a `.dcz` file, losslessly.
 
@@ -38,15 +40,19 @@ def write(
             take longer to write and to read. Defaults to `"huffman"`.
         assets: What layers keep besides weights, by names such as
             `"words/vocabulary.txt"`: what `read` gives as `assets`. Defaults to `None`.
+        parts: Bytes for other programs, by names of a-z, 0-9 and `-`. Readers that do
+            not know a name pass over it. What `read` gives as `parts` may be handed on
+            as it is, with the assets in it. Defaults to `None`.
 
     Returns:
         The paper's per-layer table of the file.
 
     Raises:
-        TypeError: An array has a dtype that cannot be stored, or `arrays` or
-            `assets` is no mapping from names.
+        TypeError: An array has a dtype that cannot be stored, or `arrays`,
+            `assets` or `parts` is no mapping from names.
         ValueError: A name is empty, or begins or ends with a slash, that of an asset
-            leaves its folder, or `coder` is not known.
+            leaves its folder, that of a part has other characters, a part is empty, or
+            the assets are given twice, or `coder` is not known.
         OSError: The file cannot be written.
 
     Example:
@@ -70,8 +76,13 @@ def write(
             "`arrays` must be a mapping from names to arrays. Received: "
             f"arrays={arrays!r}"
         )
-    packed = pack_assets(assets)
+    all_parts = as_parts(parts)
+    if packed := pack_assets(assets):
+        if any(part.name == ASSETS for part in all_parts):
+            raise ValueError("`assets` are given, and a part 'assets' besides.")
+        all_parts.insert(0, Part(ASSETS, packed))
     written = container.write(
-        file, arrays, architecture=architecture, coder=coder, assets=packed
+        file, arrays, architecture=architecture, coder=coder, parts=all_parts
     )
-    return CompressionReport(*written, assets=len(packed.data))
+    sizes = {part.name: len(part.data) for part in all_parts}
+    return CompressionReport(*written, parts=sizes)

@@ -85,7 +85,7 @@ class CompressionResult(Shown):
         """
         with read(self.data) as container:
             return CompressionReport(
-                container.stats(), container.size, container.assets_size
+                container.stats(), container.size, container.parts.sizes()
             )
 
     def save(self, path: str | os.PathLike[str]) -> None:

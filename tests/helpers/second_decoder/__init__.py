@@ -4,7 +4,7 @@ It shares no code with the package, knows no C, and takes its time. What it read
 must be what `deepcompress.read` reads.
 """
 
-from helpers.second_decoder import version1, version2
+from helpers.second_decoder import assets, version1, version2
 
 
 def read(data, dictionary, listings=b""):
@@ -13,9 +13,13 @@ def read(data, dictionary, listings=b""):
 
 
 def read_all(data, dictionary, listings=b""):
-    """Returns what `read` does, and the bytes of each asset by name."""
+    """Returns what `read` does, and the bytes of each asset and each part by name."""
     assert data[:4] == b"\x89DCZ"
     if data[4] == 2:
-        return version2.read(data, dictionary, listings)
-    assert data[4] == 1
-    return version1.read(data, dictionary)
+        read = version2.read(data, dictionary, listings)
+    else:
+        assert data[4] == 1
+        read = version1.read(data, dictionary)
+    architecture, arrays, parts = read
+    kept = assets.read(parts["assets"]) if "assets" in parts else {}
+    return architecture, arrays, kept, parts

@@ -4,7 +4,7 @@ import struct
 import zlib
 from math import prod
 
-from helpers.second_decoder import assets
+from helpers.second_decoder import parts
 from helpers.second_decoder.basics import (
     COMPLEX,
     DTYPES,
@@ -179,7 +179,7 @@ def read(data, dictionary):
             shape = tuple(source.varint() for _ in range(rank))
             entries.append((f"{layer}/{leaf}" if layer else leaf, kind // 8, shape))
         sections.append((size, checksum, entries))
-    listed = assets.listed(source, end)
+    listed = parts.listed(source, end)
     assert source.at == end
 
     source.at = end + 4
@@ -198,6 +198,6 @@ def read(data, dictionary):
         inflate = zlib.decompressobj(wbits=-15, zdict=dictionary)
         architecture = inflate.decompress(packed)
         assert len(architecture) == plain_size
-    kept = assets.read(source, listed)
+    kept = parts.read(source, listed)
     assert source.at == len(data)
     return architecture, arrays, kept

@@ -4,7 +4,7 @@ import struct
 import zlib
 from math import isqrt, prod
 
-from helpers.second_decoder import assets, matrix
+from helpers.second_decoder import matrix, parts
 from helpers.second_decoder.basics import DTYPES, NAMES, SIZES, Bytes
 from helpers.second_decoder.coder import Coder
 from helpers.second_decoder.version1 import tensor
@@ -109,7 +109,7 @@ def read(data, dictionary, listings):
                 shape = tuple(n - 1 if n else shape[-1] for n in lengths)
                 entries.append((f"{layer}/{leaf}" if layer else leaf, kind // 8, shape))
         sections.append((coder, entries))
-    kept = assets.read(source, assets.listed(listing, size))
+    kept = parts.read(source, parts.listed(listing, size))
     assert listing.at == size
     assert source.at == len(data)
 
