@@ -4,15 +4,17 @@
 """
 
 import os
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, cast
 
 import numpy as np
 
@@ -52,9 +54,10 @@ class Version(Protocol):
         arrays: Mapping[str, np.ndarray],
         architecture: PackedArchitecture,
         parts: Sequence[Part],
+        body: BinaryIO,
         /,
     ) -> File:
-        """Returns the file of some arrays."""
+        """Writes the sections of a file, and returns what stands in front of them."""
         ...
 
     def read_listing(self, pieces: Sequence[Piece], directory: Directory, /) -> None:
@@ -80,6 +83,8 @@ MAX_BYTES = 1 << 34
 
 _Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
+_MOST_SPOOLED = 1 << 26  # bytes of sections that wait in memory
+_COPIED = 1 << 20  # bytes at a time
 _LONGEST_SIZE = 9  # bytes of the size of a piece of the header
 _OTHERS = {
     b"PK\x03\x04": " If it is a .keras file, use keras.models.load_model.",
@@ -112,14 +117,29 @@ def write(
     True
     """
     version = CODERS[one_of("coder", coder, CODERS)]
-    written = VERSIONS[version].write(arrays, pack_architecture(architecture), parts)
-    chunks = [header(version, written.header), *written.body]
-    if isinstance(file, str | os.PathLike):
-        with atomic_writer(file) as target:
-            target.writelines(chunks)
-    else:
-        file.writelines(chunks)
-    return written.stats, sum(map(len, chunks))
+    packed = pack_architecture(architecture)
+    with ExitStack() as stack:
+        if isinstance(file, str | os.PathLike):
+            file = stack.enter_context(atomic_writer(file))
+        # What stands in front of the sections is known once they are written: they go
+        # beside the file, so that no more than one has to be in memory.
+        spool = SpooledTemporaryFile(  # noqa: SIM115  (the stack closes it)
+            _MOST_SPOOLED, dir=_folder_of(file)
+        )
+        body = cast(BinaryIO, stack.enter_context(spool))
+        written = VERSIONS[version].write(arrays, packed, parts, body)
+        begin = header(version, written.header)
+        size = len(begin) + body.tell()
+        body.seek(0)
+        file.write(begin)
+        shutil.copyfileobj(body, file, _COPIED)
+    return written.stats, size
+
+
+def _folder_of(file: BinaryIO) -> str | None:
+    """Returns the folder that a file is in, `None` where it is in none."""
+    name = getattr(file, "name", None)
+    return os.path.dirname(os.path.abspath(name)) if isinstance(name, str) else None
 
 
 def header(version: int, pieces: Sequence[bytes]) -> bytes:
@@ -387,7 +407,10 @@ class Container(Mapping[str, np.ndarray]):
         # A layer's arrays are mostly asked for one after the other.
         last = self._last
         if last is None or last[0] != index:
-            last = self._last = index, self._parse_section(index)
+            self._last = None  # before more memory is taken
+            last = index, self._parse_section(index)
+            if len(last[1]) > 1:
+                self._last = last
         return last[1]
 
     def _parse_section(self, index: int) -> dict[str, CodedTensor]:

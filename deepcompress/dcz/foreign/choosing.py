@@ -82,7 +82,13 @@ def elements(data: np.ndarray, dtype: np.dtype, is_swapped: bool) -> np.ndarray:
 def _is_smaller_in_rest(
     data: np.ndarray, dtype: np.dtype, is_swapped: bool, preset: int
 ) -> bool:
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": max(len(data), 1 << 12)}]
+    filters = [
+        {
+            "id": lzma.FILTER_LZMA2,
+            "preset": preset,
+            "dict_size": max(len(data), 1 << 12),
+        }
+    ]
     in_rest = len(lzma.compress(data.tobytes(), lzma.FORMAT_RAW, filters=filters))
     tensor = HuffmanTensor.encode(elements(data, dtype, is_swapped), ByteWriter())
     return in_rest < tensor.n_bytes

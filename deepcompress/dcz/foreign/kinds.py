@@ -128,7 +128,7 @@ def _shards(source: Source, view: memoryview) -> Understanding:
 
 
 def _parse(view: memoryview, kinds: list[Kind]) -> tuple[str, list[Span], str]:
-    """Returns the kind of a file, where its tensors stand, and what is wrong with it."""
+    """Returns the kind of a file, where its tensors stand, and what is wrong."""
     for kind in kinds:
         if not kind.is_such(view):
             continue

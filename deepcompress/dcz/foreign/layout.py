@@ -37,7 +37,7 @@ class Piece(NamedTuple):
 
     Attributes:
         rest: How many bytes of the rest stand before it.
-        array: The number of an array, in the order of the file; -1 where it is deflated.
+        array: The number of an array, in the order of the file; -1: it is deflated.
         is_swapped: Whether the bytes of each element are reversed.
         deflated: What is deflated, or `None`.
     """
@@ -176,8 +176,8 @@ def rest_of(run: Run, sizes: Sequence[int]) -> int:
         sizes: The bytes of every array.
 
     Raises:
-        CorruptFileError: It asks for an array that is not there, or its pieces have more
-            bytes than it has.
+        CorruptFileError: It asks for an array that is not there, or its pieces have
+            more bytes than it has.
     """
     n_inside = n_known = n_between = 0
     for piece in run.pieces:

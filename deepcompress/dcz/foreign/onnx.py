@@ -15,8 +15,8 @@ from deepcompress.dcz.foreign.spans import Span
 from deepcompress.errors import CorruptFileError
 
 _TYPES = (
-    ". float32 uint8 int8 uint16 int16 int32 int64 . bool float16 float64 uint32 uint64 "
-    "complex64 complex128 bfloat16 float8_e4m3fn . float8_e5m2"
+    ". float32 uint8 int8 uint16 int16 int32 int64 . bool float16 float64 uint32 "
+    "uint64 complex64 complex128 bfloat16 float8_e4m3fn . float8_e5m2"
 ).split()
 _SIZED = 2
 _DEEPEST = 64

@@ -9,12 +9,12 @@ from typing import BinaryIO
 from deepcompress._checks import one_of
 from deepcompress._files import atomic_writer
 from deepcompress.dcz import container
-from deepcompress.dcz.assets import pack_assets
 from deepcompress.dcz.foreign import layout
 from deepcompress.dcz.foreign.kinds import find, understand
 from deepcompress.dcz.foreign.planning import Arrays, Plan
 from deepcompress.dcz.foreign.source import Source
 from deepcompress.dcz.report import CompressionReport
+from deepcompress.dcz.writing import write
 
 # Up to so many bytes, files are also packed without arrays; these are left out where
 # they cost more than the other number.
@@ -43,7 +43,7 @@ class PackReport:
     ...     path = Path(folder, "notes.txt")
     ...     _ = path.write_text("red green blue " * 100)
     ...     print(pack(path, Path(folder, "notes.dcz")))
-    notes.txt: packed as a whole, since it is of no kind that is known; 1,500 bytes -> ...
+    notes.txt: packed as a whole, since it is of no kind that is known; ...
     """
 
     name: str
@@ -74,7 +74,8 @@ class PackReport:
         if self.note and self.kind != "bytes":
             way += f" ({self.note})"
         more = f" and {self.n_files - 1} more" if self.n_files > 1 else ""
-        return f"{self.name}{more}: {way}; {self.size:,} bytes -> {self.packed_size:,} bytes"
+        sizes = f"{self.size:,} bytes -> {self.packed_size:,} bytes"
+        return f"{self.name}{more}: {way}; {sizes}"
 
 
 def pack(
@@ -85,11 +86,11 @@ def pack(
 ) -> PackReport:
     """Packs a file of another format, such as `.tflite`, so that it comes back exactly.
 
-    The tensors in `.tflite`, `.onnx`, `.safetensors`, `.h5`, `.keras`, `.npz`, `.npy` and
-    `.pt` files are coded as arrays, and `read` gives them by the names that they have
-    there; all else is packed as it is. What a file is, its contents tell, not its name. A
-    file that is not understood is packed as a whole. Data files of an `.onnx` file, and
-    the files that an index of `.safetensors` names, go with it.
+    The tensors in `.tflite`, `.onnx`, `.safetensors`, `.h5`, `.keras`, `.npz`, `.npy`
+    and `.pt` files are coded as arrays, and `read` gives them by the names that they
+    have there; all else is packed as it is. What a file is, its contents tell, not its
+    name. A file that is not understood is packed as a whole. Data files of an `.onnx`
+    file, and the files that an index of `.safetensors` names, go with it.
 
     Args:
         path: The file; or a folder with one index of `.safetensors` files.
@@ -156,7 +157,8 @@ def _smallest(
     table = _write(file, plan, coder)
     if plan.places:
         other, other_plan = BytesIO(), Plan(source, None)
-        other_plan.layout = other_plan.layout._replace(kind=plan.layout.kind)
+        files = other_plan.layout.files
+        other_plan.layout = layout.Layout(plan.layout.kind, files)
         other_table = _write(other, other_plan, coder)
         if other_table.size + _WORTH < table.size:
             return other.getvalue(), other_table, other_plan
@@ -167,9 +169,7 @@ def _write(file: BinaryIO, plan: Plan, coder: str) -> CompressionReport:
     assets = {layout.LAYOUT: layout.to_bytes(plan.layout)}
     if plan.rest:
         assets[layout.REST] = bytes(plan.rest)
-    packed = pack_assets(assets)
-    written = container.write(file, Arrays(plan.places), coder=coder, assets=packed)
-    return CompressionReport(*written, assets=len(packed.data))
+    return write(file, Arrays(plan.places), coder=coder, assets=assets)
 
 
 def _is_same(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> bool:

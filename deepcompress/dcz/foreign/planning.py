@@ -17,10 +17,10 @@ from deepcompress.dcz.foreign.spans import Span, itemsize, tidy
 
 Read = Callable[[int, int], np.ndarray]
 
-# What tensors below this take is mostly their name: they get one while that costs little.
+# Tensors below this take little but their name: they get one while that costs little.
 _SMALL = 1 << 10
 _NAMED = 12  # bytes that an array takes in a file besides its name and its values
-# Bytes that nobody knows are looked at in blocks, and left in the rest where they are few.
+# Bytes that nobody knows are looked at in blocks, and stay in the rest if they are few.
 _BLOCK = 1 << 22
 _FEW = 1 << 16
 
@@ -149,8 +149,7 @@ class Plan:
         """Returns the number of an array, which may be there already."""
         key = None
         if span.size in self._twice:
-            digest = blake2b(read(span.offset, span.size), digest_size=32).digest()
-            key = span.size, digest
+            key = span.size, _digest(read, span)
             if key in self._numbers:
                 return self._numbers[key]
             self._numbers[key] = len(self.places)
@@ -242,6 +241,13 @@ def _inflated(read: Read, span: Span) -> Read:
         return np.frombuffer(bytearray(data), np.uint8)
 
     return read_inflated
+
+
+def _digest(read: Read, span: Span) -> bytes:
+    digest = blake2b(digest_size=32)
+    for begin in range(span.offset, span.end, CHUNK):
+        digest.update(read(begin, min(CHUNK, span.end - begin)).data)
+    return digest.digest()
 
 
 def _checksum(read: Read, size: int) -> int:

@@ -82,7 +82,7 @@ class Source:
         data = np.empty(size, np.uint8)
         with self._lock:  # arrays are asked for by several threads
             file.seek(offset)
-            n_read = file.readinto(memoryview(data))  # type: ignore[attr-defined]
+            n_read = file.readinto(data.data)  # type: ignore[attr-defined]
         if n_read != size:
             raise ValueError(f"'{self.members[number].path}' was cut off meanwhile.")
         return data

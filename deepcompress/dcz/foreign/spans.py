@@ -68,8 +68,8 @@ def tidy(spans: Iterable[Span], size: int) -> list[Span]:
     """Returns spans in order, none of them outside the file or over another.
 
     Of two that overlap, the one that begins first is kept, and of two at one place the
-    larger, or the first: so a parser may tell of a buffer that tensors share as often as
-    it finds it.
+    larger, or the first: so a parser may tell of a buffer that tensors share as often
+    as it finds it.
 
     Args:
         spans: What a parser tells, in any order.

@@ -86,6 +86,7 @@ def _unpack(weights: Container, found: Layout, out: Path) -> list[Path]:
                 file.write(piece)
                 actual = zlib.crc32(piece, actual)
                 n_written += len(piece)
+                del piece  # before the next is decoded
             if (n_written, actual) != (run.size, checksum):
                 hint = ""
                 if not can_repeat() and any(p.deflated for p in run.pieces):
@@ -145,7 +146,7 @@ class _Maker:
             if piece.is_swapped:
                 array = array.view(f"u{array.itemsize}").byteswap()
             n_left -= array.nbytes
-            yield memoryview(array.reshape(-1).view(np.uint8))
+            yield array.reshape(-1).view(np.uint8).data
             del array
         yield self._take(n_left)
 

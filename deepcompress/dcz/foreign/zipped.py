@@ -1,6 +1,7 @@
 """Where the members of an archive stand: `.npz`, `.keras`, `.pt`, and any other `.zip`.
 
-Nothing is unpickled. What a checkpoint of PyTorch holds are bytes, whose kind is guessed.
+Nothing is unpickled. What a checkpoint of PyTorch holds are bytes, whose kind is
+guessed.
 """
 
 import io
@@ -69,10 +70,7 @@ def parse(view: memoryview, parse_inner: Parse) -> list[Span]:
 
 def _inside(data: memoryview, whole: Span, parse_inner: Parse) -> list[Span]:
     """Returns where tensors stand in a member; the member itself, if nobody knows."""
-    if bytes(data[: len(_NPY)]) == _NPY:
-        inner = parse_npy(data)
-    else:
-        inner = parse_inner(data)
+    inner = parse_inner(data)
     for span in inner:
         span.offset += whole.offset
         span.name = span.name or whole.name.removesuffix(".npy")
