@@ -231,7 +231,7 @@ def _compress(options: argparse.Namespace) -> None:
         with chatter.filtered():
             report = _compress_model(options)
         way = "a model, its weights and architecture; --exact keeps the file itself"
-    elif kind == "hdf5" or file.endswith((".h5", ".hdf5")):
+    elif kind == "hdf5" or (kind == "unknown" and file.endswith((".h5", ".hdf5"))):
         report = importers.compress_h5(file, output, coder=options.coder)
         way = "weights alone; --exact keeps the file itself"
         if _holds_architecture(file):

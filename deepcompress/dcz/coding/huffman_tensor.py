@@ -68,7 +68,8 @@ class HuffmanTensor:
         codebook: Bit patterns of the shared values, ascending, or `None`.
         codes: Indices into the codebook, or `None`.
         planes: The values as planes of bytes, or `None`.
-        raw: Bit patterns of the values, or `None` where there are codes.
+        raw: Bit patterns of the values, or `None` where there are codes, or where they
+            have been read as planes.
         background: The pattern that is added to all others; 0 where nothing is.
         signs: The highest bits of all patterns, or `None` where they have their own.
         n_bytes: Bytes of the tensor in its section.
@@ -117,12 +118,16 @@ class HuffmanTensor:
         every = cls(array.dtype, array.shape, array.size, raw=items)
         best_size, dense_code, with_gaps, shared = array.nbytes, None, None, None
         if patterns.dtype.kind != "V" and array.size:
-            positions, values = nonzeros(patterns)
+            n_zeros = array.size - int(np.count_nonzero(patterns))
+            # A gap takes a bit at least, but behind the last value there is none.
+            has_gaps = 8 * array.itemsize * n_zeros >= array.size or not items[-1]
+            positions, values = None, items
+            if n_zeros and has_gaps:
+                positions, values = nonzeros(patterns)
             shared = shared_values(values, MAX_ALPHABET)
-            n_zeros = array.size - len(values)
             if shared is not None:
                 codebook, counts = shared.codebook, shared.counts
-                if n_zeros:
+                if positions is not None:
                     codebook, counts = _with_zero(codebook, counts, n_zeros)
                 is_small = codebook.nbytes + least_bytes(counts) < best_size
                 if len(codebook) <= MAX_ALPHABET and is_small:
@@ -130,10 +135,11 @@ class HuffmanTensor:
                     size = _symbols_size(codebook, code, counts)
                     if size < best_size:
                         best_size, dense_code = size, code
-            if n_zeros:
+            if positions is not None:
                 with_gaps = cls._with_gaps(array, positions, values, shared, best_size)
+                del positions  # which may take more than the tensor
             best_size = best_size if with_gaps is None else with_gaps.n_bytes
-            background = background_of(values, shared, n_zeros)
+            background = background_of(values, shared, array.size - len(values))
             if background:
                 rest = items - items.dtype.type(background)
                 positions, values = nonzeros(rest)
@@ -147,6 +153,7 @@ class HuffmanTensor:
                 )
                 if around is not None:
                     best_size, with_gaps = around.n_bytes, around
+            del values
         # Where a quarter is left out, its digits would cost more than gaps do.
         if with_gaps is None or 4 * with_gaps.n_stored > 3 * array.size:
             has_slow_codes = (
@@ -318,11 +325,10 @@ class HuffmanTensor:
             if tensor.n_stored == 0:
                 raise CorruptFileError("There is nothing to part into planes.")
             tensor.planes = BytePlanes.read(reader, dtype, tensor.n_stored)
-            tensor.raw = tensor.planes.to_values(dtype, pattern)
         else:
             values = reader.take(tensor.n_stored * dtype.itemsize)
             tensor.raw = np.frombuffer(values, pattern)
-        if has_gaps and tensor.raw is not None and not tensor.raw.all():
+        if has_gaps and tensor.codes is None and not tensor._values().all():
             raise CorruptFileError("There is a zero among the non-zeros.")
         if more & _HAS_SIGNS:
             tensor.signs = read_signs(reader, size)
@@ -361,8 +367,10 @@ class HuffmanTensor:
         if self.codebook is not None and self.codes is not None:
             values: np.ndarray = self.codebook[self.codes.symbols]
             return values
-        assert self.raw is not None
-        return self.raw
+        if self.raw is not None:
+            return self.raw
+        assert self.planes is not None
+        return self.planes.to_values(self.dtype, pattern_dtype(self.dtype))
 
     def stats(self) -> TensorStats:
         """Returns the figures of the tensor."""

@@ -16,11 +16,11 @@ Read = Callable[[int, int], np.ndarray]
 # What bytes are tried as that nobody knows the dtype of.
 _GUESSED = ("uint8", "float16", "bfloat16", "int16", "float32", "int32", "float64")
 _SAMPLE = 1 << 12  # bytes that are looked at, at least,
-_SHARE = 1 << 6  # or one in so many
+_SHARE = 1 << 6  # or one in so many,
+_MOST = 1 << 17  # at most
 _N_PLACES = 8
 # Up to so many bytes, what is best is found by doing it.
 _TRIED = 1 << 18
-_MUCH = 16
 
 
 def dtype_named(name: str) -> np.dtype:
@@ -58,7 +58,7 @@ def is_rest(read: Read, size: int, dtype: np.dtype, is_swapped: bool) -> bool:
         dtype: What they are elements of.
         is_swapped: Whether these are big-endian.
     """
-    sample = _sample(read, size, min(size, max(_SAMPLE, size // _SHARE)))
+    sample = _sample(read, size, min(max(_SAMPLE, size // _SHARE), _MOST))
     if not _is_smaller_in_rest(sample, dtype, is_swapped, 0):
         return False
     if size > _TRIED:
