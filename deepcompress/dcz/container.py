@@ -7,7 +7,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,7 @@ from deepcompress.dcz.assets import plain_size, unpack_assets
 from deepcompress.dcz.coding.bytestream import ByteReader, varint
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
+    LARGE,
     Directory,
     File,
     PackedArchitecture,
@@ -263,7 +264,7 @@ class Container(Mapping[str, np.ndarray]):
             self._label = f"{os.fspath(file)!r}"
             self._file = Path(file).open("rb")  # noqa: SIM115  (close() closes it)
         self._max_bytes = max_bytes
-        self._lock = Lock()
+        self._lock, self._large = Lock(), Lock()
         self._last: tuple[int, dict[str, CodedTensor]] | None = None
         try:
             self.size = self._file.seek(0, os.SEEK_END)
@@ -420,9 +421,12 @@ class Container(Mapping[str, np.ndarray]):
             return version.read_section(self._directory, index, data)
 
     def _decode_section(self, index: int) -> dict[str, np.ndarray]:
-        tensors = self._parse_section(index)
-        with self._errors_in(index):
-            return {name: tensor.to_array() for name, tensor in tensors.items()}
+        # What takes most of the memory is there once, whatever the processors are.
+        is_large = self._directory.sections[index].size >= LARGE
+        with self._large if is_large else nullcontext():
+            tensors = self._parse_section(index)
+            with self._errors_in(index):
+                return {name: tensors.pop(name).to_array() for name in list(tensors)}
 
     @contextmanager
     def _errors_in(self, index: int) -> Iterator[None]:
