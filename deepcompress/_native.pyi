@@ -18,6 +18,7 @@ DC_MAX_ALPHABET: int
 DC_MAX_GAP_WIDTH: int
 DC_MAX_RARITY: int
 DC_CONTEXT_SIZE: int
+DC_RULES: tuple[str, ...]
 
 def huffman_lengths(
     counts: NDArray[np.uint64], max_length: int, lengths: NDArray[np.uint8], /

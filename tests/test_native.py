@@ -258,8 +258,10 @@ def test_a_text_that_is_learnt_is_only_read():
 
 
 def test_damaged_data_is_the_packages_own_error():
-    with pytest.raises(CorruptFileError, match="damaged"):
+    with pytest.raises(CorruptFileError, match="code table") as caught:
         _native.table_read(b"", np.empty(3, np.uint8))
+    assert caught.value.rule == "code-table"
+    assert caught.value.offset is None
 
 
 def test_other_threads_run_beside_a_kernel():

@@ -138,22 +138,53 @@ void *dc_zeros(dc_call *call, size_t count, size_t itemsize)
 
 /* ---- The end of a call ------------------------------------------------------ */
 
+static const struct {
+    const char *id, *words;
+} RULES[] = {
+#define ROW_OF(NAME, ID, WORDS) {ID, WORDS},
+    DC_RULES(ROW_OF)
+#undef ROW_OF
+};
+
+int dc_add_rules(PyObject *module)
+{
+    PyObject *ids = PyTuple_New(DC_N_RULES);
+    for (Py_ssize_t i = 0; ids && i < DC_N_RULES; i++) {
+        PyObject *id = PyUnicode_FromString(RULES[i].id);
+        if (!id || PyTuple_SetItem(ids, i, id))
+            Py_CLEAR(ids);
+    }
+    const int result = ids ? PyModule_AddObjectRef(module, "DC_RULES", ids) : -1;
+    Py_XDECREF(ids);
+    return result;
+}
+
+static void raise_broken(PyObject *module, int64_t rule)
+{
+    const dc_module_state *state = PyModule_GetState(module);
+    PyObject *error = PyObject_CallFunction(state->corrupt_error, "ss", RULES[rule].words,
+                                            RULES[rule].id);
+    if (!error)
+        return;
+    PyErr_SetObject(state->corrupt_error, error);
+    Py_DECREF(error);
+}
+
 /* The one place where a kernel's error becomes an exception. */
 static void raise_error(PyObject *module, int64_t error)
 {
-    const dc_module_state *state = PyModule_GetState(module);
     switch (error) {
-    case DC_ERROR_CORRUPT:
-        PyErr_SetString(state->corrupt_error, "The compressed data is damaged.");
-        break;
     case DC_ERROR_SPACE:
         PyErr_SetString(PyExc_ValueError, "The output buffer is too small.");
         break;
     case DC_ERROR_STATE:
         PyErr_SetString(PyExc_ValueError, "This is not the state of such a section.");
         break;
-    default:
+    case DC_ERROR_ARGUMENT:
         PyErr_SetString(PyExc_ValueError, "An argument is outside the allowed range.");
+        break;
+    default:
+        raise_broken(module, DC_BROKEN_FIRST - error);
     }
 }
 

@@ -115,6 +115,9 @@ void *dc_zeros(dc_call *call, size_t count, size_t itemsize);
  * set: the one there is, or that of a kernel's error. */
 int dc_close(dc_call *call, int64_t result);
 
+/* Tells Python the names of the rules that kernels enforce. 0, or -1 with an exception. */
+int dc_add_rules(PyObject *module);
+
 /* Closes the call and returns the kernel's count; -1 where too much for the room is an
  * answer and no mistake. */
 PyObject *dc_close_count(dc_call *call, int64_t result);

@@ -19,7 +19,7 @@ static int module_exec(PyObject *module)
     Py_DECREF(errors);
     if (!state->corrupt_error)
         return -1;
-    return PyModule_AddIntMacro(module, DC_MAX_CODE_LENGTH) ||
+    return dc_add_rules(module) || PyModule_AddIntMacro(module, DC_MAX_CODE_LENGTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_ALPHABET) ||
                    PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_RARITY) ||

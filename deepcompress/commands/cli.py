@@ -21,6 +21,7 @@ from deepcompress.commands import chatter, exact, own_code, smaller
 from deepcompress.commands.contents import contents
 from deepcompress.dcz.container import CODERS, Container, read
 from deepcompress.dcz.report import CompressionReport
+from deepcompress.errors import CorruptFileError
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _close_output()
         return _BROKEN_PIPE
     except (ImportError, OSError, ValueError, RuntimeError, MemoryError) as error:
-        _say("error", str(error) or type(error).__name__)
+        text = str(error) or type(error).__name__
+        if isinstance(error, CorruptFileError) and error.rule:
+            text += f" (rule {error.rule})"
+        _say("error", text)
         return 2 if isinstance(error, _UsageError) else 1
     except KeyboardInterrupt:
         print("deepcompress: interrupted", file=sys.stderr)
@@ -102,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints what a .dcz file holds. TensorFlow is not needed.",
     )
     inspect.add_argument("file", metavar="FILE.dcz")
+    inspect.add_argument(
+        "--verify",
+        action="store_true",
+        help="decode all of the file first, against every checksum and every rule",
+    )
     _add_printing(inspect)
     inspect.add_argument(
         "--plot",
@@ -205,10 +214,15 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _inspect(options: argparse.Namespace) -> None:
     contents(options.file)
-    report = CompressionReport.from_file(options.file)
+    with read(options.file) as opened:
+        if options.verify:
+            opened.verify()
+        report = CompressionReport.of(opened)
     if options.plot:
         report.plot().savefig(options.plot)
     _print(report, options)
+    if options.verify and not (options.json or options.quiet):
+        print("Every checksum is right, and every rule holds.")
 
 
 def _compress(options: argparse.Namespace) -> None:

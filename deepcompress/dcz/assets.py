@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
 
 # How far back LZMA2 may look: bounds the memory that reading takes besides the assets.
@@ -76,8 +77,8 @@ def plain_size(packed: bytes) -> int:
     Raises:
         CorruptFileError: There are none.
     """
-    if not (size := ByteReader(packed).varint()):
-        raise CorruptFileError("assets cannot have 0 bytes.")
+    if not (size := ByteReader(packed, Rule.ASSETS_PACKED).varint()):
+        raise CorruptFileError("assets cannot have 0 bytes.", Rule.ASSETS_PACKED)
     return size
 
 
@@ -95,19 +96,25 @@ def unpack_assets(packed: bytes) -> dict[str, bytes]:
         # One byte more than declared, so that the end of the data is seen.
         plain = inflate.decompress(packed[len(varint(declared)) :], declared + 1)
     except (lzma.LZMAError, EOFError) as error:
-        raise CorruptFileError(f"the assets cannot be read: {error}") from None
+        raise CorruptFileError(
+            f"the assets cannot be read: {error}", Rule.ASSETS_PACKED
+        ) from None
     if len(plain) != declared or not inflate.eof or inflate.unused_data:
-        raise CorruptFileError("the assets do not have the size that is declared.")
-    reader = ByteReader(plain)
+        raise CorruptFileError(
+            "the assets do not have the size that is declared.", Rule.ASSETS_PACKED
+        )
+    reader = ByteReader(plain, Rule.ASSETS_LISTED)
+    if not (n_assets := reader.varint()):
+        raise CorruptFileError("there are no assets.", Rule.ASSETS_LISTED)
     sizes: dict[str, int] = {}
-    for _ in range(reader.varint()):
+    for _ in range(n_assets):
         name, size = reader.string(), reader.varint()
         try:
             check_name(name)
         except ValueError as error:
-            raise CorruptFileError(str(error)) from None
+            raise CorruptFileError(str(error), Rule.ASSET_NAME) from None
         if name in sizes:
-            raise CorruptFileError(f"the asset {name!r} occurs twice.")
+            raise CorruptFileError(f"the asset {name!r} occurs twice.", Rule.ASSET_ONCE)
         sizes[name] = size
     assets = {name: bytes(reader.take(size)) for name, size in sizes.items()}
     reader.end()

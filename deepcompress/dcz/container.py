@@ -4,198 +4,58 @@
 """
 
 import os
-import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self, cast
+from typing import BinaryIO, Self
 
 import numpy as np
 
-from deepcompress._checks import one_of
-from deepcompress._files import atomic_writer
 from deepcompress._threads import each_when_ready
-from deepcompress.dcz import version1, version2
 from deepcompress.dcz.assets import plain_size, unpack_assets
-from deepcompress.dcz.coding.bytestream import ByteReader, varint
+from deepcompress.dcz.coding.bytestream import located
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
     LARGE,
-    Directory,
-    File,
     PackedArchitecture,
-    Piece,
     Section,
-    pack_architecture,
     unpack_architecture,
 )
-from deepcompress.dcz.parts import ASSETS, Part, Parts
+from deepcompress.dcz.parts import ASSETS, Parts
+from deepcompress.dcz.versions import (
+    CODERS,
+    MAGIC,
+    VERSIONS,
+    header,
+    read_directory,
+    write,
+)
 from deepcompress.errors import CorruptFileError
 
+# Files are opened here, and written there: whoever does both needs one name.
+__all__ = [
+    "CODERS",
+    "MAGIC",
+    "MAX_BYTES",
+    "VERSIONS",
+    "Container",
+    "header",
+    "read",
+    "read_directory",
+    "write",
+]
 
-class Version(Protocol):
-    """What the module of a version of the format offers.
-
-    Attributes:
-        TENSOR: The coder of its arrays.
-        N_PIECES: Pieces of its header.
-    """
-
-    TENSOR: type[CodedTensor]
-    N_PIECES: int
-
-    def write(
-        self,
-        arrays: Mapping[str, np.ndarray],
-        architecture: PackedArchitecture,
-        parts: Sequence[Part],
-        body: BinaryIO,
-        /,
-    ) -> File:
-        """Writes the sections of a file, and returns what stands in front of them."""
-        ...
-
-    def read_listing(self, pieces: Sequence[Piece], directory: Directory, /) -> None:
-        """Fills in what the pieces of a header list."""
-        ...
-
-    def read_section(
-        self, directory: Directory, index: int, data: bytes, /
-    ) -> dict[str, CodedTensor]:
-        """Returns the arrays of a section, by their names, as they are coded."""
-        ...
-
-
-# Whatever depends on the version, or on the coder, is found here.
-VERSIONS: dict[int, Version] = {1: version1, 2: version2}
-# The version that is written with each coder.
-CODERS = {version.TENSOR.coder: number for number, version in VERSIONS.items()}
-
-MAGIC = b"\x89DCZ"
 # Arrays of more than this together are not decoded unless the caller raises the
 # bound: a file of a few bytes can declare any size.
 MAX_BYTES = 1 << 34
 
 _Source = str | os.PathLike[str] | bytes | bytearray | memoryview
-
-_MOST_SPOOLED = 1 << 26  # bytes of sections that wait in memory
-_COPIED = 1 << 20  # bytes at a time
-_LONGEST_SIZE = 9  # bytes of the size of a piece of the header
-_OTHERS = {
-    b"PK\x03\x04": " If it is a .keras file, use keras.models.load_model.",
-    b"\x89HDF": " If it is a .weights.h5 file, use model.load_weights.",
-}
-
-
-def write(
-    file: str | os.PathLike[str] | BinaryIO,
-    arrays: Mapping[str, np.ndarray],
-    *,
-    architecture: str | None = None,
-    coder: str = "huffman",
-    parts: Sequence[Part] = (),
-) -> tuple[dict[str, TensorStats], int]:
-    """Writes a file, and returns the figures that a report is made of.
-
-    `deepcompress.write` is this with the report; it documents the arguments. Here,
-    assets are a part like others.
-
-    Returns:
-        The figures of every array by its name, and the size of the file in bytes.
-
-    Example:
-
-    >>> import io, numpy as np
-    >>> file = io.BytesIO()
-    >>> stats, size = write(file, {"dense/kernel": np.zeros((300, 100), "float32")})
-    >>> size == len(file.getvalue())
-    True
-    """
-    version = CODERS[one_of("coder", coder, CODERS)]
-    packed = pack_architecture(architecture)
-    with ExitStack() as stack:
-        if isinstance(file, str | os.PathLike):
-            file = stack.enter_context(atomic_writer(file))
-        # What stands in front of the sections is known once they are written: they go
-        # beside the file, so that no more than one has to be in memory.
-        spool = SpooledTemporaryFile(  # noqa: SIM115  (the stack closes it)
-            _MOST_SPOOLED, dir=_folder_of(file)
-        )
-        body = cast(BinaryIO, stack.enter_context(spool))
-        written = VERSIONS[version].write(arrays, packed, parts, body)
-        begin = header(version, written.header)
-        size = len(begin) + body.tell()
-        body.seek(0)
-        file.write(begin)
-        shutil.copyfileobj(body, file, _COPIED)
-    return written.stats, size
-
-
-def _folder_of(file: BinaryIO) -> str | None:
-    """Returns the folder that a file is in, `None` where it is in none."""
-    name = getattr(file, "name", None)
-    return os.path.dirname(os.path.abspath(name)) if isinstance(name, str) else None
-
-
-def header(version: int, pieces: Sequence[bytes]) -> bytes:
-    """Returns the first bytes of a file, up to the checksum of them all."""
-    sizes = [varint(len(piece)) for piece in pieces]
-    start = b"".join([MAGIC, bytes([version]), *sizes, *pieces])
-    return start + zlib.crc32(start).to_bytes(4, "little")
-
-
-def read_directory(file: BinaryIO, size: int) -> Directory:
-    """Reads what stands in front of a file of so many bytes.
-
-    Raises:
-        CorruptFileError: The file is damaged, or no `.dcz` file.
-    """
-    file.seek(0)
-    start = file.read(len(MAGIC) + 1)
-    if not start:
-        raise CorruptFileError("the file is empty.")
-    if not start.startswith(MAGIC):
-        hint = next(
-            (text for magic, text in _OTHERS.items() if start.startswith(magic)), ""
-        )
-        raise CorruptFileError(
-            f"this is not a .dcz file (its first bytes differ).{hint}"
-        )
-    reader = ByteReader(start)
-    reader.take(len(MAGIC))
-    if (number := reader.byte()) not in VERSIONS:
-        raise CorruptFileError(
-            f"version {number} of the format is not known. The file is damaged, "
-            "or needs a newer deepcompress."
-        )
-    version = VERSIONS[number]
-    reader = ByteReader(file.read(_LONGEST_SIZE * version.N_PIECES))
-    sizes = [reader.varint() for _ in range(version.N_PIECES)]
-    begin = len(start) + reader.position
-    end = begin + sum(sizes)
-    if end + 4 > size:
-        raise CorruptFileError("the file ends early, inside its directory.")
-    file.seek(0)
-    content = file.read(end)
-    if zlib.crc32(content).to_bytes(4, "little") != file.read(4):
-        raise CorruptFileError("the checksum of the directory does not match.")
-    pieces, offset = [], begin
-    for length in sizes:
-        pieces.append(Piece(offset, content[offset : offset + length]))
-        offset += length
-    directory = Directory(number, end=end + 4)
-    version.read_listing(pieces, directory)
-    if directory.end != size:
-        raise CorruptFileError(
-            f"the file has {size} bytes, its directory says {directory.end}."
-        )
-    return directory
 
 
 def read(file: _Source, *, max_bytes: int = MAX_BYTES) -> "Container":
@@ -267,12 +127,10 @@ class Container(Mapping[str, np.ndarray]):
         self._lock, self._large = Lock(), Lock()
         self._last: tuple[int, dict[str, CodedTensor]] | None = None
         try:
-            self.size = self._file.seek(0, os.SEEK_END)
-            self._directory = read_directory(self._file, self.size)
-            self._check_memory()
-        except CorruptFileError as error:
-            self.close()
-            raise CorruptFileError(f"{self._label}: {error}") from None
+            with self._errors():
+                self.size = self._file.seek(0, os.SEEK_END)
+                self._directory = read_directory(self._file, self.size)
+                self._check_memory()
         except BaseException:
             self.close()
             raise
@@ -280,7 +138,7 @@ class Container(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         section = self._directory.entries[name].section
         tensor = self._read_section(section)[name]
-        with self._errors_in(section):
+        with self._errors(self._directory.sections[section]):
             return tensor.to_array()
 
     def __iter__(self) -> Iterator[str]:
@@ -353,11 +211,10 @@ class Container(Mapping[str, np.ndarray]):
         section = self._directory.architecture
         if section is None:
             return None
-        try:
-            packed = PackedArchitecture(self._take(section), self._directory.plain_size)
+        data = self._take(section, Rule.CHECKSUM_OF_ARCHITECTURE)
+        with self._errors(section):
+            packed = PackedArchitecture(data, self._directory.plain_size)
             return unpack_architecture(packed)
-        except CorruptFileError as error:
-            raise CorruptFileError(f"{self._label}: {error}") from None
 
     @cached_property
     def assets(self) -> Mapping[str, bytes]:
@@ -368,11 +225,9 @@ class Container(Mapping[str, np.ndarray]):
         if ASSETS not in self.parts:
             return {}
         data = self.parts[ASSETS]
-        try:
+        with self._errors(self._directory.parts[ASSETS]):
             self._check_memory(plain_size(data))
             return unpack_assets(data)
-        except CorruptFileError as error:
-            raise CorruptFileError(f"{self._label}: {error}") from None
 
     @property
     def parts(self) -> Parts:
@@ -381,7 +236,35 @@ class Container(Mapping[str, np.ndarray]):
         Each is read, and its checksum verified, when it is asked for. To write a file
         anew without a loss, hand them on to `deepcompress.write`.
         """
-        return Parts(self._directory.parts, self._take)
+        return Parts(
+            self._directory.parts,
+            lambda section: self._take(section, Rule.CHECKSUM_OF_PART),
+        )
+
+    def verify(self) -> None:
+        """Reads and decodes all of the file, and keeps nothing of it.
+
+        Raises:
+            CorruptFileError: A rule of the format is broken, or a checksum wrong:
+                `rule` says which, and `offset` where.
+
+        Example:
+
+        >>> import io, numpy as np
+        >>> file = io.BytesIO()
+        >>> _ = write(file, {"dense/kernel": np.ones((3, 2), "float32")})
+        >>> try:
+        ...     Container(file.getvalue()[:-1] + b"!").verify()
+        ... except CorruptFileError as error:
+        ...     print(error.rule, error.offset)
+        checksum-of-section 28
+        """
+        for index in range(len(self._directory.sections)):
+            self._decode_section(index)
+        _ = self.architecture
+        for name in self.parts:
+            _ = self.parts[name]
+        _ = self.assets
 
     def _check_memory(self, more: int = 0) -> None:
         total = sum(entry.n_bytes for entry in self._directory.entries.values())
@@ -390,18 +273,19 @@ class Container(Mapping[str, np.ndarray]):
             raise CorruptFileError(
                 f"what it holds would take {total:,} bytes of memory, more than the "
                 f"{self._max_bytes:,} allowed. If you trust the file, raise "
-                "`max_bytes`."
+                "`max_bytes`.",
+                Rule.MEMORY,
             )
 
-    def _take(self, section: Section) -> bytes:
+    def _take(self, section: Section, rule: Rule) -> bytes:
         with self._lock:
             self._file.seek(section.offset)
             data = self._file.read(section.size)
-        if zlib.crc32(data) != section.checksum:
-            raise CorruptFileError(
-                f"{self._label}: the checksum of bytes {section.offset} to "
-                f"{section.offset + section.size} does not match."
-            )
+        with self._errors(section):
+            if zlib.crc32(data) != section.checksum:
+                raise CorruptFileError(
+                    f"the checksum of {section.size} bytes does not match.", rule
+                )
         return data
 
     def _read_section(self, index: int) -> dict[str, CodedTensor]:
@@ -415,25 +299,28 @@ class Container(Mapping[str, np.ndarray]):
         return last[1]
 
     def _parse_section(self, index: int) -> dict[str, CodedTensor]:
-        data = self._take(self._directory.sections[index])
+        section = self._directory.sections[index]
+        data = self._take(section, Rule.CHECKSUM_OF_SECTION)
         version = VERSIONS[self._directory.version]
-        with self._errors_in(index):
+        with self._errors(section):
             return version.read_section(self._directory, index, data)
 
     def _decode_section(self, index: int) -> dict[str, np.ndarray]:
         # What takes most of the memory is there once, whatever the processors are.
-        is_large = self._directory.sections[index].size >= LARGE
-        with self._large if is_large else nullcontext():
+        section = self._directory.sections[index]
+        with self._large if section.size >= LARGE else nullcontext():
             tensors = self._parse_section(index)
-            with self._errors_in(index):
+            with self._errors(section):
                 return {name: tensors.pop(name).to_array() for name in list(tensors)}
 
     @contextmanager
-    def _errors_in(self, index: int) -> Iterator[None]:
+    def _errors(self, section: Section | None = None) -> Iterator[None]:
+        """Says of errors in which file, and where or at least in which section."""
         try:
-            yield
+            with located(section.offset if section else None):
+                yield
         except CorruptFileError as error:
-            section = self._directory.sections[index]
+            place = "" if error.offset is None else f", byte {error.offset}"
             raise CorruptFileError(
-                f"{self._label}, section at byte {section.offset}: {error}"
+                f"{self._label}{place}: {error}", error.rule, error.offset
             ) from None

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.errors import CorruptFileError
 
@@ -132,7 +133,7 @@ class Directory:
             CorruptFileError: There is one of this name.
         """
         if name in self.entries:
-            raise CorruptFileError(f"{name!r} occurs twice.")
+            raise CorruptFileError(f"{name!r} occurs twice.", Rule.NAME_ONCE)
         self.entries[name] = ArrayEntry(name, dtype, shape, len(self.sections) - 1)
 
 
@@ -242,12 +243,14 @@ def read_entry(reader: ByteReader, layer: str) -> tuple[str, np.dtype, list[int]
     """Returns the name of the array listed next, its dtype, and its numbers."""
     common = reader.varint()
     if common > len(COMMON_NAMES):
-        raise CorruptFileError(f"the common name {common} is not known.")
+        raise CorruptFileError(
+            f"the common name {common} is not known.", Rule.COMMON_NAME
+        )
     leaf = COMMON_NAMES[common - 1] if common else reader.string()
     kind = reader.byte()
     rank = kind & 7
     if rank == _EXPLICIT_RANK and (rank := reader.varint()) > _MAX_RANK:
-        raise CorruptFileError(f"an array cannot have {rank} axes.")
+        raise CorruptFileError(f"an array cannot have {rank} axes.", Rule.RANK)
     lengths = [reader.varint() for _ in range(rank)]
     return f"{layer}/{leaf}" if layer else leaf, dtype_of(kind >> 3), lengths
 
@@ -255,7 +258,7 @@ def read_entry(reader: ByteReader, layer: str) -> tuple[str, np.dtype, list[int]
 def dtype_of(code: int) -> np.dtype:
     """Returns the dtype of a code in the file, little-endian."""
     if code >= len(DTYPES):
-        raise CorruptFileError(f"the dtype code {code} is not known.")
+        raise CorruptFileError(f"the dtype code {code} is not known.", Rule.DTYPE)
     name = DTYPES[code]
     try:
         return np.dtype(name).newbyteorder("<")
@@ -290,7 +293,9 @@ def unpack_architecture(packed: PackedArchitecture) -> str:
     try:
         plain = inflate.decompress(packed.data, max(packed.plain_size, 1))
         if len(plain) != packed.plain_size or not inflate.eof or inflate.unused_data:
-            raise CorruptFileError("its size is not the one declared")
+            raise ValueError("its size is not the one declared")
         return plain.decode()
     except (zlib.error, ValueError) as error:
-        raise CorruptFileError(f"the architecture cannot be read: {error}") from None
+        raise CorruptFileError(
+            f"the architecture cannot be read: {error}", Rule.ARCHITECTURE
+        ) from None

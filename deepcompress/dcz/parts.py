@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from deepcompress.dcz.coding.bytestream import ByteReader, string
+from deepcompress.dcz.coding.bytestream import ByteReader, located, string
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.directory import Directory, Section, seal
 from deepcompress.errors import CorruptFileError
 
@@ -110,19 +111,29 @@ def read_parts(reader: ByteReader, directory: Directory) -> None:
             and not known.
     """
     while reader.rest:
-        name, need = reader.string(), reader.byte()
-        if not _NAME.fullmatch(name):
-            raise CorruptFileError(f"{name[:80]!r} is no name of a part.")
-        if name in directory.parts:
-            raise CorruptFileError(f"the part {name!r} occurs twice.")
-        if need > 1:
-            raise CorruptFileError(f"the part {name!r} is needed in the way {need}.")
-        if need and name not in KNOWN:
-            raise CorruptFileError(
-                f"the part {name!r}, which is needed, is not known. "
-                "The file needs a newer deepcompress."
-            )
-        size, checksum = reader.varint(), reader.uint32()
-        if not size:
-            raise CorruptFileError(f"the part {name!r} cannot have 0 bytes.")
-        directory.parts[name] = directory.section_at_end(size, checksum)
+        with located(reader.offset):
+            _read_part(reader, directory)
+
+
+def _read_part(reader: ByteReader, directory: Directory) -> None:
+    name, need = reader.string(), reader.byte()
+    if not _NAME.fullmatch(name):
+        raise CorruptFileError(f"{name[:80]!r} is no name of a part.", Rule.PART_NAME)
+    if name in directory.parts:
+        raise CorruptFileError(f"the part {name!r} occurs twice.", Rule.PART_ONCE)
+    if need > 1:
+        raise CorruptFileError(
+            f"the part {name!r} is needed in the way {need}.", Rule.PART_NEED
+        )
+    if need and name not in KNOWN:
+        raise CorruptFileError(
+            f"the part {name!r}, which is needed, is not known. "
+            "The file needs a newer deepcompress.",
+            Rule.PART_KNOWN,
+        )
+    size, checksum = reader.varint(), reader.uint32()
+    if not size:
+        raise CorruptFileError(
+            f"the part {name!r} cannot have 0 bytes.", Rule.PART_SIZE
+        )
+    directory.parts[name] = directory.section_at_end(size, checksum)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from deepcompress._display import Shown, new_figure, new_table
 from deepcompress.dcz.coding.tensor import TensorStats
-from deepcompress.dcz.container import read
+from deepcompress.dcz.container import Container, read
 
 # Three lines each, so that the table fits a terminal of 80 columns.
 _HEADINGS = (
@@ -137,7 +137,12 @@ class CompressionReport(Shown):
             CorruptFileError: The file is damaged, or no `.dcz` file.
         """
         with read(path) as container:
-            return cls(container.stats(), container.size, container.parts.sizes())
+            return cls.of(container)
+
+    @classmethod
+    def of(cls, container: Container) -> "CompressionReport":
+        """Returns the report of a file that is open."""
+        return cls(container.stats(), container.size, container.parts.sizes())
 
     @property
     def n_weights(self) -> int:

@@ -9,8 +9,15 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from deepcompress._threads import each_in_order
-from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, string, varint
+from deepcompress.dcz.coding.bytestream import (
+    ByteReader,
+    ByteWriter,
+    located,
+    string,
+    varint,
+)
 from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
     LARGE,
@@ -125,7 +132,8 @@ def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
     Raises:
         CorruptFileError: They are no such listing.
     """
-    reader = ByteReader(pieces[0].data)
+    (piece,) = pieces
+    reader = ByteReader(piece.data, Rule.DIRECTORY_END, piece.offset)
     packed_size = reader.varint()
     checksum = reader.uint32() if packed_size else 0
     directory.plain_size = reader.varint() if packed_size else 0
@@ -134,8 +142,9 @@ def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
         section = directory.section_at_end(reader.varint(), reader.uint32())
         directory.sections.append(section)
         for _ in range(n_arrays):
-            name, dtype, lengths = read_entry(reader, layer)
-            directory.add_array(name, dtype, tuple(lengths))
+            with located(reader.offset):
+                name, dtype, lengths = read_entry(reader, layer)
+                directory.add_array(name, dtype, tuple(lengths))
     if packed_size:
         directory.architecture = directory.section_at_end(packed_size, checksum)
     read_parts(reader, directory)
@@ -149,10 +158,11 @@ def read_section(
     Raises:
         CorruptFileError: The bytes are not those of such arrays.
     """
-    reader = ByteReader(data)
-    tensors: dict[str, CodedTensor] = {
-        entry.name: HuffmanTensor.decode(reader, entry.dtype, entry.shape)
-        for entry in directory.in_section(index)
-    }
+    reader = ByteReader(data, begin=directory.sections[index].offset)
+    tensors: dict[str, CodedTensor] = {}
+    for entry in directory.in_section(index):
+        with located(reader.offset):
+            tensor = HuffmanTensor.decode(reader, entry.dtype, entry.shape)
+        tensors[entry.name] = tensor
     reader.end()
     return tensors

@@ -12,9 +12,10 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from deepcompress._threads import each_in_order
-from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, located, string, varint
 from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
     LARGE,
@@ -127,11 +128,19 @@ def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
         CorruptFileError: They are no such listing.
     """
     head, packed = pieces
-    reader = ByteReader(_read_head(ContextCoder(head.data, LISTINGS)))
     directory.sections.append(_section_of(head))
-    if packed.data:
-        directory.architecture = _section_of(packed)
-        directory.plain_size = reader.varint()
+    # What is coded has no bytes of its own in the file.
+    with located(head.offset):
+        listing = _read_head(ContextCoder(head.data, LISTINGS))
+        reader = ByteReader(listing, Rule.DIRECTORY_END)
+        if packed.data:
+            directory.architecture = _section_of(packed)
+            directory.plain_size = reader.varint()
+        _read_entries(reader, directory)
+        read_parts(reader, directory)
+
+
+def _read_entries(reader: ByteReader, directory: Directory) -> None:
     before: tuple[int, ...] = ()
     for index in range(reader.varint() + 1):
         if index:
@@ -143,7 +152,6 @@ def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
                 name, dtype, lengths = read_entry(reader, layer)
                 before = shape_of(lengths, before)
                 directory.add_array(name, dtype, before)
-    read_parts(reader, directory)
 
 
 def read_section(
@@ -154,14 +162,17 @@ def read_section(
     Raises:
         CorruptFileError: The bytes are not those of such arrays.
     """
+    begin = directory.sections[index].offset
     coder = ContextCoder(data, b"" if index else LISTINGS)
     if index == 0:
         _read_head(coder)
-    tensors: dict[str, CodedTensor] = {
-        entry.name: ContextTensor.decode(coder, entry.dtype, entry.shape)
-        for entry in directory.in_section(index)
-    }
-    coder.end()
+    tensors: dict[str, CodedTensor] = {}
+    for entry in directory.in_section(index):
+        with located(begin + coder.n_bits // 8):
+            tensor = ContextTensor.decode(coder, entry.dtype, entry.shape)
+        tensors[entry.name] = tensor
+    with located(begin + coder.n_bits // 8):
+        coder.end()
     return tensors
 
 
@@ -197,7 +208,9 @@ def shape_of(lengths: Sequence[int], before: Sequence[int]) -> tuple[int, ...]:
     (500,)
     """
     if 0 in lengths and not before:
-        raise CorruptFileError("an axis is as long as one that is not there.")
+        raise CorruptFileError(
+            "an axis is as long as one that is not there.", Rule.LENGTH_BEFORE
+        )
     return tuple(length - 1 if length else before[-1] for length in lengths)
 
 
@@ -248,7 +261,9 @@ def _read_head(coder: ContextCoder) -> bytes:
     """Returns the listing that a head begins with."""
     size = coder.number(0, LISTING)
     if size > _MAX_LISTING:
-        raise CorruptFileError(f"a directory of {size:,} bytes is too large.")
+        raise CorruptFileError(
+            f"a directory of {size:,} bytes is too large.", Rule.LISTING_SIZE
+        )
     return coder.text(bytes(size))
 
 

@@ -84,9 +84,7 @@ class CompressionResult(Shown):
         that of a smaller net than the one given.
         """
         with read(self.data) as container:
-            return CompressionReport(
-                container.stats(), container.size, container.parts.sizes()
-            )
+            return CompressionReport.of(container)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the file.

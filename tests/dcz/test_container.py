@@ -1,7 +1,6 @@
 import io
 import weakref
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,15 +10,6 @@ from helpers.running import run_program
 
 from deepcompress.dcz import container, directory, version2
 from deepcompress.errors import CorruptFileError
-
-FOLDER = Path(__file__).parent / "golden"
-GOLDEN = sorted(FOLDER.glob("*.dcz"))
-# The files of the folder "parted" came later: planes, backgrounds, and signs apart.
-CONTENTS = dict.fromkeys(GOLDEN, assorted)
-CONTENTS |= dict.fromkeys(sorted(FOLDER.joinpath("parted").glob("*.dcz")), parted)
-golden_files = pytest.mark.parametrize(
-    "path", CONTENTS, ids=lambda path: f"{path.parent.name}-{path.stem}"
-)
 
 
 def assert_same(actual, expected):
@@ -65,67 +55,6 @@ def test_the_second_decoder_reads_several_streams(rng):
     data = dumps({"big/kernel": kernel})
     _, arrays = second_decoder.read(data, directory.DICTIONARY)
     assert arrays["big/kernel"][2] == kernel.tobytes()
-
-
-def test_every_encoding_is_in_the_golden_file():
-    kinds = {
-        (s.gap_width > 0, s.codebook is not None)
-        for s in (container.read(GOLDEN[0].read_bytes()).stats().values())
-    }
-    assert len(kinds) == 4
-    kinds = {
-        (
-            tensor.background > 0,
-            tensor.planes is not None,
-            tensor.signs is not None,
-            tensor.gap_width > 0,
-        )
-        for tensor in tensors_of(FOLDER / "parted" / "v1.dcz")
-    }
-    # Planes of all elements; a background, with planes and without; signs apart.
-    dense, *others = (False, True, False, False), (True, True, False, True)
-    others += [(True, False, False, True), (False, False, True, True)]
-    assert kinds >= {dense, *others}
-    with container.read(FOLDER / "parted" / "v2.dcz") as weights:
-        every = weights.stats()
-    assert any(s.background is not None and s.is_context_coded for s in every.values())
-
-
-def tensors_of(path):
-    """The arrays of a file as they are coded."""
-    data = path.read_bytes()
-    listed = container.read_directory(io.BytesIO(data), len(data))
-    version = container.VERSIONS[listed.version]
-    for index, section in enumerate(listed.sections):
-        content = data[section.offset : section.offset + section.size]
-        yield from version.read_section(listed, index, content).values()
-
-
-@golden_files
-def test_the_golden_files_load_for_ever(path):
-    with container.read(path) as weights:
-        assert_same(weights, CONTENTS[path]())
-        assert weights.architecture == '{"class_name":"Sequential"}'
-
-
-def test_the_dictionaries_never_change():
-    assert zlib.crc32(directory.DICTIONARY) == 0xBCA71448
-    assert zlib.crc32(version2.LISTINGS) == 0xE394C127
-
-
-@golden_files
-def test_exact_bytes_of_the_golden_files(path):
-    golden = path.read_bytes()
-    listed = container.read_directory(io.BytesIO(golden), len(golden))
-    assert path.stem == f"v{listed.version}"
-    # Another zlib may pack the architecture otherwise.
-    section = listed.architecture
-    packed = golden[section.offset : section.offset + section.size]
-    architecture = directory.PackedArchitecture(packed, listed.plain_size)
-    body = io.BytesIO()
-    version = container.VERSIONS[listed.version]
-    written = version.write(CONTENTS[path](), architecture, [], body)
-    assert container.header(listed.version, written.header) + body.getvalue() == golden
 
 
 def test_exact_bytes_of_a_small_file():

@@ -77,7 +77,7 @@ typedef struct {
 
 struct dc_context {
     int decoding;
-    int64_t error; /* 0, or one of those of common.h */
+    int64_t error; /* 0, or the first of those of common.h */
     uint32_t low, range, code;
     uint32_t before; /* the last bytes of the text, the last of them lowest */
     size_t position;
@@ -99,6 +99,13 @@ static inline int64_t dc_shift(int64_t x, int n)
 
 /* ---- The range coder ------------------------------------------------------------- */
 
+/* What is coded behind an error means nothing, and neither do its errors. */
+static inline void dc_fail(dc_context *c, int64_t error)
+{
+    if (!c->error)
+        c->error = error;
+}
+
 static inline void dc_normalize(dc_context *c, const int decoding)
 {
     while (c->range < (uint32_t)1 << 24) {
@@ -106,10 +113,10 @@ static inline void dc_normalize(dc_context *c, const int decoding)
         if (decoding) {
             c->code = c->code << 8 | (c->position < c->size ? c->data[c->position] : 0);
             if (c->position++ >= c->size + 4)
-                c->error = DC_ERROR_CORRUPT;
+                dc_fail(c, DC_BROKEN_SECTION_END);
         } else {
             if (c->position == c->size)
-                c->error = DC_ERROR_SPACE;
+                dc_fail(c, DC_ERROR_SPACE);
             else
                 c->out[c->position++] = (uint8_t)(c->low >> 24);
             c->low <<= 8;
@@ -153,7 +160,7 @@ static inline uint32_t dc_code_uniform(dc_context *c, const int decoding, uint32
     if (decoding) {
         value = c->code / c->range;
         if (value >= n) {
-            c->error = DC_ERROR_CORRUPT;
+            dc_fail(c, DC_BROKEN_NUMBER_BOUND);
             value = n - 1;
         }
         c->code -= value * c->range;

@@ -17,9 +17,9 @@
  * Before each call dc_context_data gives it the bytes of the section, or the room for
  * them; they are those of the call before, and are gone on with. The functions write
  * what they are given, or, if begun so, read the same back into the same places. They
- * return a count, DC_ERROR_SPACE where the room for what is written ends, or
- * DC_ERROR_CORRUPT; such an error stays in the state, and is the answer to all calls
- * that follow. */
+ * return a count, DC_ERROR_SPACE where the room for what is written ends, or which rule
+ * is broken; such an error stays in the state, and is the answer to all calls that
+ * follow. */
 typedef struct dc_context dc_context;
 
 enum {

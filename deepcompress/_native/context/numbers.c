@@ -50,7 +50,7 @@ static inline uint64_t code_up_to(dc_context *c, const int decoding, uint64_t va
     const uint64_t low = value & ((UINT64_C(1) << shift) - 1);
     value = high << shift | code_flat(c, decoding, low, shift);
     if (value > last) {
-        c->error = DC_ERROR_CORRUPT;
+        dc_fail(c, DC_BROKEN_NUMBER_BOUND);
         return last;
     }
     return value;
@@ -120,7 +120,7 @@ static inline void ascending(dc_context *c, const int decoding, uint64_t *values
     for (size_t i = 0; i < n; i += n > 1 ? n - 1 : 1)
         values[i] = code_pattern(c, decoding, values[i], n_top, n_flat, slots);
     if (values[n - 1] < values[0] || values[n - 1] - values[0] < n - 1)
-        c->error = DC_ERROR_CORRUPT;
+        dc_fail(c, DC_BROKEN_CODEBOOK_ORDER);
     else
         between(c, decoding, values, 0, n - 1);
 }

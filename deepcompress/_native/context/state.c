@@ -87,7 +87,7 @@ int64_t dc_context_data(dc_context *c, uint8_t *out, const uint8_t *data, size_t
     for (; c->decoding && c->position < 4; c->position++) {
         c->code = c->code << 8 | (c->position < size ? data[c->position] : 0);
         if (c->code == UINT32_MAX)
-            c->error = DC_ERROR_CORRUPT;
+            dc_fail(c, DC_BROKEN_SECTION_START);
     }
     return 0;
 }
@@ -121,7 +121,7 @@ int64_t dc_context_end(dc_context *c)
     if (c->error)
         return c->error;
     if (c->decoding)
-        return c->size > c->position ? DC_ERROR_CORRUPT : (int64_t)c->size;
+        return c->size > c->position ? DC_BROKEN_SECTION_END : (int64_t)c->size;
     /* The shortest number within the range; a reader takes zeros for what follows. */
     for (int n_bytes = 0;; n_bytes++) {
         const uint64_t unit = UINT64_C(1) << (32 - 8 * n_bytes);

@@ -93,7 +93,7 @@ int64_t dc_huffman_canonical(const uint8_t *lengths, size_t n_symbols,
     for (size_t s = 0; s < n_symbols; s += 2) {
         const uint8_t first = lengths[s], second = s + 1 < n_symbols ? lengths[s + 1] : 0;
         if (first > DC_MAX_CODE_LENGTH || second > DC_MAX_CODE_LENGTH)
-            return DC_ERROR_CORRUPT;
+            return DC_BROKEN_CODE_TABLE;
         counts[0][first]++;
         counts[1][second]++;
     }
@@ -115,7 +115,7 @@ int64_t dc_huffman_canonical(const uint8_t *lengths, size_t n_symbols,
     const int is_complete =
         next + c.count[DC_MAX_CODE_LENGTH] == (uint64_t)1 << DC_MAX_CODE_LENGTH;
     const int is_lone = used == 1 && c.longest == 1;
-    return is_complete || is_lone ? (int64_t)used : DC_ERROR_CORRUPT;
+    return is_complete || is_lone ? (int64_t)used : DC_BROKEN_CODE_COMPLETE;
 }
 
 int64_t dc_huffman_codes(const uint8_t *lengths, size_t n_symbols, uint32_t *codes)

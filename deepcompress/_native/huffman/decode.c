@@ -141,7 +141,7 @@ static int build(decoder *d, const uint8_t *lengths, size_t n_symbols, uint16_t 
     const dc_canonical *code = &d->code;
     const int64_t used = dc_huffman_canonical(lengths, n_symbols, &d->code);
     if (used < 2) /* a lone symbol has no streams */
-        return used < 0 ? (int)used : DC_ERROR_CORRUPT;
+        return used < 0 ? (int)used : DC_BROKEN_CODE_COMPLETE;
 
     uint32_t next[DC_MAX_CODE_LENGTH + 1];
     memcpy(next, code->before, sizeof next);
@@ -214,7 +214,7 @@ static inline int finish(const decoder *d, lane *l, const int itemsize)
         if (length == 0)
             length = decode_long(d, e, l->held, &symbol);
         if (length > l->n_held)
-            return DC_ERROR_CORRUPT;
+            return DC_BROKEN_STREAMS;
         l->held >>= length;
         l->n_held -= length;
         put(l->out, itemsize, symbol);
@@ -222,7 +222,7 @@ static inline int finish(const decoder *d, lane *l, const int itemsize)
     /* What is left must be the zero padding of the last byte. A wide refill holds
      * bits of bytes that `next` has not passed yet: those count once. */
     uint64_t kept = l->n_held ? l->held & (UINT64_MAX >> (64 - l->n_held)) : 0;
-    return l->next == l->end && l->n_held < 8 && kept == 0 ? 0 : DC_ERROR_CORRUPT;
+    return l->next == l->end && l->n_held < 8 && kept == 0 ? 0 : DC_BROKEN_STREAMS;
 }
 
 /* A lane on the fast way: bits of the stream below the mark. */
@@ -334,7 +334,7 @@ static inline int64_t decode_streams(const decoder *d, const uint8_t *data, size
         for (int k = 0; k < width; k++, s++) {
             const uint64_t stream_size = sizes[s];
             if (stream_size > size)
-                return DC_ERROR_CORRUPT;
+                return DC_BROKEN_STREAMS;
             size_t begin = dc_stream_start(n, n_streams, s) * (size_t)itemsize;
             size_t end = dc_stream_start(n, n_streams, s + 1) * (size_t)itemsize;
             lanes[k] = (lane){.next = data,
@@ -354,7 +354,7 @@ static inline int64_t decode_streams(const decoder *d, const uint8_t *data, size
                 return error;
         }
     }
-    return size == 0 ? (int64_t)n : DC_ERROR_CORRUPT;
+    return size == 0 ? (int64_t)n : DC_BROKEN_STREAMS;
 }
 
 static inline int64_t decode(const uint8_t *data, size_t size, const uint64_t *sizes,

@@ -45,7 +45,7 @@ typedef struct {
 } dc_canonical;
 
 /* The canonical code that has these lengths. Returns the number of used symbols, or
- * DC_ERROR_CORRUPT where the lengths are not those of a complete code (a lone symbol of
+ * DC_BROKEN_CODE_COMPLETE where the lengths are not those of a complete code (a lone symbol of
  * length 1 is the one exception). */
 int64_t dc_huffman_canonical(const uint8_t *lengths, size_t n_symbols,
                              dc_canonical *code);

@@ -116,18 +116,18 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
         while (ones < 4 && (bit = get(&r, 1)) == 1)
             ones++;
         if (bit < 0)
-            return DC_ERROR_CORRUPT;
+            return DC_BROKEN_CODE_TABLE;
         if (ones == 3) {
             unsigned tail = 0;
             while ((bit = get(&r, 1)) == 0)
                 if (++tail > 16)
-                    return DC_ERROR_CORRUPT;
+                    return DC_BROKEN_CODE_TABLE;
             int32_t low = bit < 0 ? -1 : get(&r, tail);
             if (low < 0)
-                return DC_ERROR_CORRUPT;
+                return DC_BROKEN_CODE_TABLE;
             size_t run = ((size_t)1 << tail) + (size_t)low;
             if (run > n_symbols - s || after_run)
-                return DC_ERROR_CORRUPT;
+                return DC_BROKEN_CODE_TABLE;
             while (run--)
                 lengths[s++] = 0;
             after_run = 1;
@@ -137,15 +137,15 @@ int64_t dc_table_read(const uint8_t *data, size_t size, size_t n_symbols,
         if (ones == 4) {
             int32_t length = get(&r, 5);
             if (length < 0 || (last - 1 <= length + 1 && length + 1 <= last + 1))
-                return DC_ERROR_CORRUPT;
+                return DC_BROKEN_CODE_TABLE;
             last = length + 1;
         } else {
             last += ones == 0 ? 0 : ones == 1 ? 1 : -1;
         }
         if (last < 1 || last > DC_MAX_CODE_LENGTH)
-            return DC_ERROR_CORRUPT;
+            return DC_BROKEN_CODE_TABLE;
         lengths[s++] = (uint8_t)last;
     }
     unsigned padding = (unsigned)(-r.position & 7);
-    return get(&r, padding) == 0 ? (int64_t)(r.position / 8) : DC_ERROR_CORRUPT;
+    return get(&r, padding) == 0 ? (int64_t)(r.position / 8) : DC_BROKEN_CODE_TABLE;
 }

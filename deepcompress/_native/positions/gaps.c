@@ -51,19 +51,19 @@ static inline int64_t encode(const int64_t *positions, size_t n_positions, int w
         for (size_t i = 0; i < n_symbols; i++) {                                         \
             symbol = (int64_t)dc_symbol_at(symbols, itemsize, i);                        \
             if (symbol > escape || symbol > left)                                        \
-                return DC_ERROR_CORRUPT;                                                 \
+                return DC_BROKEN_GAPS;                                                   \
             left -= symbol;                                                              \
             cursor.index += symbol;                                                      \
             if (symbol == escape)                                                        \
                 continue;                                                                \
             if (left == 0 || found == n_values)                                          \
-                return DC_ERROR_CORRUPT;                                                 \
+                return DC_BROKEN_GAPS;                                                   \
             out[dc_address(scan, &cursor)] = values[found++];                            \
             cursor.index++;                                                              \
             left--;                                                                      \
         }                                                                                \
         if (found != n_values || (n_symbols && symbol == escape))                        \
-            return DC_ERROR_CORRUPT;                                                     \
+            return DC_BROKEN_GAPS;                                                       \
         return (int64_t)found;                                                           \
     }
 

@@ -86,7 +86,7 @@ int64_t dc_gaps_encode(const int64_t *positions, size_t n_positions, int width,
 
 /* Writes the values to the places in `out`, which has room for the scan, that the gaps
  * before them lead to; value_size is 1, 2, 4 or 8. Returns n_values; anything else than
- * exactly so many places inside the scan is DC_ERROR_CORRUPT, with some of them already
+ * exactly so many places inside the scan is DC_BROKEN_GAPS, with some of them already
  * written. */
 int64_t dc_gaps_scatter(const void *symbols, int itemsize, size_t n_symbols, int width,
                         dc_scan scan, const void *values, int value_size, size_t n_values,

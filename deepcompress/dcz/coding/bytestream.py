@@ -1,5 +1,9 @@
 """Reading and writing the small integers and strings of a file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
 
 _LONGEST_VARINT = 9  # bytes: 63 bits, so that every value fits in int64
@@ -21,6 +25,21 @@ def string(text: str) -> bytes:
     """Returns the UTF-8 form of a text behind its length in bytes."""
     encoded = text.encode()
     return varint(len(encoded)) + encoded
+
+
+@contextmanager
+def located(offset: int | None) -> Iterator[None]:
+    """Gives errors that do not know their place in the file this one.
+
+    Args:
+        offset: A byte of the file, or `None` where it is not known either.
+    """
+    try:
+        yield
+    except CorruptFileError as error:
+        if error.offset is None:
+            error.offset = offset
+        raise
 
 
 class ByteWriter:
@@ -47,14 +66,29 @@ class ByteReader:
 
     Args:
         data: The bytes, any object with the buffer protocol.
+        rule: What is broken where they end too early or too late. Defaults to the rule
+            of sections.
+        begin: Where they begin in the file. Defaults to `None`: that is not known.
 
     Raises:
         CorruptFileError: By every method that would read past the end.
     """
 
-    def __init__(self, data: bytes | memoryview) -> None:
+    def __init__(
+        self,
+        data: bytes | memoryview,
+        rule: Rule = Rule.SECTION_END,
+        begin: int | None = None,
+    ) -> None:
         self._data = memoryview(data).cast("B")
+        self._rule = rule
+        self._begin = begin
         self.position = 0
+
+    @property
+    def offset(self) -> int | None:
+        """The next byte's place in the file, `None` where it is not known."""
+        return None if self._begin is None else self._begin + self.position
 
     @property
     def rest(self) -> memoryview:
@@ -66,7 +100,9 @@ class ByteReader:
         if size > len(self._data) - self.position:
             raise CorruptFileError(
                 f"The data ends early: {size} bytes expected, "
-                f"{len(self._data) - self.position} left."
+                f"{len(self._data) - self.position} left.",
+                self._rule,
+                self.offset,
             )
         self.position += size
         return self._data[self.position - size : self.position]
@@ -81,7 +117,7 @@ class ByteReader:
 
     def varint(self) -> int:
         """Returns the next LEB128 integer, written in its shortest form."""
-        value = 0
+        value, begin = 0, self.offset
         for index in range(_LONGEST_VARINT):
             byte = self.byte()
             value |= (byte & 0x7F) << 7 * index
@@ -89,16 +125,23 @@ class ByteReader:
                 if byte == 0 and index:
                     break
                 return value
-        raise CorruptFileError("An integer is not in its shortest form.")
+        raise CorruptFileError(
+            "An integer is not in its shortest form.", Rule.VARINT, begin
+        )
 
     def string(self) -> str:
         """Returns the next text."""
+        begin = self.offset
         try:
             return str(self.take(self.varint()), "utf-8")
         except UnicodeDecodeError:
-            raise CorruptFileError("A name is not valid UTF-8.") from None
+            raise CorruptFileError(
+                "A name is not valid UTF-8.", Rule.UTF_8, begin
+            ) from None
 
     def end(self) -> None:
         """Raises `CorruptFileError` where something has not been read."""
         if self.rest:
-            raise CorruptFileError(f"{len(self.rest)} bytes too many.")
+            raise CorruptFileError(
+                f"{len(self.rest)} bytes too many.", self._rule, self.offset
+            )

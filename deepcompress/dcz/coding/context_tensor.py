@@ -28,6 +28,7 @@ from deepcompress.dcz.coding.context import (
 )
 from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.errors import CorruptFileError
 
@@ -174,14 +175,20 @@ class ContextTensor:
         method = _BACKGROUND if self.background else self.method
         method = coder.number(method, METHOD)
         if method > (_HUFFMAN if items.kind == "V" else _BACKGROUND):
-            raise CorruptFileError(f"The form {method} is not known.")
+            raise CorruptFileError(f"The form {method} is not known.", Rule.METHOD)
         if method == _BACKGROUND:
             pattern = np.array([self.background], np.uint64)
             coder.patterns(pattern, 8 * items.itemsize, 1)
             self.background = int(pattern[0])
             method = coder.number(self.method, METHOD)
-            if method > _ZEROS or self.background == 0:
-                raise CorruptFileError(f"The form {method} has no background.")
+            if self.background == 0:
+                raise CorruptFileError(
+                    "A background of zeros is not stated.", Rule.BACKGROUND
+                )
+            if method > _ZEROS:
+                raise CorruptFileError(
+                    f"The form {method} has no background.", Rule.METHOD
+                )
         self.method = method
         if method == _ZEROS:
             return
@@ -189,7 +196,7 @@ class ContextTensor:
             self._code_huffman(coder)
             return
         if items.kind == "V":
-            raise CorruptFileError(f"The form {method} is not known.")
+            raise CorruptFileError(f"The form {method} is not known.", Rule.METHOD)
         matrix = _matrix(coder, self.shape, geometry)
         if coder.is_reader:
             self.codes = np.zeros(size, np.uint16)
@@ -198,7 +205,9 @@ class ContextTensor:
             codebook = np.zeros(0, items) if self.codebook is None else self.codebook
             n_codes = coder.number(max(len(codebook), 1) - 1, N_CODES) + 1
             if n_codes > min(size, _MAX_CODES):
-                raise CorruptFileError(f"A codebook of {n_codes} values cannot be.")
+                raise CorruptFileError(
+                    f"A codebook of {n_codes} values cannot be.", Rule.CODEBOOK_SIZE
+                )
             if coder.is_reader:
                 codebook = np.zeros(n_codes, items)
             self.codebook, n_low = _code_patterns(coder, codebook, self.dtype, True)
@@ -206,7 +215,7 @@ class ContextTensor:
         rarity = (size // max(n_stored, 1)).bit_length() if n_stored < size else 0
         rarity = coder.number(rarity, RARITY)
         if rarity > _native.DC_MAX_RARITY:
-            raise CorruptFileError(f"A rarity of {rarity} cannot be.")
+            raise CorruptFileError(f"A rarity of {rarity} cannot be.", Rule.RARITY)
         coder.codes(self.codes, matrix, n_codes, n_low, rarity)
         if self.method == _VALUES:
             values = self.values
@@ -219,16 +228,20 @@ class ContextTensor:
         size = coder.number(len(data), SIZE)
         dense_size = prod(self.shape) * self.dtype.itemsize
         if size > dense_size + 1:
-            raise CorruptFileError(f"{size} bytes are too many for a tensor.")
+            raise CorruptFileError(
+                f"{size} bytes are too many for a tensor.", Rule.ENCODING_SIZE
+            )
         words = np.zeros(-(-size // 4), "<u4")
         words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
         patterns = words.astype(np.uint64)
         coder.patterns(patterns, 32, 1)
         if coder.is_reader:
             data = patterns.astype("<u4").tobytes()
-            reader = ByteReader(data[:size])
+            reader = ByteReader(data[:size], Rule.ENCODING_SIZE)
             self.huffman = HuffmanTensor.decode(reader, self.dtype, self.shape)
             reader.end()
+            if any(data[size:]):
+                raise CorruptFileError("Bits follow an encoding.", Rule.ENCODING_SIZE)
 
     def to_array(self) -> np.ndarray:
         """Returns the tensor, writeable and in C order."""
@@ -294,7 +307,7 @@ def _code_patterns(
     used = int(np.bitwise_or.reduce(patterns))
     shift = coder.number(max((used & -used).bit_length() - 1, 0), SHIFT)
     if shift >= n_bits:
-        raise CorruptFileError(f"Patterns cannot end with {shift} zeros.")
+        raise CorruptFileError(f"Patterns cannot end with {shift} zeros.", Rule.SHIFT)
     shifted = patterns.astype(np.uint64) >> np.uint64(shift)
     n_bits -= shift
     n_top = min(_TOP_BITS.get(dtype.name, 8), n_bits)
@@ -304,7 +317,9 @@ def _code_patterns(
     else:
         coder.patterns(shifted, n_bits, n_top)
     if not shifted.all():
-        raise CorruptFileError("There is a zero among the non-zeros.")
+        raise CorruptFileError(
+            "There is a zero among the non-zeros.", Rule.NO_ZERO_STORED
+        )
     return (shifted << np.uint64(shift)).astype(patterns.dtype), n_low
 
 
@@ -339,5 +354,7 @@ def _matrix(coder: ContextCoder, shape: tuple[int, ...], geometry: int) -> Matri
         geometry = coder.number(geometry, GEOMETRY)
     neighbours = _neighbours(shape, coder.side.size, geometry) if geometry < 4 else None
     if neighbours is None:
-        raise CorruptFileError(f"The geometry {geometry} does not fit {shape}.")
+        raise CorruptFileError(
+            f"The geometry {geometry} does not fit {shape}.", Rule.GEOMETRY
+        )
     return Matrix(prod(shape) // n_columns, n_columns, *neighbours)

@@ -10,8 +10,7 @@ import numpy as np
 
 from deepcompress import _native
 from deepcompress._threads import map_in_threads
-from deepcompress.dcz.coding.bytestream import ByteReader, varint
-from deepcompress.errors import CorruptFileError
+from deepcompress.dcz.coding.bytestream import ByteReader, located, varint
 
 MAX_ALPHABET = _native.DC_MAX_ALPHABET
 
@@ -72,7 +71,8 @@ class HuffmanCode:
     def read(cls, reader: ByteReader, n_symbols: int) -> "HuffmanCode":
         """Returns the code whose table comes next."""
         lengths = np.empty(n_symbols, np.uint8)
-        reader.take(_native.table_read(reader.rest, lengths))
+        with located(reader.offset):
+            reader.take(_native.table_read(reader.rest, lengths))
         return cls(lengths)
 
     @cached_property
@@ -139,6 +139,7 @@ class HuffmanCode:
         dtype = symbol_dtype(len(self.lengths))
         if self.lone_symbol is not None:
             return np.full(n, self.lone_symbol, dtype)
+        begin = reader.offset
         sizes = [reader.varint() for _ in range(_n_streams(n))]
         data = reader.take(sum(sizes))
         ends = np.cumsum([0, *sizes])
@@ -152,7 +153,8 @@ class HuffmanCode:
                 symbols[run],
             )
 
-        _for_groups(n, decode_group)
+        with located(begin):
+            _for_groups(n, decode_group)
         return symbols
 
 
@@ -229,7 +231,7 @@ def count_symbols(symbols: np.ndarray, n_symbols: int) -> np.ndarray:
 def symbol_dtype(n_symbols: int) -> np.dtype:
     """Returns the smallest dtype for the symbols of an alphabet."""
     if n_symbols > MAX_ALPHABET:
-        raise CorruptFileError(f"An alphabet of {n_symbols} symbols is too large.")
+        raise ValueError(f"An alphabet of {n_symbols} symbols is too large.")
     return np.dtype(np.uint8 if n_symbols <= 256 else np.uint16)
 
 

@@ -16,8 +16,15 @@ import numpy as np
 
 from deepcompress.dcz.coding import gaps
 from deepcompress.dcz.coding.background import background_of
-from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, located, varint
 from deepcompress.dcz.coding.codebook import SharedValues, shared_values
+from deepcompress.dcz.coding.forms import (
+    FEWEST_PARTED,
+    WORTH,
+    planes_of,
+    symbols_size,
+    with_zero,
+)
 from deepcompress.dcz.coding.huffman import (
     MAX_ALPHABET,
     CodedSymbols,
@@ -27,6 +34,7 @@ from deepcompress.dcz.coding.huffman import (
 from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.positions import nonzeros, reverse
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.signs import (
     has_both_zeros,
     read_signs,
@@ -46,12 +54,7 @@ _HAS_BACKGROUND = 1
 _HAS_PLANES = 2
 _HAS_SIGNS = 4
 
-# A scan in reverse order, and codes instead of planes, are taken where they save more
-# than this part of a tensor; planes are tried where a codebook takes more than that.
-_WORTH = 1024
 _N_FAST_CODES = 256
-# Fewer values stay in one piece: planes would save some hundred bytes at most.
-_FEWEST_PARTED = 1024
 
 
 @dataclass
@@ -73,6 +76,7 @@ class HuffmanTensor:
         background: The pattern that is added to all others; 0 where nothing is.
         signs: The highest bits of all patterns, or `None` where they have their own.
         n_bytes: Bytes of the tensor in its section.
+        offset: Where it begins in the file that it was read from, if that is known.
     """
 
     coder: ClassVar[str] = "huffman"
@@ -92,6 +96,7 @@ class HuffmanTensor:
     background: int = 0
     signs: BytePlanes | None = None
     n_bytes: int = 0
+    offset: int | None = None
 
     @classmethod
     def encode(cls, array: np.ndarray, writer: ByteWriter) -> "HuffmanTensor":
@@ -99,7 +104,7 @@ class HuffmanTensor:
         tensor = cls._smallest(array)
         pieces, tensor.n_bytes = tensor._to_pieces()
         patterns = patterns_of(array)
-        if array.size >= _FEWEST_PARTED and has_both_zeros(patterns, array.dtype):
+        if array.size >= FEWEST_PARTED and has_both_zeros(patterns, array.dtype):
             rest, signs = split_signs(patterns)
             apart = cls._smallest(rest.view(array.dtype))
             apart.signs = signs
@@ -128,11 +133,11 @@ class HuffmanTensor:
             if shared is not None:
                 codebook, counts = shared.codebook, shared.counts
                 if positions is not None:
-                    codebook, counts = _with_zero(codebook, counts, n_zeros)
+                    codebook, counts = with_zero(codebook, counts, n_zeros)
                 is_small = codebook.nbytes + least_bytes(counts) < best_size
                 if len(codebook) <= MAX_ALPHABET and is_small:
                     code = HuffmanCode.from_counts(counts)
-                    size = _symbols_size(codebook, code, counts)
+                    size = symbols_size(codebook, code, counts)
                     if size < best_size:
                         best_size, dense_code = size, code
             if positions is not None:
@@ -161,9 +166,9 @@ class HuffmanTensor:
                 and dense_code is not None
                 and len(dense_code.lengths) > _N_FAST_CODES
             )
-            limit = best_size + has_slow_codes * (best_size // _WORTH)
+            limit = best_size + has_slow_codes * (best_size // WORTH)
             limit = min(limit, array.nbytes)
-            every.planes = _planes(items, array.dtype, shared, limit)
+            every.planes = planes_of(items, array.dtype, shared, limit)
         if every.planes is None and with_gaps is not None:
             return with_gaps
         if every.planes is None and dense_code is not None:
@@ -201,10 +206,10 @@ class HuffmanTensor:
             and shared.codebook.nbytes + least_bytes(shared.counts) < values_size
         ):
             shared_code = HuffmanCode.from_counts(shared.counts)
-            size = _symbols_size(shared.codebook, shared_code, shared.counts)
+            size = symbols_size(shared.codebook, shared_code, shared.counts)
             if size < values_size:
                 values_size, code = size, shared_code
-        planes = _planes(values, array.dtype, shared, values_size)
+        planes = planes_of(values, array.dtype, shared, values_size)
         overhead += values_size if planes is None else 1 + planes.size
         width, gap_code, size = gaps.count(positions).best_width()
         size += overhead + len(varint(array.size // 2**width))
@@ -212,7 +217,7 @@ class HuffmanTensor:
             other = gaps.count_reversed(positions, array.shape).best_width()
             other_size = other[2] + overhead + len(varint(array.size // 2 ** other[0]))
             # It is slower to read, so it has to be worth it.
-            if other_size + other_size // _WORTH < size:
+            if other_size + other_size // WORTH < size:
                 tensor.is_reversed, size, (width, gap_code, _) = True, other_size, other
         if size >= best_size:
             return None
@@ -274,7 +279,7 @@ class HuffmanTensor:
         cls, reader: ByteReader, dtype: np.dtype, shape: tuple[int, ...]
     ) -> "HuffmanTensor":
         """Takes apart the tensor that comes next, as `CodedTensor`."""
-        begin = reader.position
+        begin, offset = reader.position, reader.offset
         flags = reader.byte()
         more = reader.byte() if flags & _HAS_MORE else 0
         width = flags >> _WIDTH_SHIFT
@@ -289,7 +294,8 @@ class HuffmanTensor:
             or (has_planes and flags & _HAS_SYMBOLS)
         ):
             raise CorruptFileError(
-                f"The tensor encoding {flags:#04x}, {more:#04x} is not known."
+                f"The tensor encoding {flags:#04x}, {more:#04x} is not known.",
+                Rule.FLAGS,
             )
         pattern = pattern_dtype(dtype)
         size = prod(shape)
@@ -297,39 +303,46 @@ class HuffmanTensor:
             size == 0
             or (pattern.kind == "V" and (flags, more) != (_HAS_MORE, _HAS_PLANES))
         ):
-            raise CorruptFileError(f"A tensor {shape} of {dtype} cannot be so coded.")
+            raise CorruptFileError(
+                f"A tensor {shape} of {dtype} cannot be so coded.", Rule.FLAGS
+            )
 
-        tensor = cls(dtype, shape, size, width, is_reversed=bool(flags & _IS_REVERSED))
+        tensor = cls(dtype, shape, size, width, offset=offset)
+        tensor.is_reversed = bool(flags & _IS_REVERSED)
         if has_background:
             tensor.background = int.from_bytes(reader.take(dtype.itemsize), "little")
             if tensor.background == 0:
-                raise CorruptFileError("A background of zeros is not stated.")
+                raise CorruptFileError("The background is 0.", Rule.BACKGROUND)
         if has_gaps:
             tensor.n_stored = reader.varint()
             n_escapes = reader.varint() if tensor.n_stored else 0
             n_gaps = tensor.n_stored + n_escapes
             if n_gaps > size:
-                raise CorruptFileError("There are more gaps than elements.")
+                raise CorruptFileError("More gaps than elements.", Rule.NUMBER_OF_GAPS)
             if n_gaps:
                 tensor.gaps = CodedSymbols.read(reader, 1 << width, n_gaps)
         if flags & _HAS_SYMBOLS:
             n_symbols = reader.varint()
             if not 1 <= n_symbols <= min(tensor.n_stored, MAX_ALPHABET):
-                raise CorruptFileError(f"A codebook of {n_symbols} values cannot be.")
+                raise CorruptFileError(
+                    f"A codebook of {n_symbols}.", Rule.CODEBOOK_SIZE
+                )
             data = reader.take(n_symbols * dtype.itemsize)
             tensor.codebook = codebook = np.frombuffer(data, pattern)
-            if (codebook[1:] <= codebook[:-1]).any() or (has_gaps and not codebook[0]):
-                raise CorruptFileError("The codebook is not in ascending order.")
+            if (codebook[1:] <= codebook[:-1]).any():
+                raise CorruptFileError("A codebook out of order.", Rule.CODEBOOK_ORDER)
             tensor.codes = CodedSymbols.read(reader, n_symbols, tensor.n_stored)
         elif has_planes:
             if tensor.n_stored == 0:
-                raise CorruptFileError("There is nothing to part into planes.")
+                raise CorruptFileError("Planes of no values.", Rule.PLANES)
             tensor.planes = BytePlanes.read(reader, dtype, tensor.n_stored)
         else:
             values = reader.take(tensor.n_stored * dtype.itemsize)
             tensor.raw = np.frombuffer(values, pattern)
-        if has_gaps and tensor.codes is None and not tensor._values().all():
-            raise CorruptFileError("There is a zero among the non-zeros.")
+        if has_gaps:
+            stored = tensor._values() if tensor.codebook is None else tensor.codebook
+            if not stored.all():
+                raise CorruptFileError("A zero among non-zeros.", Rule.NO_ZERO_STORED)
         if more & _HAS_SIGNS:
             tensor.signs = read_signs(reader, size)
         tensor.n_bytes = reader.position - begin
@@ -348,13 +361,14 @@ class HuffmanTensor:
         elif self.gaps is None:
             patterns = np.zeros(self.shape, pattern_dtype(self.dtype))
         else:
-            patterns = gaps.scatter(
-                self.gaps.symbols,
-                self.gap_width,
-                values,
-                self.shape,
-                is_reversed=self.is_reversed,
-            )
+            with located(self.offset):
+                patterns = gaps.scatter(
+                    self.gaps.symbols,
+                    self.gap_width,
+                    values,
+                    self.shape,
+                    is_reversed=self.is_reversed,
+                )
         if self.background:
             patterns += patterns.dtype.type(self.background)
         if self.signs is not None:
@@ -426,30 +440,3 @@ class HuffmanTensor:
         if self.background:
             patterns = patterns + patterns.dtype.type(self.background)
         return patterns
-
-
-def _planes(
-    values: np.ndarray, dtype: np.dtype, shared: SharedValues | None, size: int
-) -> BytePlanes | None:
-    """Returns values as planes, `None` where that does not take less than `size`.
-
-    With codes they would take less again, but for what a codebook takes.
-    """
-    if len(values) < _FEWEST_PARTED or (
-        shared is not None and shared.codebook.nbytes <= size // _WORTH
-    ):
-        return None
-    planes = BytePlanes.of(values, dtype)
-    return planes if planes.size + 1 < size else None
-
-
-def _with_zero(
-    codebook: np.ndarray, counts: np.ndarray, n_zeros: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a codebook that has the zero too."""
-    return np.insert(codebook, 0, 0), np.insert(counts, 0, n_zeros)
-
-
-def _symbols_size(codebook: np.ndarray, code: HuffmanCode, counts: np.ndarray) -> int:
-    """Returns the bytes of a codebook, a code table and the coded symbols."""
-    return len(varint(len(codebook))) + codebook.nbytes + code.encoded_size(counts)

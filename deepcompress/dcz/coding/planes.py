@@ -14,6 +14,7 @@ import numpy as np
 from deepcompress import _native
 from deepcompress.dcz.coding.bytestream import ByteReader
 from deepcompress.dcz.coding.huffman import HuffmanCode, count_symbols, least_bytes
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
 
 _N_BYTES = 256
@@ -101,9 +102,11 @@ class BytePlanes:
         """
         word = _word_dtype(dtype)
         n_words = n * dtype.itemsize // word.itemsize
-        are_coded = reader.byte()
+        begin, are_coded = reader.offset, reader.byte()
         if are_coded >= 1 << word.itemsize:
-            raise CorruptFileError(f"The planes {are_coded:#04x} cannot be coded.")
+            raise CorruptFileError(
+                f"The planes {are_coded:#04x} cannot be coded.", Rule.PLANES, begin
+            )
         planes = np.empty((word.itemsize, n_words), np.uint8)
         codes: list[HuffmanCode | None] = []
         for i, plane in enumerate(planes):

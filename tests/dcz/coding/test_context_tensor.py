@@ -125,7 +125,11 @@ def hostile(*numbers):
         ([(5, context.METHOD)], (3,), "form 5"),
         ([(4, context.METHOD), "background", (3, context.METHOD)], (3,), "form 3"),
         ([(4, context.METHOD), "background", (4, context.METHOD)], (3,), "form 4"),
-        ([(4, context.METHOD), "zero", (2, context.METHOD)], (3,), "no background"),
+        (
+            [(4, context.METHOD), "zero", (2, context.METHOD)],
+            (3,),
+            "background of zeros",
+        ),
         ([(3, context.METHOD), (14, context.SIZE)], (3,), "too many"),
         ([(3, context.METHOD), (1 << 40, context.SIZE)], (3,), "too many"),
         ([(0, context.METHOD), (4, context.GEOMETRY)], (9, 2), "geometry 4"),
