@@ -10,7 +10,7 @@ from deepcompress.dcz.foreign.spans import Span
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _SHUFFLE, _DEFLATE = 2, 1  # the numbers of filters
-_SMALLEST_CHUNK = 1 << 12  # smaller ones stay in the rest
+_SMALLEST_CHUNK = 1 << 10  # smaller ones stay in the rest
 
 
 class Window(io.RawIOBase):

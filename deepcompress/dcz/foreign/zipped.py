@@ -18,7 +18,7 @@ from deepcompress.dcz.foreign.spans import Span
 _MAGIC = b"PK\x03\x04"
 _NPY = b"\x93NUMPY"
 _HEADER = 30  # bytes of a member's own header, without its name and the rest
-_SMALLEST = 1 << 10  # smaller members stay in the rest
+_SMALLEST = 1 << 10  # smaller members stay deflated
 
 Parse = Callable[[memoryview], list[Span]]
 
@@ -50,14 +50,14 @@ def parse(view: memoryview, parse_inner: Parse) -> list[Span]:
     with zipfile.ZipFile(io.BufferedReader(Window(view))) as archive:
         members = archive.infolist()
     for member in members:
-        if member.compress_size < _SMALLEST:
-            continue
         head = member.header_offset
         name_size, extra_size = unpack_from("<HH", view, head + 26)
         begin = head + _HEADER + name_size + extra_size
         data = view[begin : begin + member.compress_size]
         whole = Span(begin, len(data), member.filename)
         if member.compress_type == zipfile.ZIP_DEFLATED:
+            if max(member.compress_size, member.file_size) < _SMALLEST:
+                continue
             if found := deflated(data, is_raw=True):
                 plain, whole.stream = found
                 inner = Span(0, len(plain), member.filename)
