@@ -1,10 +1,10 @@
 """Files of other formats against general compressors: bytes, and seconds.
 
 Makes some files of its own, of LeNets that are pruned and shared, quantized or neither;
-takes those in a folder too; and packs each with `deepcompress.pack`, with either coder.
-Each file that is unpacked is compared with its source by SHA-256. Times are those of
-one processor, by the clock of the process, the best of three runs; but xz -9e, zstd -22
-and brotli -11 run once.
+takes those in a folder too; and packs each with `deepcompress.pack`. Each file that is
+unpacked is compared with its source by SHA-256. Times are those of one processor, by
+the clock of the process, the best of five runs; but xz -9e, zstd -22 and brotli -11 run
+once. ZipNN runs in a process of its own, which it may bring down.
 
 Run it with:
 
@@ -19,6 +19,8 @@ import hashlib
 import json
 import lzma
 import os
+import subprocess
+import sys
 import tempfile
 import time
 import zlib
@@ -113,12 +115,24 @@ def make(folder: Path) -> None:
         to_tflite(dc.models.load(name), f"zoo_{name}")
 
 
-def others(data: bytes) -> dict[str, tuple[int, float]]:
-    """What general compressors make of bytes, and how long it takes."""
+ZIPNN = """
+import sys, time, zipnn
+data, found = open(sys.argv[1], "rb").read(), []
+for _ in range(3):
+    coder = zipnn.ZipNN(bytearray_dtype="float32", threads=1)
+    copy, begin = bytearray(data), time.process_time()
+    size = len(coder.compress(copy))
+    found.append((time.process_time() - begin, size))
+print(min(found)[1], min(found)[0])
+"""
+
+
+def others(path: Path) -> dict[str, dict[str, float] | None]:
+    """What general compressors make of a file, and how long it takes."""
     import brotli
-    import zipnn
     import zstandard
 
+    data = path.read_bytes()
     best = zstandard.ZstdCompressor(level=22)
     extreme = 9 | lzma.PRESET_EXTREME
     forms: dict[str, tuple[Callable[[], bytes], int]] = {
@@ -126,36 +140,34 @@ def others(data: bytes) -> dict[str, tuple[int, float]]:
         "brotli -11": (lambda: brotli.compress(data, quality=11, lgwin=24), 1),
         "zstd -22": (lambda: best.compress(data), 1),
         "xz -9e": (lambda: lzma.compress(data, preset=extreme), 1),
-        "zipnn": (
-            lambda: zipnn.ZipNN(bytearray_dtype="float32", threads=1).compress(
-                bytearray(data)
-            ),
-            3,
-        ),
     }
-    found = {}
+    found: dict[str, dict[str, float] | None] = {}
     for name, (run, n_runs) in forms.items():
         kept: list[int] = []
         took = seconds(lambda: kept.append(len(run())), n_runs)  # noqa: B023
-        found[name] = kept[0], took
+        found[name] = {"bytes": kept[0], "write": round(took, 3)}
+    ran = subprocess.run(
+        [sys.executable, "-c", ZIPNN, str(path)], capture_output=True, text=True
+    )
+    found["zipnn"] = None
+    if ran.returncode == 0:
+        size, took = ran.stdout.split()[-2:]
+        found["zipnn"] = {"bytes": int(size), "write": round(float(took), 3)}
     return found
 
 
-def ours(path: Path, folder: Path, coder: str) -> tuple[dict[str, object], float]:
+def ours(path: Path, folder: Path) -> dict[str, object]:
     """What `pack` makes of a file, and how long it takes."""
     packed, restored = folder / "a.dcz", folder / path.name
-    reports = []
-    n_runs = 3 if coder == "huffman" else 1
-    took = seconds(lambda: reports.append(dc.pack(path, packed, coder=coder)), n_runs)
-    begin = time.process_time()
-    dc.unpack(packed, restored)
-    read = time.process_time() - begin
-    same = _sha256(path) == _sha256(restored)
-    if not same:
+    report = dc.pack(path, packed)
+    write = seconds(lambda: dc.pack(path, packed), 5)
+    read = seconds(lambda: dc.unpack(packed, restored), 5)
+    if _sha256(path) != _sha256(restored):
         raise SystemExit(f"{path} did not come back.")
     restored.unlink()
-    figures = {"bytes": packed.stat().st_size, "read": round(read, 3)}
-    return {**figures, "way": str(reports[-1])}, took
+    size = packed.stat().st_size
+    figures = {"bytes": size, "write": round(write, 4), "read": round(read, 4)}
+    return {**figures, "way": str(report)}
 
 
 def _sha256(path: Path) -> str:
@@ -164,29 +176,27 @@ def _sha256(path: Path) -> str:
 
 def row(path: Path) -> dict[str, object]:
     """One row of the table."""
-    data = path.read_bytes()
-    found: dict[str, object] = {"file": path.name, "raw": len(data)}
-    for name, (size, took) in others(data).items():
-        found[name] = {"bytes": size, "write": round(took, 3)}
     with tempfile.TemporaryDirectory() as folder:
-        for coder in ("huffman", "context"):
-            figures, took = ours(path, Path(folder), coder)
-            found[coder] = {**figures, "write": round(took, 3)}
-    return found
+        found = ours(path, Path(folder))
+    raw = path.stat().st_size
+    return {"file": path.name, "raw": raw, **others(path), "deepcompress": found}
+
+
+NAMES = ["deflate -9", "brotli -11", "zstd -22", "xz -9e", "zipnn", "deepcompress"]
 
 
 def printed(rows: list[dict]) -> None:
     """Prints the table for the docs."""
-    names = ["deflate -9", "brotli -11", "zstd -22", "xz -9e", "zipnn"]
-    names += ["huffman", "context"]
-    print("| file | raw |", " | ".join(names), "| huffman / xz -9e | MB/s |")
-    print("|---" * (len(names) + 4) + "|")
+    print("| file | raw |", " | ".join(NAMES), "| of raw | of xz | of brotli | MB/s |")
+    print("|---" * (len(NAMES) + 6) + "|")
     for each in rows:
-        sizes = " | ".join(f"{each[name]['bytes']:,}" for name in names)
-        ratio = each["huffman"]["bytes"] / each["xz -9e"]["bytes"]
-        speed = each["raw"] / max(each["huffman"]["write"], 1e-3) / 1e6
-        begin = f"| {each['file']} | {each['raw']:,}"
-        print(f"{begin} | {sizes} | {ratio:.3f} | {speed:.0f} |")
+        sizes = [f"{each[n]['bytes']:,}" if each[n] else "-" for n in NAMES]
+        packed = each["deepcompress"]["bytes"]
+        parts = [each["raw"], each["xz -9e"]["bytes"], each["brotli -11"]["bytes"]]
+        ratios = [f"{packed / part:.3f}" for part in parts]
+        speed = each["raw"] / each["deepcompress"]["write"] / 1e6
+        cells = [each["file"], f"{each['raw']:,}", *sizes, *ratios, f"{speed:.0f}"]
+        print("|", " | ".join(cells), "|")
 
 
 def main() -> None:
@@ -200,9 +210,11 @@ def main() -> None:
         make(made)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     paths = [p for p in options.folder.rglob("*") if p.suffix[1:] in KINDS]
-    rows = [row(path) for path in sorted(paths, key=lambda path: path.name)]
-    if options.out:
-        options.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    rows = []
+    for path in sorted(paths, key=lambda path: path.name):
+        rows.append(row(path))
+        if options.out:
+            options.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     printed(rows)
 
 

@@ -139,8 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_argument(
         "--coder",
         choices=list(CODERS),
-        default="huffman",
-        help="context makes files of pruned nets smaller (default: huffman)",
+        help="context makes files of pruned nets smaller (default: huffman; for files "
+        "that are packed, the better one)",
     )
     compress.add_argument(
         "--exact",
@@ -246,7 +246,7 @@ def _compress(options: argparse.Namespace) -> None:
             report = _compress_model(options)
         way = "a model, its weights and architecture; --exact keeps the file itself"
     elif kind == "hdf5" or (kind == "unknown" and file.endswith((".h5", ".hdf5"))):
-        report = importers.compress_h5(file, output, coder=options.coder)
+        report = importers.compress_h5(file, output, coder=options.coder or "huffman")
         way = "weights alone; --exact keeps the file itself"
         if _holds_architecture(file):
             _say(
@@ -312,7 +312,9 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
 
         model = _with_compilation(load, options)
     if not smaller.is_wanted(options):
-        return HuffmanSerializer(coder=options.coder).save(model, options.output)
+        return HuffmanSerializer(coder=options.coder or "huffman").save(
+            model, options.output
+        )
     data = smaller.smaller(model, options)
     with atomic_writer(options.output) as written:
         written.write(data)

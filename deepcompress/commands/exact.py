@@ -28,7 +28,7 @@ def is_sharded(path: str) -> bool:
     return Path(path).is_dir() and any(Path(path).glob(_INDEX))
 
 
-def compress(path: str, output: str, coder: str) -> PackReport:
+def compress(path: str, output: str, coder: str | None) -> PackReport:
     """Packs a file as it is."""
     return pack(path, output, coder=coder)
 

@@ -59,11 +59,21 @@ def is_rest(read: Read, size: int, dtype: np.dtype, is_swapped: bool) -> bool:
         is_swapped: Whether these are big-endian.
     """
     sample = _sample(read, size, min(max(_SAMPLE, size // _SHARE), _MOST))
-    if not _is_smaller_in_rest(sample, dtype, is_swapped, 0):
+    if _is_noise(sample, size, dtype) or not _is_smaller_in_rest(
+        sample, dtype, is_swapped, 0
+    ):
         return False
     if size > _TRIED:
         return True
     return _is_smaller_in_rest(read(0, size), dtype, is_swapped, 6)
+
+
+def _is_noise(sample: np.ndarray, size: int, dtype: np.dtype) -> bool:
+    """Whether these are floats that become planes, of which none occur again."""
+    words = sample.view(pattern_dtype(dtype))
+    if dtype.kind != "f" or dtype.itemsize < 4 or size < 1024 * dtype.itemsize:
+        return False
+    return len(np.unique(words)) > 0.9 * len(words)
 
 
 def elements(data: np.ndarray, dtype: np.dtype, is_swapped: bool) -> np.ndarray:

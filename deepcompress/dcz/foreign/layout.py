@@ -11,7 +11,7 @@ from deepcompress.errors import CorruptFileError
 # The assets of a file that holds foreign ones.
 LAYOUT, REST = "foreign/layout", "foreign/rest"
 
-_ARRAY, _SWAPPED, _DEFLATED = range(3)
+_ARRAY, _SWAPPED, _DEFLATED, _TURNED = range(4)
 _IS_RAW = 16  # added to the level
 _DEEPEST = 4
 
@@ -39,12 +39,14 @@ class Piece(NamedTuple):
         rest: How many bytes of the rest stand before it.
         array: The number of an array, in the order of the file; -1: it is deflated.
         is_swapped: Whether the bytes of each element are reversed.
+        is_turned: Whether the axes of the array are.
         deflated: What is deflated, or `None`.
     """
 
     rest: int
     array: int = -1
     is_swapped: bool = False
+    is_turned: bool = False
     deflated: Deflated | None = None
 
 
@@ -134,6 +136,7 @@ class _Writer:
             is_next = piece.array == self._next
             self._next += is_next
             form = _SWAPPED if piece.is_swapped else _ARRAY
+            form = _TURNED if piece.is_turned else form
             parts += [varint(form), varint(0 if is_next else piece.array + 1)]
         return b"".join(parts)
 
@@ -158,11 +161,12 @@ class _Reader(ByteReader):
                 size, inner = self.varint(), self.run(depth + 1)
                 deflated = Deflated(size, how % _IS_RAW, how >= _IS_RAW, inner)
                 run.pieces.append(Piece(rest, deflated=deflated))
-            elif form in (_ARRAY, _SWAPPED):
+            elif form in (_ARRAY, _SWAPPED, _TURNED):
                 number = self.varint()
                 self._next += number == 0
                 array = number - 1 if number else self._next - 1
-                run.pieces.append(Piece(rest, array, form == _SWAPPED))
+                is_swapped, is_turned = form == _SWAPPED, form == _TURNED
+                run.pieces.append(Piece(rest, array, is_swapped, is_turned))
             else:
                 raise CorruptFileError(f"the form {form} of a piece is not known.")
         return run

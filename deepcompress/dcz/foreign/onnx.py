@@ -41,7 +41,7 @@ _IR_VERSION, _GRAPH = 1, 7  # of a model
 _DIMS, _TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of a tensor
 # Fields of a tensor that hold values as a file has them; `None`: of the tensor's type.
 _VALUES = {4: "float32", 9: None, 10: "float64"}
-_NODE_NAMES = (3, 2)  # a node's own, or that of what it gives
+_NODE_NAME, _NODE_OUTPUT = 3, 2
 
 
 def is_such(view: memoryview) -> bool:
@@ -65,46 +65,47 @@ def parse(view: memoryview) -> list[Span]:
     Raises:
         CorruptFileError: The file is no such message.
     """
-    return [span for tensor, name in _tensors(view) for span in _places(tensor, name)]
+    return list(_spans(view, "model", 0, 0))
 
 
-def _tensors(
-    view: memoryview,
-    kind: str = "model",
-    offset: int = 0,
-    name: str = "",
-    depth: int = 0,
-) -> Iterator[tuple[Message, str]]:
-    """Yields all tensors below a message, and names for those that have none."""
+def _spans(view: memoryview, kind: str, offset: int, depth: int) -> Iterator[Span]:
+    """Yields where the values of all tensors below a message stand."""
     if depth > _DEEPEST:
         raise CorruptFileError("Graphs lie in graphs too deep.")
     message = Message(view, offset)
     if kind == "tensor":
-        yield message, name
+        yield from _places(message)
         return
-    if kind == "node":
-        name = next(filter(None, map(message.text, _NODE_NAMES)), name)
     inner = _TREE[kind]
     for number, wire_type, value, end in message.placed():
         if number in inner and wire_type == _SIZED and isinstance(value, memoryview):
-            yield from _tensors(value, inner[number], end - len(value), name, depth + 1)
+            for span in _spans(value, inner[number], end - len(value), depth + 1):
+                if kind == "node" and not span.name:
+                    span.name = message.text(_NODE_NAME) or message.text(_NODE_OUTPUT)
+                yield span
 
 
-def _places(tensor: Message, name: str) -> Iterator[Span]:
+def _places(tensor: Message) -> Iterator[Span]:
     """Yields where the values of a tensor stand."""
-    found = [
-        (number, len(value), end)
-        for number, wire_type, value, end in tensor.placed()
-        if number in _VALUES and wire_type == _SIZED and isinstance(value, memoryview)
-    ]
-    entries = {e.text(1): e.text(2) for _, e in tensor.messages(_EXTERNAL)}
-    if not found and not entries:
-        return
-    name = tensor.text(_NAME) or name
-    number = (tensor.integers(_TYPE) or [0])[-1]
-    dtype = _TYPES[number] if 0 <= number < len(_TYPES) else "."
+    found: list[tuple[int, int, int]] = []
+    entries: dict[str, str] = {}
+    kind, name = 0, ""
+    shape: tuple[int, ...] = ()
+    for number, wire_type, value, end in tensor.placed():
+        if isinstance(value, int):
+            kind = value if number == _TYPE else kind
+            shape = (*shape, value) if number == _DIMS else shape
+        elif wire_type == _SIZED and number in _VALUES:
+            found.append((number, len(value), end))
+        elif wire_type == _SIZED and number == _NAME:
+            name = str(value, "utf-8", "replace")
+        elif wire_type == _SIZED and number == _EXTERNAL:
+            entry = Message(value)
+            entries[entry.text(1)] = entry.text(2)
+        elif wire_type == _SIZED and number == _DIMS:
+            shape = tuple(tensor.integers(_DIMS))
+    dtype = _TYPES[kind] if kind < len(_TYPES) else "."
     dtype = "uint8" if dtype == "." else dtype
-    shape = tuple(tensor.integers(_DIMS))
     for field, size, end in found:
         yield Span(end - size, size, name, _VALUES[field] or dtype, shape)
     if entries:

@@ -1,16 +1,18 @@
 """Foreign files into a `.dcz` file."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
 
 from deepcompress._checks import one_of
 from deepcompress._files import atomic_writer
 from deepcompress.dcz import container
 from deepcompress.dcz.foreign import layout
-from deepcompress.dcz.foreign.kinds import find, understand
+from deepcompress.dcz.foreign.kinds import Understanding, find, understand
 from deepcompress.dcz.foreign.planning import Arrays, Plan
 from deepcompress.dcz.foreign.source import Source
 from deepcompress.dcz.report import CompressionReport
@@ -20,6 +22,11 @@ from deepcompress.dcz.writing import write
 # they cost more than the other number.
 _TRIED = 1 << 20
 _WORTH = 64
+# The slower coder is tried where there is little to code, and where the other one has
+# gained less than floats give, as long as a file is not too large for that.
+_DENSE = 0.86
+_MOST = 1 << 26
+_ROWS_ARE_UNITS = {"tflite"}
 
 
 @dataclass
@@ -82,7 +89,7 @@ def pack(
     path: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    coder: str = "huffman",
+    coder: str | None = None,
 ) -> PackReport:
     """Packs a file of another format, such as `.tflite`, so that it comes back exactly.
 
@@ -95,7 +102,8 @@ def pack(
     Args:
         path: The file; or a folder with one index of `.safetensors` files.
         out: The `.dcz` file. It takes its name only once it is complete.
-        coder: The entropy coder of the arrays, as in `write`. Defaults to `"huffman"`.
+        coder: The entropy coder of the arrays, as in `write`. Defaults to `None`:
+            the one that makes the smaller file; `"huffman"` for large files of floats.
 
     Returns:
         What became of the file. As a text, it says in one line which way was taken.
@@ -117,7 +125,8 @@ def pack(
     ...         print(weights["kernel"].sum(), report.packed_size < 1000)
     300.0 True
     """
-    one_of("coder", coder, container.CODERS)
+    if coder is not None:
+        one_of("coder", coder, container.CODERS)
     with Source(find(Path(path))) as source:
         first = bytes(source.view(0)[: len(container.MAGIC)])
         if not first:
@@ -128,15 +137,21 @@ def pack(
             raise ValueError(f"'{path}' cannot be packed into itself.")
         known = understand(source)
         plan = Plan(source, known)
-        if source.size <= _TRIED:
-            file, table, plan = _smallest(source, plan, coder)
+        with atomic_writer(out) as target:
+            table = _write(target, plan, coder or "huffman")
+            for other_plan, other_coder in _others(
+                source, known, plan, coder, table.size
+            ):
+                with SpooledTemporaryFile(_TRIED) as other:
+                    other_table = _write(cast(BinaryIO, other), other_plan, other_coder)
+                    worth = _WORTH if len(other_plan.places) < len(plan.places) else 0
+                    if other_table.size + worth < table.size:
+                        target.seek(0)
+                        target.truncate()
+                        other.seek(0)
+                        shutil.copyfileobj(other, target)
+                        plan, table = other_plan, other_table
             source.check_unchanged()
-            with atomic_writer(out) as target:
-                target.write(file)
-        else:
-            with atomic_writer(out) as target:
-                table = _write(target, plan, coder)
-                source.check_unchanged()
         return PackReport(
             name=source.members[0].name,
             kind=known.kind,
@@ -149,20 +164,29 @@ def pack(
         )
 
 
-def _smallest(
-    source: Source, plan: Plan, coder: str
-) -> tuple[bytes, CompressionReport, Plan]:
-    """Returns the file of a plan, or of one without arrays where that is smaller."""
-    file = BytesIO()
-    table = _write(file, plan, coder)
-    if plan.places:
-        other, other_plan = BytesIO(), Plan(source, None)
-        files = other_plan.layout.files
-        other_plan.layout = layout.Layout(plan.layout.kind, files)
-        other_table = _write(other, other_plan, coder)
-        if other_table.size + _WORTH < table.size:
-            return other.getvalue(), other_table, other_plan
-    return file.getvalue(), table, plan
+def _others(
+    source: Source, known: Understanding, plan: Plan, coder: str | None, size: int
+) -> Iterator[tuple[Plan, str]]:
+    """Yields what else is worth a try.
+
+    Args:
+        source: The files.
+        known: What is known of them.
+        plan: What was written of them.
+        coder: What was asked for.
+        size: The bytes of what was written.
+    """
+    if not plan.places:
+        return
+    is_dense = size > _DENSE * source.size and source.size <= _MOST
+    if coder is None and (size <= _TRIED or is_dense):
+        yield plan, "context"
+    if coder != "huffman" and size <= _TRIED and known.kind in _ROWS_ARE_UNITS:
+        yield Plan(source, known, turn=True), "context"
+    if source.size <= _TRIED:
+        whole = Plan(source, None)
+        whole.layout = layout.Layout(plan.layout.kind, whole.layout.files)
+        yield whole, coder or "huffman"
 
 
 def _write(file: BinaryIO, plan: Plan, coder: str) -> CompressionReport:

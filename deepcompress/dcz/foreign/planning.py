@@ -34,6 +34,7 @@ class Place(NamedTuple):
         dtype: What they are elements of.
         shape: Its shape.
         is_swapped: Whether elements are big-endian.
+        is_turned: Whether its axes are to be reversed.
     """
 
     read: Read
@@ -42,6 +43,7 @@ class Place(NamedTuple):
     dtype: np.dtype
     shape: tuple[int, ...]
     is_swapped: bool
+    is_turned: bool
 
 
 class Arrays(Mapping[str, np.ndarray]):
@@ -57,7 +59,8 @@ class Arrays(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         place = self._places[name]
         data = place.read(place.offset, place.size)
-        return elements(data, place.dtype, place.is_swapped).reshape(place.shape)
+        array = elements(data, place.dtype, place.is_swapped).reshape(place.shape)
+        return np.ascontiguousarray(array.T) if place.is_turned else array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -72,6 +75,8 @@ class Plan:
     Args:
         source: The files.
         known: What is known of them; `None`: all goes to the rest.
+        turn: Whether matrices are turned, whose names then end with `.T`. Coders are
+            made for those whose columns are units, which are rows in some formats.
 
     Attributes:
         places: Where each array comes from.
@@ -79,7 +84,9 @@ class Plan:
         layout: How both make up the files.
     """
 
-    def __init__(self, source: Source, known: Understanding | None) -> None:
+    def __init__(
+        self, source: Source, known: Understanding | None, *, turn: bool = False
+    ) -> None:
         self.places: dict[str, Place] = {}
         self.rest = bytearray()
         self._names: Counter[str] = Counter()
@@ -87,7 +94,7 @@ class Plan:
         spans = known.spans if known else [[] for _ in source.members]
         self._twice = _twice(each.size for each in _typed(spans))
         self._least = 0 if known is None else _least(spans, source.size)
-        self._is_known = known is not None
+        self._is_known, self._turn = known is not None, turn
         files = []
         for number, member in enumerate(source.members):
             read = _reader(source, number)
@@ -108,7 +115,8 @@ class Plan:
                 run.pieces.append(Piece(between, deflated=self._deflated(read, span)))
             else:
                 number = self._number_of(read, span)
-                run.pieces.append(Piece(between, number, span.is_swapped))
+                is_turned = self._is_turned(span)
+                run.pieces.append(Piece(between, number, span.is_swapped, is_turned))
             position = span.end
         self._add_rest(read, position, size - position)
         return run
@@ -149,18 +157,25 @@ class Plan:
         if span.size in self._twice:
             key = span.size, _checksum(_within(read, span), span.size)
             for number, its_read, its_span in self._alike.setdefault(key, []):
-                if _are_same(read, span, its_read, its_span):
+                if span.shape == its_span.shape and _are_same(
+                    read, span, its_read, its_span
+                ):
                     return number
             self._alike[key].append((len(self.places), read, span))
-        self.places[self._unique(span.name)] = Place(
+        is_turned = self._is_turned(span)
+        self.places[self._unique(span.name + ".T" * is_turned)] = Place(
             read,
             span.offset,
             span.size,
             dtype_named(span.dtype),
             span.shape,
             span.is_swapped,
+            is_turned,
         )
         return len(self.places) - 1
+
+    def _is_turned(self, span: Span) -> bool:
+        return self._turn and len(span.shape) == 2 and not span.is_swapped
 
     def _unique(self, name: str) -> str:
         """Returns a name that an array can have and none has."""

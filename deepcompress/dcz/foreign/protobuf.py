@@ -131,6 +131,8 @@ class Message:
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
     """Returns the varint at a place, which need not be the shortest, and its end."""
+    if place < len(data) and (value := data[place]) < 0x80:
+        return value, place + 1
     value = 0
     for index, byte in enumerate(data[place : place + _LONGEST_VARINT]):
         value |= (byte & 0x7F) << 7 * index

@@ -2,9 +2,10 @@
 
 import mmap
 import os
+from io import FileIO
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Member(NamedTuple):
     name: str
     path: Path
     size: int
-    file: BinaryIO
+    file: FileIO
     changed: int
 
 
@@ -55,7 +56,7 @@ class Source:
             raise FileNotFoundError(f"There is no file '{path}'.")
         if not path.is_file():
             raise OSError(f"'{path}' is not a regular file.")
-        file = path.open("rb")
+        file = path.open("rb", buffering=0)
         state = os.fstat(file.fileno())
         self.members.append(Member(name, path, state.st_size, file, state.st_mtime_ns))
         return len(self.members) - 1
@@ -80,9 +81,11 @@ class Source:
         """
         file = self.members[number].file
         data = np.empty(size, np.uint8)
+        n_read = 0
         with self._lock:  # arrays are asked for by several threads
             file.seek(offset)
-            n_read = file.readinto(data.data)  # type: ignore[attr-defined]
+            while more := file.readinto(data[n_read:].data):  # 2 GiB at most at a time
+                n_read += more
         if n_read != size:
             raise ValueError(f"'{self.members[number].path}' was cut off meanwhile.")
         return data

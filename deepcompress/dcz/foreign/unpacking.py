@@ -145,6 +145,8 @@ class _Maker:
             array = self._weights[self._names[piece.array]]
             if piece.is_swapped:
                 array = array.view(f"u{array.itemsize}").byteswap()
+            if piece.is_turned:
+                array = np.ascontiguousarray(array.T)
             n_left -= array.nbytes
             yield array.reshape(-1).view(np.uint8).data
             del array

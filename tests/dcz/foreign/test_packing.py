@@ -89,7 +89,7 @@ def test_buffers_of_a_tflite_may_be_shared_and_empty(tmp_path, rng):
 
 
 def test_tensors_of_onnx_are_found_wherever_they_are(tmp_path, rng):
-    kernel = rng.standard_normal((30, 40)).astype("float32")
+    kernel = rng.standard_normal((60, 80)).astype("float32")
     tensors = [
         foreign_files.onnx_tensor("typed", kernel, field(4, kernel.tobytes())),
         foreign_files.onnx_tensor("raw", kernel + 1),
@@ -114,7 +114,7 @@ def test_big_endian_numbers_are_read_as_what_they_are(tmp_path, rng):
 
 
 def test_equal_names_are_told_apart(tmp_path, rng):
-    kernel = rng.standard_normal((60, 70)).astype("float32")
+    kernel = rng.standard_normal((90, 80)).astype("float32")
     tensors = [("/a/", kernel, 1), ("a", kernel, 2), ("", kernel, 3)]
     buffers = [b"", *((kernel + i).tobytes() for i in range(3))]
     round_trip(tmp_path, foreign_files.tflite(tensors, buffers))
