@@ -44,7 +44,7 @@ def extract(weights: Container, file: str, output: str) -> bool:
     Raises:
         ValueError: The name promises another kind of file.
     """
-    found = packed_layout(weights)
+    found = packed_layout(weights, file)
     if found is None:
         return False
     name = found.files[0][0]

@@ -26,7 +26,9 @@ _WORTH = 64
 # gained less than floats give, as long as a file is not too large for that.
 _DENSE = 0.86
 _MOST = 1 << 26
+# Formats in whose matrices a row is a unit, and the part that turning has to save.
 _ROWS_ARE_UNITS = {"tflite"}
+_TURN_WORTH = 512
 
 
 @dataclass
@@ -139,12 +141,11 @@ def pack(
         plan = Plan(source, known)
         with atomic_writer(out) as target:
             table = _write(target, plan, coder or "huffman")
-            for other_plan, other_coder in _others(
+            for other_plan, other_coder, worth in _others(
                 source, known, plan, coder, table.size
             ):
                 with SpooledTemporaryFile(_TRIED) as other:
                     other_table = _write(cast(BinaryIO, other), other_plan, other_coder)
-                    worth = _WORTH if len(other_plan.places) < len(plan.places) else 0
                     if other_table.size + worth < table.size:
                         target.seek(0)
                         target.truncate()
@@ -166,8 +167,8 @@ def pack(
 
 def _others(
     source: Source, known: Understanding, plan: Plan, coder: str | None, size: int
-) -> Iterator[tuple[Plan, str]]:
-    """Yields what else is worth a try.
+) -> Iterator[tuple[Plan, str, int]]:
+    """Yields what else to try, with which coder, and how much it has to save.
 
     Args:
         source: The files.
@@ -180,13 +181,13 @@ def _others(
         return
     is_dense = size > _DENSE * source.size and source.size <= _MOST
     if coder is None and (size <= _TRIED or is_dense):
-        yield plan, "context"
+        yield plan, "context", 0
     if coder != "huffman" and size <= _TRIED and known.kind in _ROWS_ARE_UNITS:
-        yield Plan(source, known, turn=True), "context"
+        yield Plan(source, known, turn=True), "context", size // _TURN_WORTH
     if source.size <= _TRIED:
         whole = Plan(source, None)
         whole.layout = layout.Layout(plan.layout.kind, whole.layout.files)
-        yield whole, coder or "huffman"
+        yield whole, coder or "huffman", _WORTH
 
 
 def _write(file: BinaryIO, plan: Plan, coder: str) -> CompressionReport:

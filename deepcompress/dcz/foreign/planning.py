@@ -163,7 +163,7 @@ class Plan:
                     return number
             self._alike[key].append((len(self.places), read, span))
         is_turned = self._is_turned(span)
-        self.places[self._unique(span.name + ".T" * is_turned)] = Place(
+        self.places[self._unique(span.name, ".T" * is_turned)] = Place(
             read,
             span.offset,
             span.size,
@@ -177,10 +177,10 @@ class Plan:
     def _is_turned(self, span: Span) -> bool:
         return self._turn and len(span.shape) == 2 and not span.is_swapped
 
-    def _unique(self, name: str) -> str:
+    def _unique(self, name: str, suffix: str) -> str:
         """Returns a name that an array can have and none has."""
         name = name.encode("utf-8", "replace").decode().strip("/") or "foreign/bytes"
-        found = name
+        name = found = name + suffix
         while found in self.places:
             self._names[name] += 1
             found = f"{name}#{self._names[name] + 1}"

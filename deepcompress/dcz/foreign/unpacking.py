@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 
@@ -22,14 +22,19 @@ from deepcompress.errors import CorruptFileError
 _ANY_SIZE = 1 << 62
 
 
-def packed_layout(weights: Container) -> Layout | None:
+def packed_layout(weights: Container, path: str | os.PathLike[str]) -> Layout | None:
     """Returns the layout of the foreign files in a `.dcz` file, `None` without any.
+
+    Args:
+        weights: The opened file.
+        path: Its path.
 
     Raises:
         CorruptFileError: The layout is damaged.
     """
     data = weights.assets.get(layout.LAYOUT)
-    return None if data is None else layout.from_bytes(data)
+    with _errors_in(path):
+        return None if data is None else layout.from_bytes(data)
 
 
 def unpack(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> list[Path]:
@@ -64,13 +69,22 @@ def unpack(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> list[Pa
     True
     """
     with container.read(path, max_bytes=_ANY_SIZE) as weights:
-        found = packed_layout(weights)
+        found = packed_layout(weights, path)
         if found is None:
             raise ValueError(f"'{os.fspath(path)}' holds no packed file.")
-        try:
+        with _errors_in(path):
             return _unpack(weights, found, Path(out))
-        except CorruptFileError as error:
-            raise CorruptFileError(f"'{os.fspath(path)}': {error}") from None
+
+
+@contextmanager
+def _errors_in(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Says of errors in which file, unless they say so."""
+    try:
+        yield
+    except CorruptFileError as error:
+        if os.fspath(path) in str(error):
+            raise
+        raise CorruptFileError(f"'{os.fspath(path)}': {error}") from None
 
 
 def _unpack(weights: Container, found: Layout, out: Path) -> list[Path]:

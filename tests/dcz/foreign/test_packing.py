@@ -89,20 +89,20 @@ def test_buffers_of_a_tflite_may_be_shared_and_empty(tmp_path, rng):
 
 
 def test_tensors_of_onnx_are_found_wherever_they_are(tmp_path, rng):
-    kernel = rng.standard_normal((60, 80)).astype("float32")
+    kernels = rng.standard_normal((4, 60, 80)).astype("float32")
     tensors = [
-        foreign_files.onnx_tensor("typed", kernel, field(4, kernel.tobytes())),
-        foreign_files.onnx_tensor("raw", kernel + 1),
+        foreign_files.onnx_tensor("typed", kernels[0], field(4, kernels[0].tobytes())),
+        foreign_files.onnx_tensor("raw", kernels[1]),
     ]
-    inner = foreign_files.onnx_tensor("", kernel + 2)
+    inner = foreign_files.onnx_tensor("", kernels[2])
     nodes = foreign_files.constant("of_node", inner)
-    below = field(5, foreign_files.onnx_tensor("of_subgraph", kernel + 3))
+    below = field(5, foreign_files.onnx_tensor("of_subgraph", kernels[3]))
     nodes += field(1, field(3, "if") + field(5, field(6, below)))
     round_trip(tmp_path, foreign_files.onnx(tensors, nodes))
     with dc.read(tmp_path / "a.dcz") as arrays:
         assert set(arrays) == {"typed", "raw", "of_node", "of_subgraph"}
         for n, name in enumerate(["typed", "raw", "of_node", "of_subgraph"]):
-            np.testing.assert_array_equal(arrays[name], kernel + n)
+            np.testing.assert_array_equal(arrays[name], kernels[n])
 
 
 def test_big_endian_numbers_are_read_as_what_they_are(tmp_path, rng):
@@ -114,9 +114,10 @@ def test_big_endian_numbers_are_read_as_what_they_are(tmp_path, rng):
 
 
 def test_equal_names_are_told_apart(tmp_path, rng):
-    kernel = rng.standard_normal((90, 80)).astype("float32")
-    tensors = [("/a/", kernel, 1), ("a", kernel, 2), ("", kernel, 3)]
-    buffers = [b"", *((kernel + i).tobytes() for i in range(3))]
+    kernels = rng.standard_normal((3, 90, 80)).astype("float32")
+    names = ["/a/", "a", ""]
+    tensors = [(name, kernels[i], i + 1) for i, name in enumerate(names)]
+    buffers = [b"", *(kernel.tobytes() for kernel in kernels)]
     round_trip(tmp_path, foreign_files.tflite(tensors, buffers))
     with dc.read(tmp_path / "a.dcz") as arrays:
         assert list(arrays) == ["a", "a#2", "foreign/bytes"]
