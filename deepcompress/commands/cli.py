@@ -358,9 +358,8 @@ def _as_json(report: CompressionReport) -> str:
 def _extract(options: argparse.Namespace) -> None:
     file, output = options.file, options.output
     contents(file)
-    with read(file) as weights:
-        if exact.extract(weights, file, output):
-            return
+    if exact.extract(file, output):
+        return
     if not output.endswith((".npz", ".keras", ".weights.h5")):
         raise _UsageError(
             f"The suffix of {output!r} says no format. Use .keras, .weights.h5 or .npz."

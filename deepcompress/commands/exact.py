@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from deepcompress._files import write_npz
-from deepcompress.dcz.container import Container
+from deepcompress.dcz.container import read
 from deepcompress.dcz.foreign.packing import PackReport, pack
 from deepcompress.dcz.foreign.unpacking import packed_layout, unpack
 
+_ANY_SIZE = 1 << 62  # only the layout is read
 _INDEX = "*.safetensors.index.json"
 # What a name promises: another kind under it would be taken for a conversion.
 _PROMISES = {
@@ -33,18 +34,18 @@ def compress(path: str, output: str, coder: str | None) -> PackReport:
     return pack(path, output, coder=coder)
 
 
-def extract(weights: Container, file: str, output: str) -> bool:
+def extract(file: str, output: str) -> bool:
     """Gives back what was packed; `False` where nothing was.
 
     Args:
-        weights: The opened `.dcz` file.
-        file: Its path.
+        file: A `.dcz` file.
         output: Where to. With the suffix `.npz`, for what was none, the tensors.
 
     Raises:
         ValueError: The name promises another kind of file.
     """
-    found = packed_layout(weights, file)
+    with read(file, max_bytes=_ANY_SIZE) as weights:
+        found = packed_layout(weights, file)
     if found is None:
         return False
     name = found.files[0][0]
@@ -53,7 +54,8 @@ def extract(weights: Container, file: str, output: str) -> bool:
     if promised is None or has_its_suffix or promised == found.kind:
         unpack(file, output)
     elif promised == "npz":
-        write_npz(output, weights)
+        with read(file) as weights:
+            write_npz(output, weights)
     else:
         raise ValueError(
             f"{file!r} holds {name!r}, which comes back as it was. Give it a name with "

@@ -21,6 +21,7 @@ _SMALL = 1 << 10
 _NAMED = 12  # bytes that an array takes in a file besides its name and its values
 # Bytes that nobody knows are looked at in blocks, and stay in the rest if they are few.
 _BLOCK = 1 << 22
+_LARGEST = 1 << 32  # so are tensors of more, of which nobody could read one
 _FEW = 1 << 16
 
 
@@ -130,7 +131,7 @@ class Plan:
             if span.offset - position >= _FEW:
                 yield from _blocks(read, Span(position, span.offset - position))
             position = span.end
-            if span.dtype or span.stream is not None:
+            if span.stream is not None or (span.dtype and span.size <= _LARGEST):
                 yield span
             elif span.size >= _SMALL:
                 yield from _blocks(read, span)
