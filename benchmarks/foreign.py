@@ -8,7 +8,7 @@ once. ZipNN runs in a process of its own, which it may bring down.
 
 Run it with:
 
-    pip install brotli zstandard zipnn onnx safetensors torch
+    pip install ".[compare]"
     pip download --no-deps -d wheels magika rapidocr-onnxruntime silero-vad
     for wheel in wheels/*.whl; do unzip -oq $wheel -d files; done
     python benchmarks/foreign.py files --out docs/results/foreign.json

@@ -114,7 +114,7 @@ class BytePlanes:
             if code is None:
                 plane[:] = np.frombuffer(reader.take(n_words), np.uint8)
             else:
-                plane[:] = code.decode(reader, n_words)
+                code.decode(reader, n_words, plane)
             codes.append(code)
         return cls(planes, codes)
 

@@ -32,6 +32,8 @@ def packed_layout(weights: Container, path: str | os.PathLike[str]) -> Layout | 
     Raises:
         CorruptFileError: The layout is damaged.
     """
+    if weights.architecture is not None:  # of a layer whose name is `foreign`
+        return None
     data = weights.assets.get(layout.LAYOUT)
     with _errors_in(path):
         return None if data is None else layout.from_bytes(data)
