@@ -31,6 +31,7 @@ import numpy as np
 
 import deepcompress as dc
 
+NAMES = ["deflate -9", "brotli -11", "zstd -22", "xz -9e", "zipnn", "deepcompress"]
 KINDS = "tflite onnx safetensors keras h5 npz pt jit".split()
 
 
@@ -177,15 +178,14 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def row(path: Path) -> dict[str, object]:
+def row(path: Path, before: dict[str, dict]) -> dict[str, object]:
     """One row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         found = ours(path, Path(folder))
     raw = path.stat().st_size
-    return {"file": path.name, "raw": raw, **others(path), "deepcompress": found}
-
-
-NAMES = ["deflate -9", "brotli -11", "zstd -22", "xz -9e", "zipnn", "deepcompress"]
+    known = before.get(path.name) or others(path)
+    known = {name: known[name] for name in NAMES[:-1]}
+    return {"file": path.name, "raw": raw, **known, "deepcompress": found}
 
 
 def printed(rows: list[dict]) -> None:
@@ -206,6 +206,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="with files; others are made in it")
     parser.add_argument("--out", type=Path, help="also write the figures here, as JSON")
+    parser.add_argument(
+        "--again", action="store_true", help="take the others' figures from there"
+    )
     options = parser.parse_args()
     made = options.folder / "made"
     if not made.exists():
@@ -213,9 +216,12 @@ def main() -> None:
         make(made)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     paths = [p for p in options.folder.rglob("*") if p.suffix[1:] in KINDS]
+    before = {}
+    if options.again:
+        before = {each["file"]: each for each in json.loads(options.out.read_text())}
     rows = []
     for path in sorted(paths, key=lambda path: path.name):
-        rows.append(row(path))
+        rows.append(row(path, before))
         if options.out:
             options.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     printed(rows)

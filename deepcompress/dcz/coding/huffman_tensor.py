@@ -31,7 +31,12 @@ from deepcompress.dcz.coding.huffman import (
     HuffmanCode,
     least_bytes,
 )
-from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
+from deepcompress.dcz.coding.patterns import (
+    are_nonzero,
+    count_nonzero,
+    pattern_dtype,
+    patterns_of,
+)
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.positions import nonzeros, reverse
 from deepcompress.dcz.coding.rules import Rule
@@ -390,11 +395,12 @@ class HuffmanTensor:
         """Returns the figures of the tensor."""
         codebook, code_counts, code_bits, table_bytes = None, None, 0, 0
         if self.codebook is not None and self.codes is not None:
-            codebook = self._with_background(self.codebook).view(self.dtype)
+            patterns = self._with_background(self.codebook)
+            codebook = patterns.view(self.dtype)
             code_counts = self.codes.counts
             value_bits = code_bits = self.codes.code.n_bits(code_counts)
             table_bytes = len(self.codes.code.table)
-            n_nonzero = int(code_counts @ codebook.astype(bool))
+            n_nonzero = int(code_counts @ are_nonzero(patterns, self.dtype))
         else:
             values = self._values()
             value_bits = 8 * values.nbytes
@@ -405,7 +411,7 @@ class HuffmanTensor:
         if self.background:
             pattern = np.array([self.background], pattern_dtype(self.dtype))
             background = pattern.view(self.dtype).reshape(())
-            if background.astype(bool):
+            if are_nonzero(pattern, self.dtype)[0]:
                 n_nonzero += prod(self.shape) - self.n_stored
         gap_counts, gap_bits, position_bits = None, 0, 0
         if self.signs is not None:
