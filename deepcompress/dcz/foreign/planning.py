@@ -21,6 +21,7 @@ _SMALL = 1 << 10
 _NAMED = 12  # bytes that an array takes in a file besides its name and its values
 # Bytes that nobody knows are looked at in blocks, and stay in the rest if they are few.
 _BLOCK = 1 << 22
+_MOST_REST = 1 << 28  # since all of it has to be in memory
 _LARGEST = 1 << 32  # so are tensors of more, of which nobody could read one
 _FEW = 1 << 16
 
@@ -142,6 +143,8 @@ class Plan:
         if span.size < self._least:
             return False
         if span.size < _SMALL:
+            return True
+        if len(self.rest) + span.size > _MOST_REST:
             return True
         dtype = dtype_named(span.dtype)
         return not is_rest(_within(read, span), span.size, dtype, span.is_swapped)
