@@ -7,6 +7,9 @@ from deepcompress.dcz.container import MAGIC
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _LONGEST_BLOCK = 1 << 20  # of the user, in front of HDF5
+_PICKLE = (
+    "is a pickle, which may run any code and is not opened; --exact packs it as it is."
+)
 # What stands where a model was meant to be, by its first bytes.
 _STRAYS = (
     (
@@ -15,9 +18,9 @@ _STRAYS = (
     ),
     (b"<!doctype html", "is a web page, not the file. Look at what was downloaded."),
     (b"<html", "is a web page, not the file. Look at what was downloaded."),
-    (b"\x80\x02", "is a pickle, which may run any code and is not opened."),
-    (b"\x80\x04", "is a pickle, which may run any code and is not opened."),
-    (b"\x80\x05", "is a pickle, which may run any code and is not opened."),
+    (b"\x80\x02", _PICKLE),
+    (b"\x80\x04", _PICKLE),
+    (b"\x80\x05", _PICKLE),
 )
 
 
