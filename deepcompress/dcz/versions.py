@@ -66,7 +66,7 @@ VERSIONS: dict[int, Version] = {1: version1, 2: version2}
 CODERS = {version.TENSOR.coder: number for number, version in VERSIONS.items()}
 
 MAGIC = b"\x89DCZ"
-_MOST_SPOOLED = 1 << 26  # bytes of sections that wait in memory
+_MOST_SPOOLED = 1 << 22  # bytes of sections that wait in memory
 _COPIED = 1 << 20  # bytes at a time
 _LONGEST_SIZE = 9  # bytes of the size of a piece of the header
 _OTHERS = {
