@@ -14,7 +14,9 @@ from deepcompress.dcz.directory import DTYPES, dtype_of
 Read = Callable[[int, int], np.ndarray]
 
 # What bytes are tried as that nobody knows the dtype of.
-_GUESSED = ("uint8", "float16", "bfloat16", "int16", "float32", "int32", "float64")
+_GUESSED = ("uint8", "float16", "int16", "float32", "int32", "float64")
+# Planes of float16 and bfloat16 are the same, but an exponent fills one of the latter.
+_BFLOAT16 = 0.75
 _SAMPLE = 1 << 12  # bytes that are looked at, at least,
 _SHARE = 1 << 6  # or one in so many,
 _MOST = 1 << 17  # at most
@@ -43,7 +45,8 @@ def guess(read: Read, size: int) -> str:
         cost = BytePlanes.of(patterns, dtype).size
         if cost < 0.99 * best_size:
             best, best_size = name, cost
-    return best
+    is_bfloat16 = best == "float16" and best_size < _BFLOAT16 * len(sample)
+    return "bfloat16" if is_bfloat16 else best
 
 
 def is_rest(read: Read, size: int, dtype: np.dtype, is_swapped: bool) -> bool:

@@ -1,3 +1,4 @@
+import ml_dtypes
 import numpy as np
 import pytest
 from helpers import foreign_files
@@ -125,7 +126,8 @@ def test_equal_names_are_told_apart(tmp_path, rng):
 
 def test_the_dtype_of_storages_is_guessed(tmp_path, rng):
     kernel = rng.standard_normal((90, 70))
-    arrays = {n: kernel.astype(n) for n in ("float16", "float32", "float64")}
+    dtypes = ("float16", "float32", "float64", ml_dtypes.bfloat16)
+    arrays = {np.dtype(n).name: kernel.astype(n) for n in dtypes}
     round_trip(tmp_path, foreign_files.checkpoint(arrays))
     with dc.read(tmp_path / "a.dcz") as found:
         for index, (dtype, array) in enumerate(arrays.items()):
