@@ -11,10 +11,10 @@ from typing import BinaryIO, cast
 from deepcompress._checks import one_of
 from deepcompress._files import atomic_writer
 from deepcompress.dcz import container
-from deepcompress.dcz.foreign import layout
 from deepcompress.dcz.foreign.kinds import Understanding, find, understand
 from deepcompress.dcz.foreign.planning import Arrays, Plan
 from deepcompress.dcz.foreign.source import Source
+from deepcompress.dcz.parts import ASSETS
 from deepcompress.dcz.report import CompressionReport
 from deepcompress.dcz.writing import write
 
@@ -185,16 +185,13 @@ def _others(
     if coder != "huffman" and size <= _TRIED and known.kind in _ROWS_ARE_UNITS:
         yield Plan(source, known, turn=True), "context", size // _TURN_WORTH
     if source.size <= _TRIED:
-        whole = Plan(source, None)
-        whole.layout = layout.Layout(plan.layout.kind, whole.layout.files)
+        whole = Plan(source, None, kind=known.kind)
         yield whole, coder or "huffman", _WORTH
 
 
 def _write(file: BinaryIO, plan: Plan, coder: str) -> CompressionReport:
-    assets = {layout.LAYOUT: layout.to_bytes(plan.layout)}
-    if plan.rest:
-        assets[layout.REST] = bytes(plan.rest)
-    return write(file, Arrays(plan.places), coder=coder, assets=assets)
+    arrays, parts = Arrays(plan.places), {ASSETS: plan.packed}
+    return write(file, arrays, coder=coder, parts=parts)
 
 
 def _is_same(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> bool:

@@ -3,14 +3,24 @@
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 
+from deepcompress.dcz.assets import pack_assets
 from deepcompress.dcz.foreign.choosing import dtype_named, elements, guess, is_rest
 from deepcompress.dcz.foreign.kinds import Understanding
-from deepcompress.dcz.foreign.layout import Deflated, Layout, Piece, Run
+from deepcompress.dcz.foreign.layout import (
+    LAYOUT,
+    REST,
+    Deflated,
+    Layout,
+    Piece,
+    Run,
+    to_bytes,
+)
 from deepcompress.dcz.foreign.source import CHUNK, Source
 from deepcompress.dcz.foreign.spans import Span, itemsize, tidy
 
@@ -77,6 +87,7 @@ class Plan:
     Args:
         source: The files.
         known: What is known of them; `None`: all goes to the rest.
+        kind: What the first file was taken for, where nothing else is known.
         turn: Whether matrices are turned, whose names then end with `.T`. Coders are
             made for those whose columns are units, which are rows in some formats.
 
@@ -87,7 +98,12 @@ class Plan:
     """
 
     def __init__(
-        self, source: Source, known: Understanding | None, *, turn: bool = False
+        self,
+        source: Source,
+        known: Understanding | None,
+        *,
+        kind: str = "bytes",
+        turn: bool = False,
     ) -> None:
         self.places: dict[str, Place] = {}
         self.rest = bytearray()
@@ -102,7 +118,15 @@ class Plan:
             read = _reader(source, number)
             run = self._run(read, member.size, spans[number])
             files.append((member.name, _checksum(read, member.size), run))
-        self.layout = Layout(known.kind if known else "bytes", files)
+        self.layout = Layout(known.kind if known else kind, files)
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The layout and the rest, as files hold them."""
+        assets = {LAYOUT: to_bytes(self.layout)}
+        if self.rest:
+            assets[REST] = bytes(self.rest)
+        return pack_assets(assets)
 
     def _run(self, read: Read, size: int, spans: Iterable[Span]) -> Run:
         """Returns bytes as pieces."""
