@@ -1,8 +1,10 @@
 """Writing files so that the old one survives whatever goes wrong."""
 
+import errno
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MAX_MEMBER_BYTES = (1 << 16) - 1
 
 
@@ -59,11 +62,36 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if target.exists():
             shutil.copymode(target, temporary)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and (
+            error.errno in _NO_ROOM or error.filename == str(temporary)
+        ):
+            error.filename = given
         raise
     _sync_folder(target.parent)
+
+
+def check_room(path: str | os.PathLike[str], size: int) -> None:
+    """Raises an error where there is no room for a file.
+
+    For whoever writes with a library that does not bear a full disk.
+
+    Args:
+        path: The file that is to be written, in a folder that is there.
+        size: Its bytes.
+
+    Raises:
+        OSError: There is no room, or no permission.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=Path(path).parent) as file:
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
 
 
 def write_npz(

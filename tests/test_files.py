@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.running import command, run_program
 
-from deepcompress._files import atomic_writer, write_npz
+from deepcompress._files import atomic_writer, check_room, write_npz
 
 
 @pytest.fixture
@@ -48,6 +48,16 @@ def test_a_full_disk_leaves_the_old_file_alone(target):
     assert int(ended.stdout) == errno.EFBIG
     assert target.read_bytes() == b"old"
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_room_is_asked_for_and_given_back(tmp_path):
+    check_room(tmp_path / "a", 10**6)
+    check_room(tmp_path / "a", 0)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="/a'"):
+        check_room(tmp_path / "a", 1 << 60)
+    with pytest.raises(FileNotFoundError, match="/b'"):
+        check_room(tmp_path / "a" / "b", 1)
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -10,18 +9,24 @@ import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from deepcompress import _lazy, importers
-from deepcompress._files import atomic_writer, write_npz
+from deepcompress._files import atomic_writer, check_room, write_npz
 from deepcompress._version import __version__
 from deepcompress.commands import chatter, exact, own_code, smaller
 from deepcompress.commands.contents import contents
+from deepcompress.commands.saying import (
+    close_output,
+    reason,
+    say,
+    show_warning,
+    wording,
+)
 from deepcompress.dcz.container import CODERS, Container, read
 from deepcompress.dcz.report import CompressionReport
-from deepcompress.errors import CorruptFileError
 
 if TYPE_CHECKING:
     import keras
@@ -50,19 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # what `--help` prints
         with _lazy.Advice(), warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show_warning
             options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has read enough. What is still buffered goes nowhere, since
         # Python would complain of it at its end.
-        _close_output()
+        close_output()
         return _BROKEN_PIPE
     except (ImportError, OSError, ValueError, RuntimeError, MemoryError) as error:
-        text = str(error) or type(error).__name__
-        if isinstance(error, CorruptFileError) and error.rule:
-            text += f" (rule {error.rule})"
-        _say("error", text)
+        say("error", wording(error))
         return 2 if isinstance(error, _UsageError) else 1
     except KeyboardInterrupt:
         print("deepcompress: interrupted", file=sys.stderr)
@@ -219,7 +221,9 @@ def _inspect(options: argparse.Namespace) -> None:
             opened.verify()
         report = CompressionReport.of(opened)
     if options.plot:
-        report.plot().savefig(options.plot)
+        kind = Path(options.plot).suffix[1:] or "png"
+        with atomic_writer(options.plot) as picture:
+            report.plot().savefig(picture, format=kind)
     _print(report, options)
     if options.verify and not (options.json or options.quiet):
         print("Every checksum is right, and every rule holds.")
@@ -249,7 +253,7 @@ def _compress(options: argparse.Namespace) -> None:
         report = importers.compress_h5(file, output, coder=options.coder or "huffman")
         way = "weights alone; --exact keeps the file itself"
         if _holds_architecture(file):
-            _say(
+            say(
                 "note",
                 f"of {file!r}, the weights were kept and the architecture was left "
                 "out. `HuffmanSerializer().load(path, model=model)` loads them.",
@@ -261,7 +265,7 @@ def _compress(options: argparse.Namespace) -> None:
     else:
         packed = exact.compress(file, output, options.coder)
         report = packed.table
-        _say("note", str(packed))
+        say("note", str(packed))
     if way and not (options.json or options.quiet):
         print(f"{file}: {way}")
     _print(report, options)
@@ -307,7 +311,7 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
                     f"Keras cannot load {file!r}; give classes and functions that it "
                     "does not know as --custom-objects MODULE:NAME, and let code that "
                     "you trust run by --no-safe-mode; or compress what "
-                    f"`model.save_weights` has written. ({line or _reason(error)})"
+                    f"`model.save_weights` has written. ({line or reason(error)})"
                 ) from error
 
         model = _with_compilation(load, options)
@@ -331,11 +335,11 @@ def _with_compilation(
         return load(True)
     except Exception as error:
         model = load(False)  # where this fails too, its reason is the one that counts
-        _say(
+        say(
             "note",
             f"the compilation of {options.file!r} was left out, since Keras cannot "
             "restore it; give what it needs as --custom-objects MODULE:NAME. "
-            f"({_reason(error.__cause__ or error)})",
+            f"({reason(error.__cause__ or error)})",
         )
         return model
 
@@ -417,6 +421,8 @@ def _extract_model(options: argparse.Namespace) -> None:
     target = Path(output)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder of {output!r} does not exist.")
+    # Where the disk is full, HDF5 may end the process.
+    check_room(output, sum(weight.numpy().nbytes for weight in model.weights))
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         complete = Path(folder, target.name)
         if output.endswith(".keras"):
@@ -424,25 +430,3 @@ def _extract_model(options: argparse.Namespace) -> None:
         else:
             model.save_weights(complete)
         complete.replace(target)
-
-
-def _reason(error: BaseException) -> str:
-    """Returns the first line of what went wrong, innermost where Keras nests it."""
-    innermost = str(error).rpartition("Exception encountered: ")[2]
-    return innermost.strip().partition("\n")[0]
-
-
-def _say(kind: str, text: str) -> None:
-    """Writes one line to the standard error."""
-    line = " ".join(part.strip() for part in text.splitlines())
-    print(f"deepcompress: {kind}: {line}", file=sys.stderr)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _say("warning", str(message))
-
-
-def _close_output() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)

@@ -7,7 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -18,7 +18,7 @@ import numpy as np
 
 from deepcompress._threads import each_when_ready
 from deepcompress.dcz.assets import plain_size, unpack_assets
-from deepcompress.dcz.coding.bytestream import located
+from deepcompress.dcz.coding.bytestream import Located
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
@@ -230,16 +230,17 @@ class Container(Mapping[str, np.ndarray]):
             return unpack_assets(data)
 
     @property
-    def parts(self) -> Parts:
-        """What the file holds besides, by name: also what this reader has no use for.
+    def parts(self) -> Mapping[str, bytes]:
+        """What the file holds besides, by name, known or not; read when asked for.
 
-        Each is read, and its checksum verified, when it is asked for. To write a file
-        anew without a loss, hand them on to `deepcompress.write`.
+        To write a file anew without a loss, hand them on to `deepcompress.write`.
         """
-        return Parts(
-            self._directory.parts,
-            lambda section: self._take(section, Rule.CHECKSUM_OF_PART),
-        )
+        take = partial(self._take, rule=Rule.CHECKSUM_OF_PART)
+        return Parts(self._directory.parts, take)
+
+    def part_size(self, name: str) -> int:
+        """Returns the bytes that a part takes in the file, without reading it."""
+        return self._directory.parts[name].size
 
     def verify(self) -> None:
         """Reads and decodes all of the file, and keeps nothing of it.
@@ -250,8 +251,7 @@ class Container(Mapping[str, np.ndarray]):
 
         Example:
 
-        >>> import io, numpy as np
-        >>> file = io.BytesIO()
+        >>> file = BytesIO()
         >>> _ = write(file, {"dense/kernel": np.ones((3, 2), "float32")})
         >>> try:
         ...     Container(file.getvalue()[:-1] + b"!").verify()
@@ -268,7 +268,9 @@ class Container(Mapping[str, np.ndarray]):
 
     def _check_memory(self, more: int = 0) -> None:
         total = sum(entry.n_bytes for entry in self._directory.entries.values())
-        total += sum(self.parts.sizes().values()) + self._directory.plain_size + more
+        total += (
+            sum(map(self.part_size, self.parts)) + self._directory.plain_size + more
+        )
         if total > self._max_bytes:
             raise CorruptFileError(
                 f"what it holds would take {total:,} bytes of memory, more than the "
@@ -317,7 +319,7 @@ class Container(Mapping[str, np.ndarray]):
     def _errors(self, section: Section | None = None) -> Iterator[None]:
         """Says of errors in which file, and where or at least in which section."""
         try:
-            with located(section.offset if section else None):
+            with Located(section.offset if section else None):
                 yield
         except CorruptFileError as error:
             place = "" if error.offset is None else f", byte {error.offset}"

@@ -115,10 +115,11 @@ class Directory:
     architecture: Section | None = None
     plain_size: int = 0
     parts: dict[str, Section] = field(default_factory=dict)
+    _by_section: dict[int, list[ArrayEntry]] = field(default_factory=dict)
 
     def in_section(self, index: int) -> list[ArrayEntry]:
         """Returns the arrays of a section, in their order."""
-        return [entry for entry in self.entries.values() if entry.section == index]
+        return self._by_section.get(index, [])
 
     def section_at_end(self, size: int, checksum: int) -> Section:
         """Returns a section behind all that the file has so far."""
@@ -134,7 +135,9 @@ class Directory:
         """
         if name in self.entries:
             raise CorruptFileError(f"{name!r} occurs twice.", Rule.NAME_ONCE)
-        self.entries[name] = ArrayEntry(name, dtype, shape, len(self.sections) - 1)
+        section = len(self.sections) - 1
+        entry = self.entries[name] = ArrayEntry(name, dtype, shape, section)
+        self._by_section.setdefault(section, []).append(entry)
 
 
 class Layer(NamedTuple):

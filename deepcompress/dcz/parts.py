@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from deepcompress.dcz.coding.bytestream import ByteReader, located, string
+from deepcompress.dcz.coding.bytestream import ByteReader, Located, string
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.directory import Directory, Section, seal
 from deepcompress.errors import CorruptFileError
@@ -56,10 +56,6 @@ class Parts(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._sections)
-
-    def sizes(self) -> dict[str, int]:
-        """Returns the bytes that each takes in the file, by its name."""
-        return {name: section.size for name, section in self._sections.items()}
 
 
 def as_parts(parts: Mapping[str, bytes] | None) -> list[Part]:
@@ -111,7 +107,7 @@ def read_parts(reader: ByteReader, directory: Directory) -> None:
             and not known.
     """
     while reader.rest:
-        with located(reader.offset):
+        with Located(reader.offset):
             _read_part(reader, directory)
 
 

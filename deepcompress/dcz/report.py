@@ -142,7 +142,8 @@ class CompressionReport(Shown):
     @classmethod
     def of(cls, container: Container) -> "CompressionReport":
         """Returns the report of a file that is open."""
-        return cls(container.stats(), container.size, container.parts.sizes())
+        parts = {name: container.part_size(name) for name in container.parts}
+        return cls(container.stats(), container.size, parts)
 
     @property
     def n_weights(self) -> int:

@@ -12,7 +12,7 @@ from deepcompress._threads import each_in_order
 from deepcompress.dcz.coding.bytestream import (
     ByteReader,
     ByteWriter,
-    located,
+    Located,
     string,
     varint,
 )
@@ -142,7 +142,7 @@ def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
         section = directory.section_at_end(reader.varint(), reader.uint32())
         directory.sections.append(section)
         for _ in range(n_arrays):
-            with located(reader.offset):
+            with Located(reader.offset):
                 name, dtype, lengths = read_entry(reader, layer)
                 directory.add_array(name, dtype, tuple(lengths))
     if packed_size:
@@ -161,7 +161,7 @@ def read_section(
     reader = ByteReader(data, begin=directory.sections[index].offset)
     tensors: dict[str, CodedTensor] = {}
     for entry in directory.in_section(index):
-        with located(reader.offset):
+        with Located(reader.offset):
             tensor = HuffmanTensor.decode(reader, entry.dtype, entry.shape)
         tensors[entry.name] = tensor
     reader.end()

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from deepcompress._threads import each_in_order
-from deepcompress.dcz.coding.bytestream import ByteReader, located, string, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, Located, string, varint
 from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
 from deepcompress.dcz.coding.rules import Rule
@@ -130,7 +130,7 @@ def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
     head, packed = pieces
     directory.sections.append(_section_of(head))
     # What is coded has no bytes of its own in the file.
-    with located(head.offset):
+    with Located(head.offset):
         listing = _read_head(ContextCoder(head.data, LISTINGS))
         reader = ByteReader(listing, Rule.DIRECTORY_END)
         if packed.data:
@@ -168,10 +168,10 @@ def read_section(
         _read_head(coder)
     tensors: dict[str, CodedTensor] = {}
     for entry in directory.in_section(index):
-        with located(begin + coder.n_bits // 8):
+        with Located(begin + coder.n_bits // 8):
             tensor = ContextTensor.decode(coder, entry.dtype, entry.shape)
         tensors[entry.name] = tensor
-    with located(begin + coder.n_bits // 8):
+    with Located(begin + coder.n_bits // 8):
         coder.end()
     return tensors
 

@@ -143,12 +143,9 @@ def read_directory(file: BinaryIO, size: int) -> Directory:
     if not start:
         raise CorruptFileError("the file is empty.", Rule.MAGIC, 0)
     if not start.startswith(MAGIC):
-        hint = next(
-            (text for magic, text in _OTHERS.items() if start.startswith(magic)), ""
-        )
-        raise CorruptFileError(
-            f"this is not a .dcz file (its first bytes differ).{hint}", Rule.MAGIC, 0
-        )
+        hints = [text for magic, text in _OTHERS.items() if start.startswith(magic)]
+        text = f"this is not a .dcz file (its first bytes differ).{''.join(hints)}"
+        raise CorruptFileError(text, Rule.MAGIC, 0)
     number = ByteReader(start[len(MAGIC) :], Rule.HEADER_INSIDE, len(MAGIC)).byte()
     if number not in VERSIONS:
         raise CorruptFileError(
@@ -182,8 +179,9 @@ def read_directory(file: BinaryIO, size: int) -> Directory:
     directory = Directory(number, end=end + 4)
     version.read_listing(pieces, directory)
     if directory.end != size:
+        is_cut = "is cut off" if size < directory.end else "goes on"
         raise CorruptFileError(
-            f"the file has {size} bytes, its directory says {directory.end}.",
+            f"it {is_cut}: it has {size} bytes, its directory says {directory.end}.",
             Rule.SIZE_OF_FILE,
             min(size, directory.end),
         )

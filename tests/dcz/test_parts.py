@@ -36,7 +36,7 @@ def test_parts_that_are_not_known_are_kept(coder):
         assert list(weights.parts) == ["assets", *UNKNOWN]
         assert {name: weights.parts[name] for name in UNKNOWN} == UNKNOWN
         assert weights.assets == {"a": b"asset"}
-        assert weights.parts.sizes()["2"] == 1000
+        assert weights.part_size("2") == 1000
         np.testing.assert_equal(dict(weights), ARRAYS)
         assert written(weights.parts, coder) == data
 

@@ -1,11 +1,18 @@
 """Files that break one rule of docs/format.md each, under checksums that are right.
 
-`FILES` has for each rule what is wrong with some files, and their bytes.
+python tests/helpers/broken_files.py FOLDER
+
+`FILES` has for each rule what is wrong with some files, and their bytes. The command
+writes them as RULE-NUMBER.dcz for readers in other languages.
 """
 
 import io
 import lzma
+import sys
 import zlib
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
@@ -412,3 +419,14 @@ FILES = {
         "8 of 8 bits": array_2((0, METHOD), (0, N_CODES), (8, SHIFT)),
     },
 }
+
+
+def main(folder):
+    """Writes all files into a folder."""
+    for rule, files in FILES.items():
+        for number, data in enumerate(files.values()):
+            Path(folder, f"{rule}-{number}.dcz").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -19,8 +19,9 @@ HEAD = """# The rules of the format and their tests
 asks for. Here stands what breaks it in the tests: a file with all checksums right that
 keeps to every other rule until it comes to this one. The package refuses it by the
 rule's name. The files are made in `tests/helpers/broken_files.py`,
-`tests/dcz/test_rules.py` reads them and holds page, code and files to the same list,
-and `python tests/helpers/rules_page.py` writes this page.
+`tests/dcz/test_rules.py` reads them and asks for one of each rule,
+`tests/test_pages.py` holds the pages to the same list, and
+`python tests/helpers/rules_page.py` writes this one.
 
 | Rule | Broken by |
 |---|---|

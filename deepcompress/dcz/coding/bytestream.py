@@ -1,8 +1,5 @@
 """Reading and writing the small integers and strings of a file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
 
@@ -27,19 +24,22 @@ def string(text: str) -> bytes:
     return varint(len(encoded)) + encoded
 
 
-@contextmanager
-def located(offset: int | None) -> Iterator[None]:
-    """Gives errors that do not know their place in the file this one.
+class Located:
+    """Gives errors of a `with` block that do not know their place in the file this one.
 
     Args:
         offset: A byte of the file, or `None` where it is not known either.
     """
-    try:
-        yield
-    except CorruptFileError as error:
-        if error.offset is None:
-            error.offset = offset
-        raise
+
+    def __init__(self, offset: int | None) -> None:
+        self._offset = offset
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        if isinstance(error, CorruptFileError) and error.offset is None:
+            error.offset = self._offset
 
 
 class ByteWriter:

@@ -10,7 +10,7 @@ import numpy as np
 
 from deepcompress import _native
 from deepcompress._threads import map_in_threads
-from deepcompress.dcz.coding.bytestream import ByteReader, located, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, Located, varint
 
 MAX_ALPHABET = _native.DC_MAX_ALPHABET
 
@@ -71,7 +71,7 @@ class HuffmanCode:
     def read(cls, reader: ByteReader, n_symbols: int) -> "HuffmanCode":
         """Returns the code whose table comes next."""
         lengths = np.empty(n_symbols, np.uint8)
-        with located(reader.offset):
+        with Located(reader.offset):
             reader.take(_native.table_read(reader.rest, lengths))
         return cls(lengths)
 
@@ -161,7 +161,7 @@ class HuffmanCode:
                 symbols[run],
             )
 
-        with located(begin):
+        with Located(begin):
             _for_groups(n, decode_group)
         return symbols
 

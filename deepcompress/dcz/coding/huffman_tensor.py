@@ -16,7 +16,7 @@ import numpy as np
 
 from deepcompress.dcz.coding import gaps
 from deepcompress.dcz.coding.background import background_of
-from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, located, varint
+from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, Located, varint
 from deepcompress.dcz.coding.codebook import SharedValues, shared_values
 from deepcompress.dcz.coding.forms import (
     FEWEST_PARTED,
@@ -366,7 +366,7 @@ class HuffmanTensor:
         elif self.gaps is None:
             patterns = np.zeros(self.shape, pattern_dtype(self.dtype))
         else:
-            with located(self.offset):
+            with Located(self.offset):
                 patterns = gaps.scatter(
                     self.gaps.symbols,
                     self.gap_width,

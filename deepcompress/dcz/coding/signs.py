@@ -6,7 +6,7 @@ takes a bit; positions and codebook need not know of it.
 
 import numpy as np
 
-from deepcompress.dcz.coding.bytestream import ByteReader, located
+from deepcompress.dcz.coding.bytestream import ByteReader, Located
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
@@ -53,7 +53,7 @@ def read_signs(reader: ByteReader, n: int) -> BytePlanes:
     Raises:
         CorruptFileError: What comes next are not the signs of so many.
     """
-    with located(reader.offset):
+    with Located(reader.offset):
         signs = BytePlanes.read(reader, _BYTE, -(-n // 8))
         if n % 8 and signs.planes[0, -1] >> n % 8:
             raise CorruptFileError("There are more signs than elements.", Rule.SIGNS)

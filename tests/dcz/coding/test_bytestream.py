@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, string, varint
+from deepcompress.dcz.coding.bytestream import (
+    ByteReader,
+    ByteWriter,
+    Located,
+    string,
+    varint,
+)
+from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
 
 
@@ -54,3 +61,38 @@ def test_what_is_written_piece_by_piece_is_one():
 def test_damaged_bytes_are_an_error(data, read):
     with pytest.raises(CorruptFileError):
         read(ByteReader(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "read", "rule", "offset"),
+    [
+        (b"\0\x80\0", ByteReader.varint, "varint", 101),
+        (b"\0\1\xff", ByteReader.string, "utf-8", 101),
+        (b"\0\3ab", ByteReader.string, "rank", 102),
+        (b"\0\1\2", ByteReader.uint32, "rank", 101),
+        (b"\0\1\2", ByteReader.end, "rank", 101),
+    ],
+)
+def test_an_error_says_the_rule_and_the_byte(data, read, rule, offset):
+    reader = ByteReader(data, Rule.RANK, begin=100)
+    reader.byte()
+    with pytest.raises(CorruptFileError) as caught:
+        read(reader)
+    assert (caught.value.rule, caught.value.offset) == (rule, offset)
+    reader = ByteReader(data[1:])
+    with pytest.raises(CorruptFileError) as caught:
+        read(reader)
+    assert caught.value.offset is None
+
+
+def test_the_innermost_place_counts():
+    with (
+        pytest.raises(CorruptFileError) as caught,
+        Located(1),
+        Located(2),
+        Located(None),
+    ):
+        raise CorruptFileError("words")
+    assert caught.value.offset == 2
+    with pytest.raises(ZeroDivisionError), Located(1):
+        raise ZeroDivisionError
