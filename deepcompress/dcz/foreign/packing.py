@@ -22,10 +22,10 @@ from deepcompress.dcz.writing import write
 # they cost more than the other number.
 _TRIED = 1 << 20
 _WORTH = 64
-# The slower coder is tried where there is little to code, and where the other one has
-# gained less than floats give, as long as a file is not too large for that.
-_DENSE = 0.86
-_MOST = 1 << 26
+# What dense floats take as planes, of themselves; nothing else is tried for them then.
+_SPARSE, _DENSE = 0.78, 0.86
+_SMALL = 1 << 16  # bytes for which all is tried
+_MOST = 1 << 24  # bytes for which the slower coder is
 # Formats in whose matrices a row is a unit, and the part that turning has to save.
 _ROWS_ARE_UNITS = {"tflite"}
 _TURN_WORTH = 512
@@ -179,8 +179,12 @@ def _others(
     """
     if not plan.places:
         return
-    is_dense = size > _DENSE * source.size and source.size <= _MOST
-    if coder is None and (size <= _TRIED or is_dense):
+    # Floats of which none occur again take this part with either coder, and more as
+    # anything else.
+    is_noise = source.size > _SMALL and _SPARSE < size / source.size <= _DENSE
+    if is_noise:
+        return
+    if coder is None and size <= _MOST:
         yield plan, "context", 0
     if coder != "huffman" and size <= _TRIED and known.kind in _ROWS_ARE_UNITS:
         yield Plan(source, known, turn=True), "context", size // _TURN_WORTH
