@@ -237,6 +237,7 @@ def main():
     said, begin = Counter(), time.monotonic()
     for path in CORPUS:
         said += run(path, -(-options.runs // len(CORPUS)), options.seed)
+        print(f"{said.total():9,} files, the last ones like {path.name}", flush=True)
     for what, count in said.most_common():
         print(f"{count:9,} {what}")
     seconds = time.monotonic() - begin
