@@ -26,6 +26,7 @@ from deepcompress.commands.saying import (
     wording,
 )
 from deepcompress.dcz.container import CODERS, Container, read
+from deepcompress.dcz.foreign.kinds import is_known
 from deepcompress.dcz.report import CompressionReport
 
 if TYPE_CHECKING:
@@ -239,6 +240,8 @@ def _compress(options: argparse.Namespace) -> None:
         raise _UsageError("--exact changes nothing: leave out what changes weights.")
     way = ""
     kind = "foreign" if options.exact or exact.is_sharded(file) else contents(file)
+    if kind == "unknown" and is_known(file):
+        kind = "foreign"
     if smaller.is_wanted(options) and kind != "keras":
         raise _UsageError(
             f"Weights can be changed in a .keras file, which tells how the model "

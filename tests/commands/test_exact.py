@@ -57,6 +57,26 @@ def test_tensors_of_a_packed_file_are_extracted(tmp_path):
         np.testing.assert_array_equal(arrays["conv1.weight"], kernel)
 
 
+@pytest.mark.parametrize("suffix", ["keras", "h5", "txt", "npz"])
+def test_contents_count_and_not_the_name(suffix, tmp_path, capsys):
+    file, small = tmp_path / f"a.{suffix}", tmp_path / "a.dcz"
+    for kind in ("tflite", "onnx", "safetensors"):
+        file.write_bytes(foreign_files.every()[kind][1])
+        assert run("compress", "--quiet", file, small) == 0
+        assert f"a.{suffix}: {kind}, " in capsys.readouterr().err
+        assert run("extract", small, tmp_path / f"back.{kind}") == 0
+        assert (tmp_path / f"back.{kind}").read_bytes() == file.read_bytes()
+
+
+def test_a_damaged_file_is_packed_as_a_whole(tmp_path, capsys):
+    file, small = tmp_path / "a.tflite", tmp_path / "a.dcz"
+    file.write_bytes(foreign_files.every()["tflite"][1][:9000])
+    assert run("compress", "--quiet", file, small) == 0
+    assert "whole, since as tflite it is damaged: " in capsys.readouterr().err
+    assert run("extract", small, tmp_path / "back.tflite") == 0
+    assert (tmp_path / "back.tflite").read_bytes() == file.read_bytes()
+
+
 def test_another_kind_is_not_promised(tmp_path, capsys):
     file, small = tmp_path / "a.safetensors", tmp_path / "a.dcz"
     file.write_bytes(foreign_files.safetensors(foreign_files.weights()))

@@ -61,6 +61,13 @@ KINDS = [
 ]
 
 
+def is_known(path: str) -> bool:
+    """Whether a file begins like one of a kind that is known."""
+    with Source(path) as source:
+        view = source.view(0)
+        return any(kind.is_such(view) for kind in KINDS)
+
+
 def find(path: Path) -> Path:
     """Returns the file to begin with: in a folder, the index of sharded tensors.
 
@@ -138,5 +145,6 @@ def _parse(view: memoryview, kinds: list[Kind]) -> tuple[str, list[Span], str]:
             return "bytes", [], f"to read it as {kind.name} takes {error.name}"
         except Exception as error:  # a parser may raise anything for hostile bytes
             reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+            reason = reason.rstrip(".")
             return "bytes", [], f"as {kind.name} it is damaged: {reason}"
     return "bytes", [], "it is of no kind that is known"
