@@ -48,10 +48,11 @@ def extract(file: str, output: str) -> bool:
         found = packed_layout(weights, file)
     if found is None:
         return False
-    name = found.files[0][0]
+    kind, files = found[0]
+    name = files[0][0]
     promised = _PROMISES.get(Path(output).suffix)
     has_its_suffix = Path(output).suffix == Path(name).suffix
-    if promised is None or has_its_suffix or promised == found.kind:
+    if promised is None or has_its_suffix or promised == kind:
         unpack(file, output)
     elif promised == "npz":
         with read(file) as weights:

@@ -1,4 +1,4 @@
-"""How tensors and the bytes around them make up files: `foreign/layout`."""
+"""How tensors and the bytes around them make up files: the asset `foreign`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from deepcompress.dcz.assets import check_name
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
 from deepcompress.errors import CorruptFileError
 
-# The assets of a file that holds foreign ones.
-LAYOUT, REST = "foreign/layout", "foreign/rest"
+# The asset of a file that holds foreign ones: the layout, then the rest.
+FOREIGN = "foreign"
 
 _ARRAY, _SWAPPED, _DEFLATED, _TURNED = range(4)
 _IS_RAW = 16  # added to the level
@@ -81,7 +81,7 @@ def to_bytes(layout: Layout) -> bytes:
     Example:
 
     >>> layout = Layout("bytes", [("a.bin", 7, Run(9, [Piece(1, 0)]))])
-    >>> from_bytes(to_bytes(layout)) == layout
+    >>> from_bytes(to_bytes(layout) + b"rest")[0] == layout
     True
     """
     writer = _Writer()
@@ -91,8 +91,8 @@ def to_bytes(layout: Layout) -> bytes:
     return b"".join(parts)
 
 
-def from_bytes(data: bytes) -> Layout:
-    """Returns a layout.
+def from_bytes(data: bytes) -> tuple[Layout, memoryview]:
+    """Returns a layout, and the rest behind it.
 
     Raises:
         CorruptFileError: The bytes are none.
@@ -109,12 +109,11 @@ def from_bytes(data: bytes) -> Layout:
                 f"a file named {name[:80]!r} would leave its folder."
             ) from None
         files.append((name, reader.uint32(), reader.run()))
-    reader.end()
     if not files:
         raise CorruptFileError("the layout tells of no file.")
     if len({name.casefold() for name, *_ in files}) < len(files):
         raise CorruptFileError("two files have one name.")
-    return Layout(kind, files)
+    return Layout(kind, files), reader.rest
 
 
 class _Writer:

@@ -13,8 +13,7 @@ from deepcompress.dcz.assets import pack_assets
 from deepcompress.dcz.foreign.choosing import dtype_named, elements, guess, is_rest
 from deepcompress.dcz.foreign.kinds import Understanding
 from deepcompress.dcz.foreign.layout import (
-    LAYOUT,
-    REST,
+    FOREIGN,
     Deflated,
     Layout,
     Piece,
@@ -123,10 +122,7 @@ class Plan:
     @cached_property
     def packed(self) -> bytes:
         """The layout and the rest, as files hold them."""
-        assets = {LAYOUT: to_bytes(self.layout)}
-        if self.rest:
-            assets[REST] = bytes(self.rest)
-        return pack_assets(assets)
+        return pack_assets({FOREIGN: to_bytes(self.layout) + self.rest})
 
     def _run(self, read: Read, size: int, spans: Iterable[Span]) -> Run:
         """Returns bytes as pieces."""

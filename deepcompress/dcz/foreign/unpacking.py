@@ -22,8 +22,12 @@ from deepcompress.errors import CorruptFileError
 _ANY_SIZE = 1 << 62
 
 
-def packed_layout(weights: Container, path: str | os.PathLike[str]) -> Layout | None:
-    """Returns the layout of the foreign files in a `.dcz` file, `None` without any.
+def packed_layout(
+    weights: Container, path: str | os.PathLike[str]
+) -> tuple[Layout, memoryview] | None:
+    """Returns the layout of the foreign files in a `.dcz` file, and their rest.
+
+    `None` where it holds none.
 
     Args:
         weights: The opened file.
@@ -34,7 +38,7 @@ def packed_layout(weights: Container, path: str | os.PathLike[str]) -> Layout | 
     """
     if weights.architecture is not None:  # of a layer whose name is `foreign`
         return None
-    data = weights.assets.get(layout.LAYOUT)
+    data = weights.assets.get(layout.FOREIGN)
     with _errors_in(path):
         return None if data is None else layout.from_bytes(data)
 
@@ -75,7 +79,7 @@ def unpack(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> list[Pa
         if found is None:
             raise ValueError(f"'{os.fspath(path)}' holds no packed file.")
         with _errors_in(path):
-            return _unpack(weights, found, Path(out))
+            return _unpack(weights, *found, Path(out))
 
 
 @contextmanager
@@ -89,8 +93,10 @@ def _errors_in(path: str | os.PathLike[str]) -> Iterator[None]:
         raise CorruptFileError(f"'{os.fspath(path)}': {error}") from None
 
 
-def _unpack(weights: Container, found: Layout, out: Path) -> list[Path]:
-    maker = _Maker(weights)
+def _unpack(
+    weights: Container, found: Layout, rest: memoryview, out: Path
+) -> list[Path]:
+    maker = _Maker(weights, rest)
     maker.check(found)
     targets = _targets(found, out)
     with ExitStack() as stack:
@@ -130,10 +136,10 @@ def _targets(found: Layout, out: Path) -> list[Path]:
 class _Maker:
     """Makes up files of arrays and the rest."""
 
-    def __init__(self, weights: Container) -> None:
+    def __init__(self, weights: Container, rest: memoryview) -> None:
         self._weights = weights
         self._names = list(weights)
-        self._rest = memoryview(weights.assets.get(layout.REST, b""))
+        self._rest = rest
 
     def check(self, found: Layout) -> None:
         """Refuses a layout that does not fit."""
