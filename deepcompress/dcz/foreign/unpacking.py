@@ -11,11 +11,13 @@ import numpy as np
 
 from deepcompress._files import atomic_writer
 from deepcompress.dcz import container
+from deepcompress.dcz.assets import plain_size
 from deepcompress.dcz.container import MAX_BYTES, Container
 from deepcompress.dcz.foreign import layout
 from deepcompress.dcz.foreign.deflated import can_repeat, deflate
 from deepcompress.dcz.foreign.layout import Layout, Run
 from deepcompress.dcz.foreign.spans import Stream
+from deepcompress.dcz.parts import ASSETS
 from deepcompress.errors import CorruptFileError
 
 # Arrays are decoded one at a time, so that all together may have any size.
@@ -38,8 +40,11 @@ def packed_layout(
     """
     if weights.architecture is not None:  # of a layer whose name is `foreign`
         return None
-    data = weights.assets.get(layout.FOREIGN)
     with _errors_in(path):
+        size = plain_size(weights.parts[ASSETS]) if ASSETS in weights.parts else 0
+        if size > MAX_BYTES:
+            raise CorruptFileError(f"its assets would take {size:,} bytes of memory.")
+        data = weights.assets.get(layout.FOREIGN)
         return None if data is None else layout.from_bytes(data)
 
 

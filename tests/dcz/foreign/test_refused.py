@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import deepcompress as dc
+from deepcompress.dcz.coding.bytestream import varint
 from deepcompress.dcz.foreign import layout, source
 from deepcompress.dcz.foreign.layout import Deflated, Layout, Piece, Run
 from deepcompress.dcz.foreign.spans import Span, tidy
@@ -65,6 +66,13 @@ def test_a_hostile_layout_is_refused(what, tmp_path):
         dc.unpack(path, tmp_path / "out" / "old")
     assert [p.read_bytes() for p in (tmp_path / "out").iterdir()] == [b"old"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.dcz", "out"]
+
+
+def test_absurd_sizes_take_no_memory(tmp_path):
+    path = tmp_path / "a.dcz"
+    dc.write(path, ARRAYS, parts={"assets": varint(1 << 40) + b"\0"})
+    with pytest.raises(CorruptFileError, match="bytes of memory"):
+        dc.unpack(path, tmp_path / "b")
 
 
 @given(st.binary(max_size=60), st.binary(max_size=9))
