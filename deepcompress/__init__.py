@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from deepcompress.dcz.coding.tensor import TensorStats as TensorStats
     from deepcompress.dcz.container import Container as Container
     from deepcompress.dcz.container import read as read
+    from deepcompress.dcz.foreign.packing import PackReport as PackReport
+    from deepcompress.dcz.foreign.packing import pack as pack
+    from deepcompress.dcz.foreign.unpacking import unpack as unpack
     from deepcompress.dcz.report import CompressionReport as CompressionReport
     from deepcompress.dcz.report import ReportRow as ReportRow
     from deepcompress.dcz.writing import write as write
@@ -49,6 +52,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "clustering.kmeans": ["KMeans1DResult", "kmeans1d"],
         "dcz.coding.tensor": ["TensorStats"],
         "dcz.container": ["Container", "read"],
+        "dcz.foreign.packing": ["PackReport", "pack"],
+        "dcz.foreign.unpacking": ["unpack"],
         "dcz.report": ["CompressionReport", "ReportRow"],
         "dcz.writing": ["write"],
         "errors": ["CorruptFileError"],

@@ -1,6 +1,7 @@
 """Work on every processor: the compiled kernels run without Python's lock."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
@@ -36,6 +37,42 @@ def map_in_threads(
 
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, items))
+
+
+def each_in_order(
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    is_large: Callable[[_Item], bool],
+    n_threads: int | None = None,
+) -> Iterator[_Result]:
+    """Yields what a function makes of every item, in order.
+
+    No more items are taken ahead than there are threads, and a large one only when all
+    before it are done with; then nothing else runs. Neither items nor results are kept.
+
+    Args:
+        function: Called in threads, several at a time.
+        items: What it is called with; taken one after the other.
+        is_large: Whether an item is to have all memory for itself.
+        n_threads: Threads at most. Defaults to `None`: one a processor.
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor  # noqa: PLC0415  (slow)
+
+    n_threads = n_threads or n_processors()
+    waiting: deque[Future[_Result]] = deque()
+    items = iter(items)
+    with ThreadPoolExecutor(n_threads) as pool:
+        while next_ones := list(islice(items, 1)):
+            is_alone = is_large(next_ones[0])
+            while waiting and (is_alone or len(waiting) >= n_threads):
+                yield waiting.popleft().result()
+            if is_alone:
+                # Without a name, which would keep it while the caller works with it.
+                yield function(next_ones.pop())
+            else:
+                waiting.append(pool.submit(function, next_ones.pop()))
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def each_when_ready(

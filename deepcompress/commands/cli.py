@@ -1,9 +1,7 @@
 """The command `deepcompress`."""
 
 import argparse
-import importlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -11,14 +9,14 @@ import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from deepcompress import _lazy, importers
 from deepcompress._files import atomic_writer, check_room, write_npz
 from deepcompress._version import __version__
-from deepcompress.commands import chatter, smaller
+from deepcompress.commands import chatter, exact, own_code, smaller
 from deepcompress.commands.contents import contents
 from deepcompress.commands.saying import (
     close_output,
@@ -28,6 +26,7 @@ from deepcompress.commands.saying import (
     wording,
 )
 from deepcompress.dcz.container import CODERS, Container, read
+from deepcompress.dcz.foreign.kinds import is_known
 from deepcompress.dcz.report import CompressionReport
 
 if TYPE_CHECKING:
@@ -125,20 +124,31 @@ def _parser() -> argparse.ArgumentParser:
 
     compress = commands.add_parser(
         "compress",
-        help="turn a .keras, .weights.h5 or .h5 file into a .dcz file",
-        description="Compresses what Keras 2 or 3 has saved, without losing anything "
-        "unless you ask for it, and prints the per-layer table. It pays for weights "
-        "that were pruned or shared before. A .keras file keeps its architecture; HDF5 "
-        "files become weights alone, for which TensorFlow is not needed. What a file "
-        "is, its contents tell, not its name.",
+        help="turn a .keras, .h5, .tflite, .onnx, ... file into a .dcz file",
+        description="Compresses a file without losing anything unless you ask for it, "
+        "and prints the per-layer table and which way it took. It pays most for "
+        "weights that were pruned or shared before. A .keras file becomes a model that "
+        "`load_model` loads; HDF5 files become weights alone. Any other file is packed "
+        "so that `extract` gives it back byte for byte, and so are these with --exact. "
+        "What a file is, its contents tell, not its name.",
     )
-    compress.add_argument("file", metavar="FILE.keras|FILE.weights.h5|FILE.h5")
+    compress.add_argument(
+        "file",
+        metavar="FILE",
+        help=".keras, .h5, .tflite, .onnx, .safetensors, .npz, "
+        ".pt, or any other; or a folder with an index of .safetensors files",
+    )
     compress.add_argument("output", metavar="OUT.dcz")
     compress.add_argument(
         "--coder",
         choices=list(CODERS),
-        default="huffman",
-        help="context makes files of pruned nets smaller (default: huffman)",
+        help="context makes files of pruned nets smaller (default: huffman; for files "
+        "that are packed, the better one)",
+    )
+    compress.add_argument(
+        "--exact",
+        action="store_true",
+        help="pack .keras and .h5 files byte for byte too, as all others",
     )
     smaller.add_options(compress)
     _add_loading(compress)
@@ -147,11 +157,16 @@ def _parser() -> argparse.ArgumentParser:
 
     extract = commands.add_parser(
         "extract",
-        help="turn a .dcz file into a .keras, .weights.h5 or .npz file",
-        description="Decodes a .dcz file. For .npz, TensorFlow is not needed.",
+        help="turn a .dcz file into a .keras, .weights.h5 or .npz file, or give back "
+        "the file that was packed",
+        description="Decodes a .dcz file. One that holds a packed file, such as a "
+        ".tflite, gives it back byte for byte, or its tensors as .npz. Any other "
+        "becomes what the suffix says; for .npz, TensorFlow is not needed.",
     )
     extract.add_argument("file", metavar="FILE.dcz")
-    extract.add_argument("output", metavar="OUT.keras|OUT.weights.h5|OUT.npz")
+    extract.add_argument(
+        "output", metavar="OUT", help=".keras, .weights.h5, .npz; or what was packed"
+    )
     _add_loading(extract)
     extract.set_defaults(run=_extract)
     return parser
@@ -169,7 +184,7 @@ def _add_loading(command: argparse.ArgumentParser) -> None:
         metavar="MODULE:NAME",
         action="append",
         default=[],
-        type=_module_and_name,
+        type=own_code.module_and_name,
         help="a class or function that the model needs, such as nets.layers:Scale; "
         "may be given again",
     )
@@ -186,13 +201,6 @@ def _add_loading(command: argparse.ArgumentParser) -> None:
         help="run the Python code in the file, such as that of Lambda layers; only "
         "if you trust who wrote it",
     )
-
-
-def _module_and_name(text: str) -> tuple[str, str]:
-    module, _, name = text.partition(":")
-    if not module or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form MODULE:NAME")
-    return module, name
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -228,7 +236,12 @@ def _compress(options: argparse.Namespace) -> None:
         raise _UsageError(f"The output must be a .dcz file. Received: {output!r}")
     if wrong := smaller.why_not(options):
         raise _UsageError(wrong)
-    kind = contents(file)
+    if options.exact and smaller.is_wanted(options):
+        raise _UsageError("--exact changes nothing: leave out what changes weights.")
+    way = ""
+    kind = "foreign" if options.exact or exact.is_sharded(file) else contents(file)
+    if kind == "unknown" and is_known(file):
+        kind = "foreign"
     if smaller.is_wanted(options) and kind != "keras":
         raise _UsageError(
             f"Weights can be changed in a .keras file, which tells how the model "
@@ -238,8 +251,10 @@ def _compress(options: argparse.Namespace) -> None:
     if kind == "keras":
         with chatter.filtered():
             report = _compress_model(options)
-    elif kind == "hdf5" or file.endswith((".h5", ".hdf5")):
-        report = importers.compress_h5(file, output, coder=options.coder)
+        way = "a model, its weights and architecture; --exact keeps the file itself"
+    elif kind == "hdf5" or (kind == "unknown" and file.endswith((".h5", ".hdf5"))):
+        report = importers.compress_h5(file, output, coder=options.coder or "huffman")
+        way = "weights alone; --exact keeps the file itself"
         if _holds_architecture(file):
             say(
                 "note",
@@ -248,13 +263,14 @@ def _compress(options: argparse.Namespace) -> None:
             )
     elif kind == "dcz":
         raise ValueError(f"{file!r} is a .dcz file already.")
-    elif file.endswith(".keras"):
+    elif kind == "unknown" and file.endswith(".keras"):
         raise ValueError(f"{file!r} is neither an archive of Keras nor HDF5.")
     else:
-        raise ValueError(
-            f"The suffix of {file!r} says no format, and neither do its contents. "
-            "Known are .keras, .weights.h5, .h5 and .hdf5."
-        )
+        packed = exact.compress(file, output, options.coder)
+        report = packed.table
+        say("note", str(packed))
+    if way and not (options.json or options.quiet):
+        print(f"{file}: {way}")
     _print(report, options)
 
 
@@ -273,7 +289,7 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
     from deepcompress.saving.serializer import HuffmanSerializer  # noqa: PLC0415
 
     file = options.file
-    known = _custom_objects(options)
+    known = own_code.objects(options.custom_objects)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(file)
         if path.suffix != ".keras":  # without which Keras does not open it
@@ -303,7 +319,9 @@ def _compress_model(options: argparse.Namespace) -> CompressionReport:
 
         model = _with_compilation(load, options)
     if not smaller.is_wanted(options):
-        return HuffmanSerializer(coder=options.coder).save(model, options.output)
+        return HuffmanSerializer(coder=options.coder or "huffman").save(
+            model, options.output
+        )
     data = smaller.smaller(model, options)
     with atomic_writer(options.output) as written:
         written.write(data)
@@ -329,26 +347,6 @@ def _with_compilation(
         return model
 
 
-def _custom_objects(options: argparse.Namespace) -> dict[str, Any]:
-    """Returns the classes and functions that were named, by their own names."""
-    if options.custom_objects:
-        sys.path.insert(0, os.getcwd())  # as `python -m` has it
-    found: dict[str, Any] = {}
-    for module, name in options.custom_objects:
-        try:
-            value: Any = importlib.import_module(module)
-            for part in name.split("."):
-                value = getattr(value, part)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(
-                f"There is no {module}:{name} for --custom-objects: {error}"
-            ) from error
-        found[name.rpartition(".")[2]] = value
-        # Keras knows what a function has made by the name that it had inside.
-        found.setdefault(getattr(value, "__name__", name), value)
-    return found
-
-
 def _print(report: CompressionReport, options: argparse.Namespace) -> None:
     if options.json:
         print(_as_json(report))
@@ -366,11 +364,13 @@ def _as_json(report: CompressionReport) -> str:
 
 def _extract(options: argparse.Namespace) -> None:
     file, output = options.file, options.output
+    contents(file)
+    if exact.extract(file, output):
+        return
     if not output.endswith((".npz", ".keras", ".weights.h5")):
         raise _UsageError(
             f"The suffix of {output!r} says no format. Use .keras, .weights.h5 or .npz."
         )
-    contents(file)
     if output.endswith(".npz"):
         with read(file) as weights:
             _refuse_assets(weights, output)
@@ -408,7 +408,7 @@ def _extract_model(options: argparse.Namespace) -> None:
     from deepcompress.saving.serializer import load_model  # noqa: PLC0415
 
     output = options.output
-    known = _custom_objects(options)
+    known = own_code.objects(options.custom_objects)
 
     def load(compile: bool) -> "keras.Model":
         # Weights alone go without the state of an optimizer that has never stepped.

@@ -7,6 +7,9 @@ from deepcompress.dcz.container import MAGIC
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _LONGEST_BLOCK = 1 << 20  # of the user, in front of HDF5
+_PICKLE = (
+    "is a pickle, which may run any code and is not opened; --exact packs it as it is."
+)
 # What stands where a model was meant to be, by its first bytes.
 _STRAYS = (
     (
@@ -15,15 +18,14 @@ _STRAYS = (
     ),
     (b"<!doctype html", "is a web page, not the file. Look at what was downloaded."),
     (b"<html", "is a web page, not the file. Look at what was downloaded."),
-    (b"\x93numpy", "is an array of NumPy, not a model."),
-    (b"\x80\x02", "is a pickle, which may run any code and is not opened."),
-    (b"\x80\x04", "is a pickle, which may run any code and is not opened."),
-    (b"\x80\x05", "is a pickle, which may run any code and is not opened."),
+    (b"\x80\x02", _PICKLE),
+    (b"\x80\x04", _PICKLE),
+    (b"\x80\x05", _PICKLE),
 )
 
 
 def contents(path: str) -> str:
-    """Returns what a file is: `"dcz"`, `"hdf5"`, `"keras"`, or `"unknown"`.
+    """Returns what a file is: `"dcz"`, `"hdf5"`, `"keras"`, `"archive"`, `"unknown"`.
 
     Args:
         path: The file.
@@ -93,13 +95,4 @@ def _archive(path: str) -> str:
         ) from None
     if "config.json" in names:
         return "keras"
-    if any(name.endswith("data.pkl") for name in names):
-        raise ValueError(
-            f"{path!r} is a checkpoint of PyTorch. Load it into a Keras model first."
-        )
-    if names and all(name.endswith(".npy") for name in names):
-        raise ValueError(
-            f"{path!r} holds arrays of NumPy. `deepcompress.write` writes those to a "
-            ".dcz file."
-        )
-    raise ValueError(f"{path!r} is an archive, but not one that Keras has written.")
+    return "archive"

@@ -75,7 +75,7 @@ def smaller(model: "keras.Model", options: argparse.Namespace) -> bytes:
             model,
             data,
             max_change=options.max_change,
-            coder=options.coder,
+            coder=options.coder or "huffman",
             verbose=0 if is_quiet else 1,
         )
         if not result.is_met:
@@ -98,7 +98,7 @@ def smaller(model: "keras.Model", options: argparse.Namespace) -> bytes:
             options.bits, init="optimal", verbose=0 if is_quiet else 1
         )
         sharing.quantize(model, data=data)
-    return HuffmanSerializer(coder=options.coder).dumps(model)
+    return HuffmanSerializer(coder=options.coder or "huffman").dumps(model)
 
 
 def _inputs(file: str) -> Any:

@@ -5,185 +5,57 @@
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
-from deepcompress._checks import one_of
-from deepcompress._files import atomic_writer
 from deepcompress._threads import each_when_ready
-from deepcompress.dcz import version1, version2
 from deepcompress.dcz.assets import plain_size, unpack_assets
-from deepcompress.dcz.coding.bytestream import ByteReader, Located, varint
+from deepcompress.dcz.coding.bytestream import Located
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
-    Directory,
-    File,
+    LARGE,
     PackedArchitecture,
-    Piece,
     Section,
-    pack_architecture,
     unpack_architecture,
 )
-from deepcompress.dcz.parts import ASSETS, Part, Parts
+from deepcompress.dcz.parts import ASSETS, Parts
+from deepcompress.dcz.versions import (
+    CODERS,
+    MAGIC,
+    VERSIONS,
+    header,
+    read_directory,
+    write,
+)
 from deepcompress.errors import CorruptFileError
 
+# Files are opened here, and written there: whoever does both needs one name.
+__all__ = [
+    "CODERS",
+    "MAGIC",
+    "MAX_BYTES",
+    "VERSIONS",
+    "Container",
+    "header",
+    "read",
+    "read_directory",
+    "write",
+]
 
-class Version(Protocol):
-    """What the module of a version of the format offers.
-
-    Attributes:
-        TENSOR: The coder of its arrays.
-        N_PIECES: Pieces of its header.
-    """
-
-    TENSOR: type[CodedTensor]
-    N_PIECES: int
-
-    def write(
-        self,
-        arrays: Mapping[str, np.ndarray],
-        architecture: PackedArchitecture,
-        parts: Sequence[Part],
-        /,
-    ) -> File:
-        """Returns the file of some arrays."""
-        ...
-
-    def read_listing(self, pieces: Sequence[Piece], directory: Directory, /) -> None:
-        """Fills in what the pieces of a header list."""
-        ...
-
-    def read_section(
-        self, directory: Directory, index: int, data: bytes, /
-    ) -> dict[str, CodedTensor]:
-        """Returns the arrays of a section, by their names, as they are coded."""
-        ...
-
-
-# Whatever depends on the version, or on the coder, is found here.
-VERSIONS: dict[int, Version] = {1: version1, 2: version2}
-# The version that is written with each coder.
-CODERS = {version.TENSOR.coder: number for number, version in VERSIONS.items()}
-
-MAGIC = b"\x89DCZ"
 # Arrays of more than this together are not decoded unless the caller raises the
 # bound: a file of a few bytes can declare any size.
 MAX_BYTES = 1 << 34
 
 _Source = str | os.PathLike[str] | bytes | bytearray | memoryview
-
-_LONGEST_SIZE = 9  # bytes of the size of a piece of the header
-_OTHERS = {
-    b"PK\x03\x04": " If it is a .keras file, use keras.models.load_model.",
-    b"\x89HDF": " If it is a .weights.h5 file, use model.load_weights.",
-}
-
-
-def write(
-    file: str | os.PathLike[str] | BinaryIO,
-    arrays: Mapping[str, np.ndarray],
-    *,
-    architecture: str | None = None,
-    coder: str = "huffman",
-    parts: Sequence[Part] = (),
-) -> tuple[dict[str, TensorStats], int]:
-    """Writes a file, and returns the figures that a report is made of.
-
-    `deepcompress.write` is this with the report; it documents the arguments. Here,
-    assets are a part like others.
-
-    Returns:
-        The figures of every array by its name, and the size of the file in bytes.
-
-    Example:
-
-    >>> import io, numpy as np
-    >>> file = io.BytesIO()
-    >>> stats, size = write(file, {"dense/kernel": np.zeros((300, 100), "float32")})
-    >>> size == len(file.getvalue())
-    True
-    """
-    version = CODERS[one_of("coder", coder, CODERS)]
-    written = VERSIONS[version].write(arrays, pack_architecture(architecture), parts)
-    chunks = [header(version, written.header), *written.body]
-    if isinstance(file, str | os.PathLike):
-        with atomic_writer(file) as target:
-            target.writelines(chunks)
-    else:
-        file.writelines(chunks)
-    return written.stats, sum(map(len, chunks))
-
-
-def header(version: int, pieces: Sequence[bytes]) -> bytes:
-    """Returns the first bytes of a file, up to the checksum of them all."""
-    sizes = [varint(len(piece)) for piece in pieces]
-    start = b"".join([MAGIC, bytes([version]), *sizes, *pieces])
-    return start + zlib.crc32(start).to_bytes(4, "little")
-
-
-def read_directory(file: BinaryIO, size: int) -> Directory:
-    """Reads what stands in front of a file of so many bytes.
-
-    Raises:
-        CorruptFileError: The file is damaged, or no `.dcz` file.
-    """
-    file.seek(0)
-    start = file.read(len(MAGIC) + 1)
-    if not start:
-        raise CorruptFileError("the file is empty.", Rule.MAGIC, 0)
-    if not start.startswith(MAGIC):
-        hints = [text for magic, text in _OTHERS.items() if start.startswith(magic)]
-        text = f"this is not a .dcz file (its first bytes differ).{''.join(hints)}"
-        raise CorruptFileError(text, Rule.MAGIC, 0)
-    number = ByteReader(start[len(MAGIC) :], Rule.HEADER_INSIDE, len(MAGIC)).byte()
-    if number not in VERSIONS:
-        raise CorruptFileError(
-            f"version {number} of the format is not known. The file is damaged, "
-            "or needs a newer deepcompress.",
-            Rule.VERSION,
-            len(MAGIC),
-        )
-    version = VERSIONS[number]
-    sizes_at = file.read(_LONGEST_SIZE * version.N_PIECES)
-    reader = ByteReader(sizes_at, Rule.HEADER_INSIDE, len(start))
-    sizes = [reader.varint() for _ in range(version.N_PIECES)]
-    begin = len(start) + reader.position
-    end = begin + sum(sizes)
-    if end + 4 > size:
-        raise CorruptFileError(
-            "the file ends early, inside its directory.", Rule.HEADER_INSIDE, size
-        )
-    file.seek(0)
-    content = file.read(end)
-    if zlib.crc32(content).to_bytes(4, "little") != file.read(4):
-        raise CorruptFileError(
-            "the checksum of the directory does not match.",
-            Rule.CHECKSUM_OF_DIRECTORY,
-            end,
-        )
-    pieces, offset = [], begin
-    for length in sizes:
-        pieces.append(Piece(offset, content[offset : offset + length]))
-        offset += length
-    directory = Directory(number, end=end + 4)
-    version.read_listing(pieces, directory)
-    if directory.end != size:
-        is_cut = "is cut off" if size < directory.end else "goes on"
-        raise CorruptFileError(
-            f"it {is_cut}: it has {size} bytes, its directory says {directory.end}.",
-            Rule.SIZE_OF_FILE,
-            min(size, directory.end),
-        )
-    return directory
 
 
 def read(file: _Source, *, max_bytes: int = MAX_BYTES) -> "Container":
@@ -252,7 +124,7 @@ class Container(Mapping[str, np.ndarray]):
             self._label = f"{os.fspath(file)!r}"
             self._file = Path(file).open("rb")  # noqa: SIM115  (close() closes it)
         self._max_bytes = max_bytes
-        self._lock = Lock()
+        self._lock, self._large = Lock(), Lock()
         self._last: tuple[int, dict[str, CodedTensor]] | None = None
         try:
             with self._errors():
@@ -422,7 +294,10 @@ class Container(Mapping[str, np.ndarray]):
         # A layer's arrays are mostly asked for one after the other.
         last = self._last
         if last is None or last[0] != index:
-            last = self._last = index, self._parse_section(index)
+            self._last = None  # before more memory is taken
+            last = index, self._parse_section(index)
+            if len(last[1]) > 1:
+                self._last = last
         return last[1]
 
     def _parse_section(self, index: int) -> dict[str, CodedTensor]:
@@ -433,9 +308,12 @@ class Container(Mapping[str, np.ndarray]):
             return version.read_section(self._directory, index, data)
 
     def _decode_section(self, index: int) -> dict[str, np.ndarray]:
-        tensors = self._parse_section(index)
-        with self._errors(self._directory.sections[index]):
-            return {name: tensor.to_array() for name, tensor in tensors.items()}
+        # What takes most of the memory is there once, whatever the processors are.
+        section = self._directory.sections[index]
+        with self._large if section.size >= LARGE else nullcontext():
+            tensors = self._parse_section(index)
+            with self._errors(section):
+                return {name: tensors.pop(name).to_array() for name in list(tensors)}
 
     @contextmanager
     def _errors(self, section: Section | None = None) -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,8 @@ COMMON_NAMES = (
 # some hundred bytes. Part of the format: it never changes.
 DICTIONARY = Path(__file__).with_name("architecture.dictionary").read_bytes()
 
+# A tensor of so many bytes is coded by itself, so that it is the only one in memory.
+LARGE = 1 << 24
 _EXPLICIT_RANK = 7
 _MAX_RANK = 64  # NumPy's own limit
 # Each array repeats the name of its layer, which a file need say only once.
@@ -34,16 +36,14 @@ _MAX_NAMES = 1 << 24
 
 
 class File(NamedTuple):
-    """A file to be written.
+    """A file whose sections are written, but for what stands in front of them.
 
     Attributes:
         header: The pieces of its header.
-        body: The bytes behind the header.
         stats: The figures of every array by its name.
     """
 
     header: list[bytes]
-    body: list[bytes]
     stats: dict[str, TensorStats]
 
 
@@ -207,6 +207,33 @@ def little_endian(name: str, array: np.ndarray) -> np.ndarray:
 def seal(data: bytes) -> bytes:
     """Returns how the size and the checksum of a section are listed."""
     return varint(len(data)) + zlib.crc32(data).to_bytes(4, "little")
+
+
+class SectionWriter:
+    """Writes sections one after the other, and sums up each.
+
+    Args:
+        file: What is written to.
+
+    Attributes:
+        size: Bytes of the section that is being written.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = self._checksum = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Writes a part of a section."""
+        self._file.write(data)
+        self.size += len(data)
+        self._checksum = zlib.crc32(data, self._checksum)
+
+    def end(self) -> bytes:
+        """Ends a section, and returns how its size and its checksum are listed."""
+        listed = varint(self.size) + self._checksum.to_bytes(4, "little")
+        self.size = self._checksum = 0
+        return listed
 
 
 def encode_entry(leaf: str, dtype: np.dtype, lengths: Sequence[int]) -> bytes:

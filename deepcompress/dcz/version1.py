@@ -3,11 +3,12 @@
 The directory lists everything byte by byte.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from deepcompress._threads import map_in_threads
+from deepcompress._threads import each_in_order
 from deepcompress.dcz.coding.bytestream import (
     ByteReader,
     ByteWriter,
@@ -19,10 +20,13 @@ from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
+    LARGE,
     Directory,
     File,
+    Layer,
     PackedArchitecture,
     Piece,
+    SectionWriter,
     by_layer,
     encode_entry,
     little_endian,
@@ -35,50 +39,91 @@ TENSOR: type[CodedTensor] = HuffmanTensor
 N_PIECES = 1  # of the header: the directory
 
 
+# Arrays of a layer share a section up to so many bytes, and with more that are small.
+_FULL = 1 << 24
+_SMALL = 1 << 16
+
+
+class _Encoded(NamedTuple):
+    """An array as it is written.
+
+    Attributes:
+        entry: How it is listed.
+        pieces: Its bytes.
+        n_bytes: How many it has in memory.
+        stats: Its figures.
+    """
+
+    entry: bytes
+    pieces: list[bytes | memoryview]
+    n_bytes: int
+    stats: TensorStats
+
+
 def write(
     arrays: Mapping[str, np.ndarray],
     architecture: PackedArchitecture,
-    parts: Sequence[Part] = (),
+    parts: Sequence[Part],
+    body: BinaryIO,
 ) -> File:
-    """Returns the file of some arrays.
+    """Writes the sections of a file, and returns what stands in front of them.
 
     Args:
         arrays: Arrays by their names.
         architecture: The model's architecture.
         parts: The parts that end the file.
+        body: What the sections are written to.
     """
-
-    def encode(leaf: str, name: str) -> tuple[bytes, bytes, TensorStats]:
-        array = little_endian(name, arrays[name])
-        writer = ByteWriter()
-        tensor = HuffmanTensor.encode(array, writer)
-        entry = encode_entry(leaf, array.dtype, array.shape)
-        return entry, writer.end(), tensor.stats()
-
     layers = by_layer(arrays)
-    members = [
-        member
-        for layer in layers
-        for member in zip(layer.leaves, layer.names, strict=True)
-    ]
-    encoded = iter(map_in_threads(lambda member: encode(*member), members))
-    packed, plain_size = architecture
-    listing = [seal(packed) + varint(plain_size) if packed else varint(0)]
-    listing.append(varint(len(layers)))
-    sections: list[bytes] = []
+    encoded = _each_encoded(arrays, layers)
+    writer = SectionWriter(body)
+    listing: list[bytes] = []
     stats: dict[str, TensorStats] = {}
+    n_sections = 0
     for layer in layers:
-        entries, content = [], []
+        entries: list[bytes] = []
+        n_bytes = 0
         for name in layer.names:
-            entry, data, stats[name] = next(encoded)
+            entry, pieces, more, stats[name] = next(encoded)
+            if entries and more >= _SMALL and n_bytes + more > _FULL:
+                listing += _listed(layer, entries, writer.end())
+                entries, n_bytes, n_sections = [], 0, n_sections + 1
+            for piece in pieces:
+                writer.write(piece)
+            del pieces  # before the next array is read
             entries.append(entry)
-            content.append(data)
-        section = b"".join(content)
-        sections.append(section)
-        listing += [string(layer.name), varint(len(entries)), seal(section), *entries]
-    listing.append(list_parts(parts))
-    body = [*sections, packed, *(part.data for part in parts)]
-    return File([b"".join(listing)], body, stats)
+            n_bytes += more
+        listing += _listed(layer, entries, writer.end())
+        n_sections += 1
+    packed, plain_size = architecture
+    begin = seal(packed) + varint(plain_size) if packed else varint(0)
+    body.writelines([packed, *(part.data for part in parts)])
+    header = [begin, varint(n_sections), *listing, list_parts(parts)]
+    return File([b"".join(header)], stats)
+
+
+def _listed(layer: Layer, entries: Sequence[bytes], sealed: bytes) -> list[bytes]:
+    return [string(layer.name), varint(len(entries)), sealed, *entries]
+
+
+def _each_encoded(
+    arrays: Mapping[str, np.ndarray], layers: Sequence[Layer]
+) -> Iterator[_Encoded]:
+    """Yields every array as it is written, in order."""
+
+    def encode(member: tuple[str, np.ndarray]) -> _Encoded:
+        leaf, array = member
+        writer = ByteWriter()
+        stats = HuffmanTensor.encode(array, writer).stats()
+        entry = encode_entry(leaf, array.dtype, array.shape)
+        return _Encoded(entry, writer.pieces, array.nbytes, stats)
+
+    members = (
+        (leaf, little_endian(name, arrays[name]))
+        for layer in layers
+        for leaf, name in zip(layer.leaves, layer.names, strict=True)
+    )
+    return each_in_order(encode, members, lambda member: member[1].nbytes >= LARGE)
 
 
 def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:

@@ -5,29 +5,31 @@ of the arrays of the first section, which is a part of the header.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from deepcompress._threads import map_in_threads
+from deepcompress._threads import each_in_order
 from deepcompress.dcz.coding.bytestream import ByteReader, Located, string, varint
 from deepcompress.dcz.coding.context import LISTING, ContextCoder
 from deepcompress.dcz.coding.context_tensor import ContextTensor
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
 from deepcompress.dcz.directory import (
+    LARGE,
     Directory,
     File,
     Layer,
     PackedArchitecture,
     Piece,
     Section,
+    SectionWriter,
     by_layer,
     encode_entry,
     little_endian,
     read_entry,
-    seal,
 )
 from deepcompress.dcz.parts import Part, list_parts, read_parts
 from deepcompress.errors import CorruptFileError
@@ -42,66 +44,81 @@ LISTINGS = Path(__file__).with_name("listing.dictionary").read_bytes()
 _MAX_LISTING = 1 << 24
 
 
+# Small arrays share the section of their layer, whatever else is in it.
+_SMALL = 1 << 12
+
+
+class _Member(NamedTuple):
+    """An array of a section.
+
+    Attributes:
+        layer: The layer that it is of.
+        leaf: Its name in the layer.
+        name: Its name.
+        values: The array.
+    """
+
+    layer: Layer
+    leaf: str
+    name: str
+    values: np.ndarray
+
+
+class _Listed(NamedTuple):
+    """An array as the listing tells of it."""
+
+    layer: Layer
+    leaf: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+
 def write(
     arrays: Mapping[str, np.ndarray],
     architecture: PackedArchitecture,
-    parts: Sequence[Part] = (),
+    parts: Sequence[Part],
+    body: BinaryIO,
     *,
     max_elements: int = 1 << 22,
     max_nonzeros: int = 1 << 17,
 ) -> File:
-    """Returns the file of some arrays.
+    """Writes the sections of a file, and returns what stands in front of them.
 
-    Layers that follow each other share a section, which is decoded as a whole, up to so
+    Arrays that follow each other share a section, which is decoded as a whole, up to so
     many elements and so many of them not zero.
 
     Args:
         arrays: Arrays by their names.
         architecture: The model's architecture.
         parts: The parts that end the file.
-        max_elements: The most elements of layers that share a section.
+        body: What the sections are written to.
+        max_elements: The most elements of arrays that share a section.
         max_nonzeros: The most of them that are not zero.
     """
-    layers = by_layer(arrays)
-    values = {
-        name: little_endian(name, arrays[name])
-        for layer in layers
-        for name in layer.names
-    }
-    groups = _groups(layers, values, max_elements, max_nonzeros)
-    listed: list[list[tuple[str, list[bytes]]]] = []
-    before: tuple[int, ...] = ()
-    for group in groups:
-        listed.append([])
-        for layer in group:
-            entries = []
-            for leaf, name in zip(layer.leaves, layer.names, strict=True):
-                dtype, shape = values[name].dtype, values[name].shape
-                entries.append(encode_entry(leaf, dtype, lengths_of(shape, before)))
-                before = shape
-            listed[-1].append((layer.name, entries))
-
-    def encode(
-        group: list[Layer], coder: ContextCoder
-    ) -> tuple[bytes, dict[str, TensorStats]]:
-        stats = {
-            name: ContextTensor.encode(values[name], coder).stats()
-            for layer in group
-            for name in layer.names
-        }
-        return coder.end(), stats
-
-    others = map_in_threads(lambda group: encode(group, ContextCoder()), groups[1:])
+    members = (
+        _Member(layer, leaf, name, little_endian(name, arrays[name]))
+        for layer in by_layer(arrays)
+        for leaf, name in zip(layer.leaves, layer.names, strict=True)
+    )
+    groups = _groups(members, max_elements, max_nonzeros)
+    # The listing stands in front of the first section, which hence comes last.
+    first = next(groups)
+    listing_of_first, before = _list_group(_to_be_listed(first), None, ())
+    listing: list[bytes] = []
+    others: dict[str, TensorStats] = {}
+    writer = SectionWriter(body)
+    for group, section, its_stats in each_in_order(_encode, groups, _is_large):
+        writer.write(section)
+        listed, before = _list_group(group, writer.end(), before)
+        listing.append(listed)
+        others |= its_stats
     packed, plain_size = architecture
-    listing = (varint(plain_size) if packed else b"") + varint(len(others))
-    listing += list_section(listed[0], None)
-    for layers_of_section, (section, _) in zip(listed[1:], others, strict=True):
-        listing += list_section(layers_of_section, section)
-    head, stats = encode(groups[0], begin_head(listing + list_parts(parts)))
-    for _, its_stats in others:
-        stats |= its_stats
-    body = [*(section for section, _ in others), *(part.data for part in parts)]
-    return File([head, packed], body, stats)
+    begin = (varint(plain_size) if packed else b"") + varint(len(listing))
+    whole = b"".join([begin, listing_of_first, *listing, list_parts(parts)])
+    coder = begin_head(whole)
+    stats = {m.name: ContextTensor.encode(m.values, coder).stats() for m in first}
+    body.writelines(part.data for part in parts)
+    return File([coder.end(), packed], stats | others)
 
 
 def read_listing(pieces: Sequence[Piece], directory: Directory) -> None:
@@ -197,11 +214,35 @@ def shape_of(lengths: Sequence[int], before: Sequence[int]) -> tuple[int, ...]:
     return tuple(length - 1 if length else before[-1] for length in lengths)
 
 
+def _to_be_listed(group: Iterable[_Member]) -> list[_Listed]:
+    return [_Listed(m.layer, m.leaf, m.values.dtype, m.values.shape) for m in group]
+
+
+def _list_group(
+    group: Iterable[_Listed], sealed: bytes | None, before: tuple[int, ...]
+) -> tuple[bytes, tuple[int, ...]]:
+    """Returns how a section is listed, and the shape of its last array."""
+    layers: list[tuple[str, list[bytes]]] = []
+    of: Layer | None = None
+    for layer, leaf, dtype, shape in group:
+        if layer is not of:
+            layers.append((layer.name, []))
+            of = layer
+        layers[-1][1].append(encode_entry(leaf, dtype, lengths_of(shape, before)))
+        before = shape
+    return list_section(layers, sealed), before
+
+
 def list_section(
-    layers: Sequence[tuple[str, Sequence[bytes]]], section: bytes | None
+    layers: Sequence[tuple[str, Sequence[bytes]]], sealed: bytes | None
 ) -> bytes:
-    """Returns how a section is listed; `None`: the one in the header."""
-    listing = [] if section is None else [seal(section)]
+    """Returns how a section is listed.
+
+    Args:
+        layers: The names of its layers, each with the entries of its arrays.
+        sealed: How its size and checksum are; `None`: it is the one in the header.
+    """
+    listing = [] if sealed is None else [sealed]
     listing.append(varint(len(layers)))
     for layer, entries in layers:
         listing += [string(layer), varint(len(entries)), *entries]
@@ -231,21 +272,36 @@ def _section_of(piece: Piece) -> Section:
 
 
 def _groups(
-    layers: list[Layer],
-    values: Mapping[str, np.ndarray],
-    max_elements: int,
-    max_nonzeros: int,
-) -> list[list[Layer]]:
-    """Returns the layers of each section; the first, in the header, may have none."""
-    groups: list[list[Layer]] = [[]]
+    members: Iterable[_Member], max_elements: int, max_nonzeros: int
+) -> Iterator[list[_Member]]:
+    """Yields the arrays of each section; the first, in the header, may have none."""
+    group: list[_Member] = []
     n_elements = n_nonzeros = 0
-    for layer in layers:
-        more_elements = sum(values[name].size for name in layer.names)
-        more_nonzeros = sum(int(np.count_nonzero(values[name])) for name in layer.names)
+    for member in members:
+        more_elements = member.values.size
+        more_nonzeros = int(np.count_nonzero(member.values))
         n_elements += more_elements
         n_nonzeros += more_nonzeros
-        if n_elements > max_elements or n_nonzeros > max_nonzeros:
-            groups.append([])
+        is_of_layer = bool(group) and group[-1].layer is member.layer
+        is_small = more_elements < _SMALL and n_elements < 2 * max_elements
+        is_full = n_elements > max_elements or n_nonzeros > max_nonzeros
+        if is_full and not (is_of_layer and is_small):
+            yield group
+            group = []
             n_elements, n_nonzeros = more_elements, more_nonzeros
-        groups[-1].append(layer)
-    return groups
+        group.append(member)
+        del member  # which would keep it while the next is read
+    yield group
+
+
+def _is_large(group: Sequence[_Member]) -> bool:
+    return sum(member.values.nbytes for member in group) >= LARGE
+
+
+def _encode(
+    group: Sequence[_Member],
+) -> tuple[list[_Listed], bytes, dict[str, TensorStats]]:
+    """Returns arrays as they are listed, their section, and their figures."""
+    coder = ContextCoder()
+    stats = {m.name: ContextTensor.encode(m.values, coder).stats() for m in group}
+    return _to_be_listed(group), coder.end(), stats

@@ -32,7 +32,7 @@ def write(
         file: A path, usually with the suffix `.dcz`; the file takes its name only once
             it is complete. Or a file that is open for writing bytes.
         arrays: Arrays of any shape by their names, such as `"conv1/kernel"`. Each is
-            asked for once, several at a time.
+            asked for once, one after the other.
         architecture: The model's architecture as JSON, so that `load_model` can load
             the file: what `read` gives as `architecture`, or `model.to_json()`.
             Defaults to `None`: the file holds arrays alone.

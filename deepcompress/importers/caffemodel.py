@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from deepcompress.dcz.foreign.protobuf import Message
 from deepcompress.errors import CorruptFileError
 from deepcompress.importers.layouts import (
     CaffeLayer,
@@ -20,7 +21,6 @@ from deepcompress.importers.layouts import (
     caffe_layers,
     set_variable,
 )
-from deepcompress.importers.protobuf import Message
 from deepcompress.importers.small_layers import SMALL, Normalization, Slopes
 
 # A layer of the model, as the file has it.

@@ -201,16 +201,16 @@ def forget_variables(optimizer: Any, variables: Sequence[Any]) -> None:
     optimizer._variables[:] = [v for v in optimizer._variables if id(v) not in added]
 
 
-def begin_with(variable: Any, value: Any) -> None:
-    """Gives a variable its first value, also one that waits for its initializer.
+def begin_with(variable: Any, make: Callable[[], Any]) -> None:
+    """Gives a variable its first value, made when also one that waits can take it.
 
     `Variable._value` and `Variable._initializer`: a variable that is made inside a
     `StatelessScope` has no value before the scope ends.
     """
     if variable._value is None:
-        variable._initializer = lambda shape, dtype=None: value
+        variable._initializer = lambda shape, dtype=None: make()
     else:
-        variable.assign(value)
+        variable.assign(make())
 
 
 def order_variables(layer: Any, rank: dict[int, int]) -> None:

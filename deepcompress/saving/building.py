@@ -2,9 +2,11 @@
 
 import json
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from deepcompress.dcz.container import Container
 from deepcompress.network import internals
@@ -78,19 +80,26 @@ def assign(model: keras.Model, weights: Container) -> None:
                 "model."
             )
     # All is decoded before anything is assigned, so that a damaged file leaves a given
-    # model as it was. As a tensor of the variable's dtype: a detour over Python numbers
-    # or another dtype would change NaN payloads.
+    # model as it was.
     variables, values = dict(pairs), {}
     for name, array in weights.decode():
-        variable, place = variables[name].variable, larger.get(variables[name].name)
-        whole = place.enlarge(array) if place else array
-        values[name] = keras.ops.convert_to_tensor(whole, dtype=variable.dtype)
+        place = larger.get(variables[name].name)
+        values[name] = place.enlarge(array) if place else array
     # Not as they came: processes that share a model assign to the same one at a time.
     for name, named in variables.items():
-        internals.begin_with(named.variable, values.pop(name))
+        internals.begin_with(named.variable, _maker(values.pop(name), named.variable))
     for layer in internals.flatten_layers(model):
         if internals.is_quantized(layer) and not internals.has_plain_kernel(layer):
             internals.calibrate(layer)
+
+
+def _maker(value: np.ndarray, variable: Any) -> Callable[[], Any]:
+    """Returns what makes an array a tensor, of the variable's dtype.
+
+    That is put off, since TensorFlow keeps array and tensor for a while. A detour over
+    Python numbers or another dtype would change NaN payloads.
+    """
+    return lambda: keras.ops.convert_to_tensor(value, dtype=variable.dtype)
 
 
 def _begun_with_values(

@@ -64,12 +64,16 @@ def test_strays_are_named_for_what_they_are(command, what, capsys, tmp_path):
     assert f"model.keras' {what}" in error
 
 
-def test_other_archives_are_named(capsys, tmp_path):
-    file, out = tmp_path / "a.keras", tmp_path / "a.dcz"
-    for content, what in [("a.npy", "arrays of NumPy"), ("a/data.pkl", "of PyTorch")]:
+def test_other_archives_are_packed_as_they_are(capsys, tmp_path):
+    file, out = tmp_path / "a.zip", tmp_path / "a.dcz"
+    for content, kind in [("a.npy", "npz"), ("a/data.pkl", "pt"), ("a.txt", "zip")]:
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr(content, b"")
-        assert what in one_line_of_error(capsys, "compress", file, out)
+        assert main(["compress", "--quiet", str(file), str(out)]) == 0
+        assert f"a.zip: {kind}, packed" in capsys.readouterr().err
+        restored = tmp_path / "restored.zip"
+        assert main(["extract", str(out), str(restored)]) == 0
+        assert restored.read_bytes() == file.read_bytes()
 
 
 def test_folders_are_named(capsys, tmp_path):

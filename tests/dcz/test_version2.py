@@ -34,10 +34,12 @@ def layers(rng):
 
 
 def dumps(arrays):
+    body = io.BytesIO()
+    packed = pack_architecture("{}")
     written = version2.write(
-        arrays, pack_architecture("{}"), max_elements=1000, max_nonzeros=300
+        arrays, packed, [], body, max_elements=1000, max_nonzeros=300
     )
-    return b"".join([container.header(2, written.header), *written.body])
+    return container.header(2, written.header) + body.getvalue()
 
 
 def sections(data):

@@ -6,6 +6,7 @@ python tests/helpers/broken_files.py FOLDER
 writes them as RULE-NUMBER.dcz for readers in other languages.
 """
 
+import io
 import lzma
 import sys
 import zlib
@@ -64,8 +65,10 @@ def flipped(data, at):
 
 def two_sections():
     """Version 2 with a section behind the header."""
-    written = version2.write(ARRAYS, pack_architecture(None), max_elements=6)
-    return b"".join([container.header(2, written.header), *written.body])
+    body = io.BytesIO()
+    packed = pack_architecture(None)
+    written = version2.write(ARRAYS, packed, [], body, max_elements=6)
+    return container.header(2, written.header) + body.getvalue()
 
 
 def deflated(plain):

@@ -67,7 +67,7 @@ def section_2(section, dtype="uint8", shape=(3,)):
     numbers = [length + 1 for length in shape]
     listed = encode_entry("kernel", np.dtype(dtype), numbers)
     listing = b"\1" + version2.list_section([], None)
-    listing += version2.list_section([("a", [listed])], section)
+    listing += version2.list_section([("a", [listed])], seal(section))
     return version_2(listing, more=section)
 
 

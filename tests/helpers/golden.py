@@ -240,10 +240,11 @@ _REFUSED = {
 def written(number, arrays, architecture=None, parts=()):
     """The bytes of a file of a version."""
     options = {"max_elements": 700} if number == 2 and "d/bias" in arrays else {}
+    body = io.BytesIO()
     file = container.VERSIONS[number].write(
-        arrays, pack_architecture(architecture), parts, **options
+        arrays, pack_architecture(architecture), parts, body, **options
     )
-    return b"".join([container.header(number, file.header), *file.body])
+    return container.header(number, file.header) + body.getvalue()
 
 
 def described(data):

@@ -198,9 +198,9 @@ def begin_with():
     value = keras.ops.ones((3,))
     with keras.StatelessScope():
         waiting = keras.Variable(lambda shape, dtype: 1 / 0, shape=(3,))
-        internals.begin_with(waiting, value)
+        internals.begin_with(waiting, lambda: value)
     ready = keras.Variable(np.zeros(3))
-    internals.begin_with(ready, value)
+    internals.begin_with(ready, lambda: value)
     for variable in (waiting, ready):
         np.testing.assert_array_equal(variable.numpy(), np.ones(3))
 

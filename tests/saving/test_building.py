@@ -326,7 +326,7 @@ def test_values_are_given_in_the_order_of_the_model(monkeypatch):
     monkeypatch.setattr(
         internals,
         "begin_with",
-        lambda variable, value: (given.append(variable), begin_with(variable, value)),
+        lambda variable, make: (given.append(variable), begin_with(variable, make)),
     )
     file = dc.HuffmanSerializer().dumps(model)
     dc.HuffmanSerializer().loads(file, model=model)

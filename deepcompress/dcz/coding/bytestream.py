@@ -43,18 +43,22 @@ class Located:
 
 
 class ByteWriter:
-    """Collects bytes, piece by piece."""
+    """Collects bytes, piece by piece.
+
+    Attributes:
+        pieces: All of them, in order.
+    """
 
     def __init__(self) -> None:
-        self._pieces: list[bytes | memoryview] = []
+        self.pieces: list[bytes | memoryview] = []
 
     def write(self, data: bytes | memoryview) -> None:
         """Adds bytes, which must not change any more."""
-        self._pieces.append(data)
+        self.pieces.append(data)
 
     def end(self) -> bytes:
         """Returns all bytes."""
-        return b"".join(self._pieces)
+        return b"".join(self.pieces)
 
 
 class ByteReader:

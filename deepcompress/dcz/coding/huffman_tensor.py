@@ -18,8 +18,25 @@ from deepcompress.dcz.coding import gaps
 from deepcompress.dcz.coding.background import background_of
 from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter, Located, varint
 from deepcompress.dcz.coding.codebook import SharedValues, shared_values
-from deepcompress.dcz.coding.huffman import MAX_ALPHABET, CodedSymbols, HuffmanCode
-from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
+from deepcompress.dcz.coding.forms import (
+    FEWEST_PARTED,
+    WORTH,
+    planes_of,
+    symbols_size,
+    with_zero,
+)
+from deepcompress.dcz.coding.huffman import (
+    MAX_ALPHABET,
+    CodedSymbols,
+    HuffmanCode,
+    least_bytes,
+)
+from deepcompress.dcz.coding.patterns import (
+    are_nonzero,
+    count_nonzero,
+    pattern_dtype,
+    patterns_of,
+)
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.positions import nonzeros, reverse
 from deepcompress.dcz.coding.rules import Rule
@@ -42,12 +59,7 @@ _HAS_BACKGROUND = 1
 _HAS_PLANES = 2
 _HAS_SIGNS = 4
 
-# A scan in reverse order, and codes instead of planes, are taken where they save more
-# than this part of a tensor; planes are tried where a codebook takes more than that.
-_WORTH = 1024
 _N_FAST_CODES = 256
-# Fewer values stay in one piece: planes would save some hundred bytes at most.
-_FEWEST_PARTED = 1024
 
 
 @dataclass
@@ -64,7 +76,8 @@ class HuffmanTensor:
         codebook: Bit patterns of the shared values, ascending, or `None`.
         codes: Indices into the codebook, or `None`.
         planes: The values as planes of bytes, or `None`.
-        raw: Bit patterns of the values, or `None` where there are codes.
+        raw: Bit patterns of the values, or `None` where there are codes, or where they
+            have been read as planes.
         background: The pattern that is added to all others; 0 where nothing is.
         signs: The highest bits of all patterns, or `None` where they have their own.
         n_bytes: Bytes of the tensor in its section.
@@ -96,7 +109,7 @@ class HuffmanTensor:
         tensor = cls._smallest(array)
         pieces, tensor.n_bytes = tensor._to_pieces()
         patterns = patterns_of(array)
-        if array.size >= _FEWEST_PARTED and has_both_zeros(patterns, array.dtype):
+        if array.size >= FEWEST_PARTED and has_both_zeros(patterns, array.dtype):
             rest, signs = split_signs(patterns)
             apart = cls._smallest(rest.view(array.dtype))
             apart.signs = signs
@@ -115,22 +128,28 @@ class HuffmanTensor:
         every = cls(array.dtype, array.shape, array.size, raw=items)
         best_size, dense_code, with_gaps, shared = array.nbytes, None, None, None
         if patterns.dtype.kind != "V" and array.size:
-            positions, values = nonzeros(patterns)
+            n_zeros = array.size - int(np.count_nonzero(patterns))
+            # A gap takes a bit at least, but behind the last value there is none.
+            has_gaps = 8 * array.itemsize * n_zeros >= array.size or not items[-1]
+            positions, values = None, items
+            if n_zeros and has_gaps:
+                positions, values = nonzeros(patterns)
             shared = shared_values(values, MAX_ALPHABET)
-            n_zeros = array.size - len(values)
             if shared is not None:
                 codebook, counts = shared.codebook, shared.counts
-                if n_zeros:
-                    codebook, counts = _with_zero(codebook, counts, n_zeros)
-                if len(codebook) <= MAX_ALPHABET:
+                if positions is not None:
+                    codebook, counts = with_zero(codebook, counts, n_zeros)
+                is_small = codebook.nbytes + least_bytes(counts) < best_size
+                if len(codebook) <= MAX_ALPHABET and is_small:
                     code = HuffmanCode.from_counts(counts)
-                    size = _symbols_size(codebook, code, counts)
+                    size = symbols_size(codebook, code, counts)
                     if size < best_size:
                         best_size, dense_code = size, code
-            if n_zeros:
+            if positions is not None:
                 with_gaps = cls._with_gaps(array, positions, values, shared, best_size)
+                del positions  # which may take more than the tensor
             best_size = best_size if with_gaps is None else with_gaps.n_bytes
-            background = background_of(values, shared, n_zeros)
+            background = background_of(values, shared, array.size - len(values))
             if background:
                 rest = items - items.dtype.type(background)
                 positions, values = nonzeros(rest)
@@ -144,6 +163,7 @@ class HuffmanTensor:
                 )
                 if around is not None:
                     best_size, with_gaps = around.n_bytes, around
+            del values
         # Where a quarter is left out, its digits would cost more than gaps do.
         if with_gaps is None or 4 * with_gaps.n_stored > 3 * array.size:
             has_slow_codes = (
@@ -151,9 +171,9 @@ class HuffmanTensor:
                 and dense_code is not None
                 and len(dense_code.lengths) > _N_FAST_CODES
             )
-            limit = best_size + has_slow_codes * (best_size // _WORTH)
+            limit = best_size + has_slow_codes * (best_size // WORTH)
             limit = min(limit, array.nbytes)
-            every.planes = _planes(items, array.dtype, shared, limit)
+            every.planes = planes_of(items, array.dtype, shared, limit)
         if every.planes is None and with_gaps is not None:
             return with_gaps
         if every.planes is None and dense_code is not None:
@@ -186,12 +206,15 @@ class HuffmanTensor:
             return tensor if overhead < best_size or not background else None
 
         values_size, code = values.nbytes, None
-        if shared is not None:
+        if (
+            shared is not None
+            and shared.codebook.nbytes + least_bytes(shared.counts) < values_size
+        ):
             shared_code = HuffmanCode.from_counts(shared.counts)
-            size = _symbols_size(shared.codebook, shared_code, shared.counts)
+            size = symbols_size(shared.codebook, shared_code, shared.counts)
             if size < values_size:
                 values_size, code = size, shared_code
-        planes = _planes(values, array.dtype, shared, values_size)
+        planes = planes_of(values, array.dtype, shared, values_size)
         overhead += values_size if planes is None else 1 + planes.size
         width, gap_code, size = gaps.count(positions).best_width()
         size += overhead + len(varint(array.size // 2**width))
@@ -199,7 +222,7 @@ class HuffmanTensor:
             other = gaps.count_reversed(positions, array.shape).best_width()
             other_size = other[2] + overhead + len(varint(array.size // 2 ** other[0]))
             # It is slower to read, so it has to be worth it.
-            if other_size + other_size // _WORTH < size:
+            if other_size + other_size // WORTH < size:
                 tensor.is_reversed, size, (width, gap_code, _) = True, other_size, other
         if size >= best_size:
             return None
@@ -318,13 +341,13 @@ class HuffmanTensor:
             if tensor.n_stored == 0:
                 raise CorruptFileError("Planes of no values.", Rule.PLANES)
             tensor.planes = BytePlanes.read(reader, dtype, tensor.n_stored)
-            tensor.raw = tensor.planes.to_values(dtype, pattern)
         else:
             values = reader.take(tensor.n_stored * dtype.itemsize)
             tensor.raw = np.frombuffer(values, pattern)
-        stored = tensor.raw if tensor.codebook is None else tensor.codebook
-        if has_gaps and stored is not None and not stored.all():
-            raise CorruptFileError("A zero among non-zeros.", Rule.NO_ZERO_STORED)
+        if has_gaps:
+            stored = tensor._values() if tensor.codebook is None else tensor.codebook
+            if not stored.all():
+                raise CorruptFileError("A zero among non-zeros.", Rule.NO_ZERO_STORED)
         if more & _HAS_SIGNS:
             tensor.signs = read_signs(reader, size)
         tensor.n_bytes = reader.position - begin
@@ -363,18 +386,21 @@ class HuffmanTensor:
         if self.codebook is not None and self.codes is not None:
             values: np.ndarray = self.codebook[self.codes.symbols]
             return values
-        assert self.raw is not None
-        return self.raw
+        if self.raw is not None:
+            return self.raw
+        assert self.planes is not None
+        return self.planes.to_values(self.dtype, pattern_dtype(self.dtype))
 
     def stats(self) -> TensorStats:
         """Returns the figures of the tensor."""
         codebook, code_counts, code_bits, table_bytes = None, None, 0, 0
         if self.codebook is not None and self.codes is not None:
-            codebook = self._with_background(self.codebook).view(self.dtype)
+            patterns = self._with_background(self.codebook)
+            codebook = patterns.view(self.dtype)
             code_counts = self.codes.counts
             value_bits = code_bits = self.codes.code.n_bits(code_counts)
             table_bytes = len(self.codes.code.table)
-            n_nonzero = int(code_counts @ codebook.astype(bool))
+            n_nonzero = int(code_counts @ are_nonzero(patterns, self.dtype))
         else:
             values = self._values()
             value_bits = 8 * values.nbytes
@@ -385,7 +411,7 @@ class HuffmanTensor:
         if self.background:
             pattern = np.array([self.background], pattern_dtype(self.dtype))
             background = pattern.view(self.dtype).reshape(())
-            if background.astype(bool):
+            if are_nonzero(pattern, self.dtype)[0]:
                 n_nonzero += prod(self.shape) - self.n_stored
         gap_counts, gap_bits, position_bits = None, 0, 0
         if self.signs is not None:
@@ -420,30 +446,3 @@ class HuffmanTensor:
         if self.background:
             patterns = patterns + patterns.dtype.type(self.background)
         return patterns
-
-
-def _planes(
-    values: np.ndarray, dtype: np.dtype, shared: SharedValues | None, size: int
-) -> BytePlanes | None:
-    """Returns values as planes, `None` where that does not take less than `size`.
-
-    With codes they would take less again, but for what a codebook takes.
-    """
-    if len(values) < _FEWEST_PARTED or (
-        shared is not None and shared.codebook.nbytes <= size // _WORTH
-    ):
-        return None
-    planes = BytePlanes.of(values, dtype)
-    return planes if planes.size + 1 < size else None
-
-
-def _with_zero(
-    codebook: np.ndarray, counts: np.ndarray, n_zeros: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a codebook that has the zero too."""
-    return np.insert(codebook, 0, 0), np.insert(counts, 0, n_zeros)
-
-
-def _symbols_size(codebook: np.ndarray, code: HuffmanCode, counts: np.ndarray) -> int:
-    """Returns the bytes of a codebook, a code table and the coded symbols."""
-    return len(varint(len(codebook))) + codebook.nbytes + code.encoded_size(counts)

@@ -13,7 +13,7 @@ import numpy as np
 
 from deepcompress import _native
 from deepcompress.dcz.coding.bytestream import ByteReader
-from deepcompress.dcz.coding.huffman import HuffmanCode, count_symbols
+from deepcompress.dcz.coding.huffman import HuffmanCode, count_symbols, least_bytes
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
 
@@ -114,7 +114,7 @@ class BytePlanes:
             if code is None:
                 plane[:] = np.frombuffer(reader.take(n_words), np.uint8)
             else:
-                plane[:] = code.decode(reader, n_words)
+                code.decode(reader, n_words, plane)
             codes.append(code)
         return cls(planes, codes)
 
@@ -133,6 +133,8 @@ class BytePlanes:
 def _code_of(plane: np.ndarray) -> HuffmanCode | None:
     """Returns the code of a plane, `None` where it is not worth it."""
     counts = _counts(plane)
+    if least_bytes(counts) + plane.size // _CODED_GAIN >= plane.size:
+        return None
     code = HuffmanCode.from_counts(counts)
     size = code.encoded_size(counts)
     return code if size + plane.size // _CODED_GAIN < plane.size else None

@@ -6,8 +6,8 @@ from helpers.caffe_twin import field, varint
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepcompress.dcz.foreign.protobuf import Message
 from deepcompress.errors import CorruptFileError
-from deepcompress.importers.protobuf import Message
 
 
 def read_all(message):

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from deepcompress.dcz.coding.bytestream import ByteReader
 from deepcompress.errors import CorruptFileError
 
-_VARINT, _EIGHT_BYTES, _SIZED, _FOUR_BYTES = 0, 1, 2, 5
+_VARINT, _SIZED = 0, 2
+_SIZES = {1: 8, 5: 4}  # of the other wire types
 _LONGEST_VARINT = 10  # bytes, of which the last holds one bit
 
 
@@ -23,6 +23,7 @@ class Message:
 
     Args:
         data: The bytes of the message.
+        offset: Where they begin in a file. Defaults to 0.
 
     Raises:
         CorruptFileError: By every method, where the bytes are no message, or a field
@@ -35,33 +36,47 @@ class Message:
     ([150], 'hi')
     """
 
-    def __init__(self, data: bytes | memoryview) -> None:
-        self._data = memoryview(data)
+    def __init__(self, data: bytes | memoryview, offset: int = 0) -> None:
+        self._data = memoryview(data).cast("B")
+        self._offset = offset
 
     def __iter__(self) -> Iterator[tuple[int, int, int | memoryview]]:
         """Yields the number, the wire type and the value of every field."""
-        reader = ByteReader(self._data)
-        while reader.rest:
-            key = _varint(reader)
+        for number, wire_type, value, _ in self.placed():
+            yield number, wire_type, value
+
+    def placed(self) -> Iterator[tuple[int, int, int | memoryview, int]]:
+        """Yields the same, and where in the file each field ends."""
+        data, place = self._data, 0
+        while place < len(data):
+            key, place = _varint(data, place)
             number, wire_type = key >> 3, key & 7
             if not 0 < number < 1 << 29:
                 raise CorruptFileError(f"A field cannot have the number {number}.")
             value: int | memoryview
             if wire_type == _VARINT:
-                value = _varint(reader)
-            elif wire_type == _SIZED:
-                value = reader.take(_varint(reader))
-            elif wire_type in (_EIGHT_BYTES, _FOUR_BYTES):
-                value = reader.take(8 if wire_type == _EIGHT_BYTES else 4)
+                value, place = _varint(data, place)
             else:
-                raise CorruptFileError(f"The wire type {wire_type} is not known.")
-            yield number, wire_type, value
+                size = _SIZES.get(wire_type, -1)
+                if wire_type == _SIZED:
+                    size, place = _varint(data, place)
+                elif size < 0:
+                    raise CorruptFileError(f"The wire type {wire_type} is not known.")
+                if size > len(data) - place:
+                    raise CorruptFileError(
+                        f"The data ends early: {size} bytes expected, "
+                        f"{len(data) - place} left."
+                    )
+                value = data[place : place + size]
+                place += size
+            yield number, wire_type, value, self._offset + place
 
     def messages(self, *numbers: int) -> Iterator[tuple[int, "Message"]]:
         """Yields the messages in some fields, in order, with the field of each."""
-        for number, wire_type, value in self:
+        for number, wire_type, value, end in self.placed():
             if number in numbers:
-                yield number, Message(_sized(number, wire_type, value))
+                data = _sized(number, wire_type, value)
+                yield number, Message(data, end - len(data))
 
     def text(self, number: int) -> str:
         """Returns the last text of a field, empty if there is none."""
@@ -81,9 +96,10 @@ class Message:
             if isinstance(value, int):
                 found.append(value)
                 continue
-            reader = ByteReader(_sized(number, wire_type, value))
-            while reader.rest:
-                found.append(_varint(reader))
+            packed, place = _sized(number, wire_type, value), 0
+            while place < len(packed):
+                integer, place = _varint(packed, place)
+                found.append(integer)
         return [value - (value >> 63 << 64) for value in found]
 
     def reals(self, number: int, dtype: str) -> np.ndarray:
@@ -113,16 +129,19 @@ class Message:
         return np.frombuffer(whole[0] if len(whole) == 1 else b"".join(whole), item)
 
 
-def _varint(reader: ByteReader) -> int:
-    """Returns the next varint, which need not have its shortest form."""
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    """Returns the varint at a place, which need not be the shortest, and its end."""
+    if place < len(data) and (value := data[place]) < 0x80:
+        return value, place + 1
     value = 0
-    for index in range(_LONGEST_VARINT):
-        byte = reader.byte()
+    for index, byte in enumerate(data[place : place + _LONGEST_VARINT]):
         value |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
             if value >> 64:
                 break
-            return value
+            return value, place + index + 1
+    if len(data) - place < _LONGEST_VARINT:
+        raise CorruptFileError("The data ends early.")
     raise CorruptFileError("An integer has more than 64 bits.")
 
 
