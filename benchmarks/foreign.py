@@ -48,9 +48,7 @@ def trained():
     """A LeNet-300-100 and a LeNet-5, a few epochs of MNIST old."""
     import keras
 
-    from deepcompress.models import digits
-
-    images, labels = digits.load_digits().train
+    images, labels = dc.models.load_digits().train
     for build in (dc.models.lenet_300_100, dc.models.lenet5):
         keras.utils.set_random_seed(0)
         model = build()
@@ -68,8 +66,6 @@ def make(folder: Path) -> None:
     import tensorflow as tf
     import torch
     from onnx import helper, numpy_helper
-
-    from deepcompress.models import zoo
 
     def to_tflite(model, name: str, optimize: bool = False, half: bool = False) -> None:
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
@@ -112,7 +108,7 @@ def make(folder: Path) -> None:
         model.save(folder / f"{name}_shared.keras")
         model.save_weights(folder / f"{name}_shared.weights.h5")
         np.savez_compressed(folder / f"{name}_shared_deflated.npz", **arrays(model))
-    for name in zoo.entries():
+    for name in ("lenet_300_100", "lenet5", "mnist_cnn"):
         to_tflite(dc.models.load(name), f"zoo_{name}")
 
 
