@@ -29,9 +29,7 @@ void *memset(void *to, int byte, size_t n);
 
 enum {
     MAX_CODE_LENGTH = 20,
-    MAX_ALPHABET = 65536,
-    TABLE_BITS = 10, /* of a code that one look-up sees */
-    N_BUFFERED = 128 /* symbols decoded in one go */
+    MAX_ALPHABET = 65536
 };
 
 /* ---- Bytes ------------------------------------------------------------------ */
@@ -476,86 +474,83 @@ static dcz_status read_listing(dcz_file *f, const reader *listing, const reader 
 
 /* ---- Huffman codes ---------------------------------------------------------- */
 
-typedef struct symbols symbols;
-
-/* An array that is decoded. */
+/* The bits of some bytes, the lowest first: those that were read but not taken, below a
+ * 1 that says how many they are. */
 typedef struct {
-    reader r; /* what it is decoded from */
-    dcz_scratch *scratch;
-    const entry *e;
-    size_t itemsize, n; /* n elements */
-    uint8_t *out;       /* NULL: it is only passed over */
-    /* The elements that are stored: all of them, or those that gaps lead to. */
-    symbols *gaps;
-    size_t stored;
-    uint32_t escape;
-    int is_reversed;
-    size_t shape[DCZ_MAX_RANK];
-} target;
-
-/* Symbols that are read one after the other from their streams. */
-struct symbols {
-    uint32_t count[MAX_CODE_LENGTH + 1]; /* codes of each length */
-    const uint16_t *ranked;              /* the used symbols in the order of their codes */
-    /* By the next bits of a stream: 32 times the symbol, plus the length of its code, or
-     * LONG if that has more bits. */
-    const uint32_t *table;
-    unsigned table_bits;
-    size_t n, n_streams;
-    const uint8_t *first_size, *first_stream, *end;
-
-    /* How far it is. */
-    reader sizes;
-    const uint8_t *rest, *at, *stream_end;
-    size_t index, left, place, have;
-    uint64_t held;
-    unsigned n_held;
-    dcz_status status;
-    uint16_t buffer[N_BUFFERED];
-};
-
-enum { LONG = 31 };
-
-typedef struct {
-    reader *r;
-    unsigned held, n_held;
+    reader r;
+    unsigned held;
 } bits;
+
+static inline unsigned take_bit(bits *b)
+{
+    if (b->held == 1)
+        b->held = byte(&b->r) | 256;
+    const unsigned bit = b->held & 1;
+    b->held >>= 1;
+    return bit;
+}
 
 static unsigned take_bits(bits *b, unsigned n)
 {
     unsigned result = 0;
-    for (unsigned i = 0; i < n; i++, b->held >>= 1) {
-        if (b->n_held-- == 0) {
-            b->held = byte(b->r);
-            b->n_held = 7;
-        }
-        result |= (b->held & 1) << i;
-    }
+    for (unsigned i = 0; i < n; i++)
+        result |= take_bit(b) << i;
     return result;
 }
+
+/* What fills the last byte has to be 0. */
+static void end_bits(bits *b)
+{
+    if (b->held & (b->held - 1))
+        fail(&b->r);
+}
+
+/* Symbols that are read one after the other from their streams. There is no table to look
+ * them up in, which would take more code and memory than all the rest. */
+typedef struct {
+    bits b;
+    reader sizes;           /* of the streams */
+    size_t left, n, n_streams; /* in this stream, and behind it */
+    const uint16_t *ranked; /* the used symbols in the order of their codes */
+    uint32_t count[MAX_CODE_LENGTH + 1]; /* codes of each length */
+} symbols;
+
+/* An array that is decoded. */
+typedef struct {
+    reader r;     /* what it is decoded from */
+    uint8_t *out; /* NULL: it is only passed over */
+    dcz_scratch *scratch;
+    const entry *e;
+    size_t itemsize, n; /* n elements */
+    /* The elements that are stored: all of them, or those that gaps lead to. */
+    size_t stored;
+    uint64_t escapes;
+    uint32_t escape; /* the gap after which none is, or 0 if there are no gaps */
+    int is_reversed, are_coded; /* the last of the values */
+    symbols gaps, values;
+    size_t shape[DCZ_MAX_RANK];
+} target;
 
 /* Reads the lengths of a code. Counts them up from `next`; those are the places of the
  * symbols in `ranked`, if there is one. */
 static void read_lengths(reader *r, size_t n_symbols, uint32_t *next, uint16_t *ranked)
 {
-    bits b = {r, 0, 0};
-    unsigned last = 0, after_run = 0;
+    bits b = {*r, 1};
+    const int is_alone = n_symbols == 1; /* there is no table */
+    unsigned last = (unsigned)is_alone, after_run = 0;
     while ((n_symbols - 1) >> last)
         last++;
-    for (size_t s = 0; s < n_symbols && !r->status; s++) {
+    for (size_t s = 0; s < n_symbols && !b.r.status; s++) {
         unsigned ones = 0;
-        if (n_symbols == 1)
-            last = 1; /* there is no table */
-        else
-            while (ones < 4 && take_bits(&b, 1))
-                ones++;
+        while (!is_alone && ones < 4 && take_bit(&b))
+            ones++;
         if (ones == 3) {
             unsigned tail = 0;
-            while (tail < 17 && !take_bits(&b, 1))
+            while (tail < 17 && !take_bit(&b))
                 tail++;
             const size_t run = ((size_t)1 << tail) + take_bits(&b, tail);
             if (run > n_symbols - s || after_run)
-                fail(r);
+                fail(&b.r);
             after_run = 1;
             s += run - 1;
             continue;
@@ -564,38 +559,29 @@ static void read_lengths(reader *r, size_t n_symbols, uint32_t *next, uint16_t *
         if (ones == 4) {
             const unsigned length = take_bits(&b, 5) + 1;
             if (length + 1 - last < 3)
-                fail(r);
+                fail(&b.r);
             last = length;
         } else {
             last += ones == 2 ? 0u - 1 : ones;
         }
         if (last - 1 >= MAX_CODE_LENGTH) {
-            fail(r);
+            fail(&b.r);
             break;
         }
         if (ranked)
             ranked[next[last]] = (uint16_t)s;
         next[last]++;
     }
-    if (b.held)
-        fail(r);
+    end_bits(&b);
+    *r = b.r;
 }
 
-static void restart(symbols *s)
+/* Reads n coded symbols, and goes on behind them. If there is no room for what they are to
+ * be decoded with, all that follows of the array is passed over. */
+static void read_symbols(target *t, symbols *s, size_t n_symbols, size_t n)
 {
-    s->sizes.at = s->first_size;
-    s->rest = s->first_stream;
-    s->index = s->left = s->place = s->have = 0;
-}
-
-/* Reads n coded symbols: what they are to be decoded with, or NULL if there is no room
- * for it. The reader goes on behind them. */
-static symbols *read_symbols(target *t, size_t n_symbols, size_t n)
-{
-    reader *r = &t->r;
-    symbols spare, *kept = take(t->scratch, 1, sizeof spare), *s = kept ? kept : &spare;
+    reader *r = &t->r, again = *r;
     memset(s, 0, sizeof *s);
-    const uint8_t *begin = r->at;
     read_lengths(r, n_symbols, s->count, NULL);
     uint32_t used = 0, next[MAX_CODE_LENGTH + 1];
     uint64_t code = 0;
@@ -603,189 +589,116 @@ static symbols *read_symbols(target *t, size_t n_symbols, size_t n)
         next[length] = used;
         used += s->count[length];
         code = code * 2 + s->count[length];
-        if (s->count[length])
-            s->table_bits = length;
     }
     s->n = n;
     s->n_streams = n < 65536 ? 1 : 4 * (((n - 1) >> 22) + 1);
-    const int is_lone = used == 1 && s->count[1];
-    if (is_lone) {
+    if (used == 1 && s->count[1]) {
         /* A code of no bits, in a stream of no bytes. */
-        static const uint8_t NOTHING[1] = {0};
-        s->n_streams = 1;
-        s->table_bits = 0;
-        s->first_size = s->first_stream = NOTHING;
-        s->sizes.end = NOTHING + 1;
+        s->count[0] = 1;
+        s->left = n;
     } else {
         uint64_t total = 0;
         if (code != UINT32_C(1) << MAX_CODE_LENGTH)
             fail(r);
-        s->first_size = r->at;
-        for (size_t i = 0; i < s->n_streams && !r->status; i++) {
+        s->sizes = *r;
+        for (size_t i = s->n_streams; i && !r->status; i--) {
             const uint64_t size = varint(r);
             if (size > (uint64_t)(r->end - r->at))
                 fail(r);
             total += size;
         }
-        s->sizes.end = r->at;
-        s->first_stream = bytes(r, total);
+        s->b.r.at = s->b.r.end = bytes(r, total);
     }
-    if (s->table_bits > TABLE_BITS)
-        s->table_bits = TABLE_BITS;
-    const size_t table_size = (size_t)1 << s->table_bits;
     uint16_t *ranked = take(t->scratch, used, sizeof *ranked);
-    uint32_t *table = take(t->scratch, table_size, sizeof *table);
-    if (!kept || !ranked || !table || r->status)
-        return NULL;
     s->ranked = ranked;
-    s->table = table;
-    reader again = {begin, r->end, DCZ_OK};
-    read_lengths(&again, n_symbols, next, ranked);
-    memset(table, 0xFF, table_size * sizeof *table);
-    if (is_lone)
-        *table = (uint32_t)*ranked << 5;
-    uint32_t first = 0;
-    for (unsigned length = 1; length <= s->table_bits; length++, first *= 2)
-        for (uint32_t i = s->count[length]; i; i--, first++) {
-            size_t at = 0;
-            for (unsigned k = 0; k < length; k++)
-                at = at << 1 | (first >> k & 1);
-            for (; at < table_size; at += (size_t)1 << length)
-                table[at] = (uint32_t)*ranked << 5 | length;
-            ranked++;
-        }
-    restart(kept);
-    return kept;
+    if (!ranked)
+        t->out = NULL;
+    if (t->out && !r->status)
+        read_lengths(&again, n_symbols, next, ranked);
 }
 
-/* Decodes symbols until the buffer is full or the stream ends, which has to be as it
- * ought to be. After an error the buffer holds the symbol 0. */
-static void refill(symbols *s)
+static uint32_t next_symbol(symbols *s)
 {
     if (s->left == 0) {
-        s->left = s->n / s->n_streams + (s->index < s->n % s->n_streams);
-        s->index++;
-        s->at = s->rest;
-        s->rest += varint(&s->sizes);
-        s->stream_end = s->rest;
-        s->held = s->n_held = 0;
+        s->left = (s->n - 1) / s->n_streams + 1;
+        s->n -= s->left;
+        s->n_streams--;
+        s->b.r.end += varint(&s->sizes);
+        s->b.held = 1;
     }
-    const uint32_t *table = s->table, mask = ((uint32_t)1 << s->table_bits) - 1;
-    const uint8_t *at = s->at, *end = s->stream_end;
-    uint64_t held = s->held;
-    unsigned n_held = s->n_held;
-    size_t i = 0;
-    for (; i < N_BUFFERED && s->left && !s->status; i++, s->left--) {
-        if (n_held < MAX_CODE_LENGTH)
-            for (; n_held <= 56 && at < end; n_held += 8)
-                held |= (uint64_t)*at++ << n_held;
-        const uint32_t found = table[held & mask];
-        unsigned length = found & 31;
-        s->buffer[i] = (uint16_t)(found >> 5);
-        if (length == LONG) {
-            const uint16_t *ranked = s->ranked;
-            uint32_t code = 0;
-            for (length = 1;; length++) {
-                code = code * 2 + (uint32_t)(held >> (length - 1) & 1);
-                if (code < s->count[length])
-                    break;
-                code -= s->count[length];
-                ranked += s->count[length];
-            }
-            s->buffer[i] = ranked[code];
-        }
-        if (length > n_held)
-            s->status = DCZ_ERROR_CORRUPT;
-        held >>= length;
-        n_held -= length;
+    const uint32_t *count = s->count;
+    const uint16_t *ranked = s->ranked;
+    uint32_t code = 0;
+    while (code >= *count) {
+        code -= *count;
+        ranked += *count++;
+        code = code * 2 + take_bit(&s->b);
     }
-    if (s->left == 0 && (at < end || n_held >= 8 || held))
-        s->status = DCZ_ERROR_CORRUPT;
-    s->at = at;
-    s->held = held;
-    s->n_held = n_held;
-    s->place = 0;
-    s->have = i;
-    if (s->status) {
-        memset(s->buffer, 0, sizeof s->buffer);
-        s->have = N_BUFFERED;
+    if (--s->left == 0) {
+        end_bits(&s->b);
+        if (s->b.r.at != s->b.r.end)
+            fail(&s->b.r);
     }
-}
-
-static inline uint32_t next_symbol(symbols *s)
-{
-    if (s->place == s->have)
-        refill(s);
-    return s->buffer[s->place++];
+    return ranked[code];
 }
 
 /* ---- Arrays of version 1 ---------------------------------------------------- */
 
-static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
+/* n values, as they are or coded: where they are, or NULL. */
+static const uint8_t *read_values(target *t, int are_coded, size_t n_symbols, size_t n,
+                                  size_t size)
 {
-    if (n == 4)
-        memcpy(to, from, 4);
-    else
-        memcpy(to, from, n);
+    t->are_coded = are_coded;
+    if (!are_coded)
+        return bytes(&t->r, (uint64_t)n * size);
+    read_symbols(t, &t->values, n_symbols, n);
+    return NULL;
 }
 
 /* Writes a value of `size` bytes to each place, `offset` bytes into the element: the next
  * of `values`, or, with codes, the one that they say. An element of two words gets two. */
-static void scatter(target *t, symbols *codes, const uint8_t *values, size_t size,
-                    size_t offset, size_t n_words)
+static void scatter(target *t, const uint8_t *values, size_t size, size_t offset,
+                    size_t n_words)
 {
-    symbols *gaps = t->gaps;
-    const size_t length = t->is_reversed ? t->shape[0] : t->n, stride = t->n / length;
-    const size_t n = gaps ? gaps->n : t->stored, total = t->stored * n_words;
-    const size_t itemsize = t->itemsize, word_bytes = itemsize / n_words;
-    size_t left = t->n, index = 0, column = 0, begin = 0, n_values = 0, i = 0;
-    uint32_t gap = 0;
-    for (; i < n; i++) {
-        if (gaps) {
-            gap = next_symbol(gaps);
-            if (gap > left)
-                break;
-            left -= gap;
-            index += gap;
-            if (gap == t->escape)
-                continue;
-        }
-        if (left-- == 0 || n_values == total)
+    if (!t->out || t->r.status)
+        return;
+    symbols gaps = t->gaps; /* from their beginning, for each plane */
+    uint64_t escapes = t->escapes;
+    size_t left = t->stored, index = 0, n_values = 0;
+    while (left) {
+        uint32_t gap = 0;
+        if (t->escape)
+            gap = next_symbol(&gaps);
+        if (gap >= t->n - index)
             break;
-        if (index >= length) {
-            column += index / length;
-            index %= length;
-            size_t rest = column, step = stride;
-            begin = 0;
-            for (unsigned axis = 1; axis < t->e->rank; axis++) {
+        index += gap;
+        if (gap && gap == t->escape) {
+            if (escapes-- == 0)
+                break;
+            continue;
+        }
+        size_t place = index++;
+        if (t->is_reversed) {
+            size_t rest = place, step = t->n;
+            place = 0;
+            for (unsigned axis = 0; axis < t->e->rank; axis++) {
                 step /= t->shape[axis];
-                begin += rest % t->shape[axis] * step;
+                place += rest % t->shape[axis] * step;
                 rest /= t->shape[axis];
             }
         }
-        uint8_t *to = t->out + (begin + index++ * stride) * itemsize + offset;
-        for (size_t k = n_words; k--; to += word_bytes) {
-            const size_t which = codes ? next_symbol(codes) : n_values;
-            n_values++;
+        uint8_t *to = t->out + place * t->itemsize + offset;
+        for (size_t k = n_words; k--; to += t->itemsize / n_words) {
+            const size_t which = t->are_coded ? next_symbol(&t->values) : n_values++;
             if (values)
-                copy(to, values + which * size, size);
+                memcpy(to, values + which * size, size);
             else
                 *to = (uint8_t)which; /* a coded byte is its own value */
         }
+        left--;
     }
-    if (i < n || n_values != total ||
-        (gaps && (gap == t->escape || gaps->status)) || (codes && codes->status))
+    if (left || escapes || gaps.b.r.status || (t->are_coded && t->values.b.r.status))
         fail(&t->r);
-}
-
-/* n bytes, as they are or coded: where they are, or what they are decoded with. */
-static const uint8_t *read_bytes(target *t, unsigned is_coded, size_t n, symbols **codes)
-{
-    *codes = NULL;
-    if (!is_coded)
-        return bytes(&t->r, n);
-    *codes = read_symbols(t, 256, n);
-    return NULL;
 }
 
 /* Turns words right by so many bits, once all but the lowest are folded back. */
@@ -793,21 +706,11 @@ static void unturn(const target *t, size_t size, unsigned turn, int is_folded)
 {
     const unsigned width = 8 * (unsigned)size;
     for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size) {
-        /* With four bytes, what most have, it is a single one. */
-        uint64_t w = size == 4 ? get(at, 4) : get(at, size);
+        uint64_t w = get(at, size);
         if (is_folded && (w & 1))
             w ^= (UINT64_MAX >> (64 - width)) - 1;
-        w = w >> turn | w << (width - turn);
-        if (size == 4)
-            put(at, w, 4);
-        else
-            put(at, w, size);
+        put(at, w >> turn | w << (width - turn), size);
     }
-}
-
-static int is_signed(int dtype)
-{
-    return dtype <= DCZ_INT64 && dtype % 2;
 }
 
 /* Of an element: itself, or the parts of a complex number. */
@@ -815,6 +718,26 @@ static size_t word_size(const target *t)
 {
     const int is_complex = t->e->dtype == DCZ_COMPLEX64 || t->e->dtype == DCZ_COMPLEX128;
     return t->itemsize >> is_complex;
+}
+
+/* The bytes of all words, first the lowest of each. */
+static void read_planes(target *t)
+{
+    const size_t word_bytes = word_size(t), n_words = t->itemsize / word_bytes;
+    const unsigned are_coded = byte(&t->r);
+    if (t->stored == 0 || are_coded >> word_bytes)
+        fail(&t->r);
+    for (size_t i = 0; i < word_bytes && !t->r.status; i++) {
+        const size_t mark = t->scratch->used;
+        const uint8_t *raw =
+            read_values(t, are_coded >> i & 1, 256, t->stored * n_words, 1);
+        scatter(t, raw, 1, i, n_words);
+        t->scratch->used = mark;
+    }
+    const unsigned dtype = t->e->dtype, is_float = dtype >= DCZ_FLOAT16;
+    const int is_signed = dtype <= DCZ_INT64 && dtype % 2;
+    if (t->out && (is_float || is_signed))
+        unturn(t, word_bytes, is_float && word_bytes == 8 ? 4 : 1, is_signed);
 }
 
 /* An array as Huffman coding makes it. */
@@ -826,13 +749,13 @@ APART static void read_array(target *t)
     const unsigned flags = byte(r), more = flags & MORE ? byte(r) : 0, width = flags >> 4;
     const unsigned has_gaps = flags & GAPS;
     const size_t size = t->itemsize;
-    t->gaps = NULL;
     t->stored = t->n;
+    t->escapes = 0;
     t->escape = ((uint32_t)1 << width) - 1;
+    t->gaps.b.r.status = DCZ_OK;
     t->is_reversed = flags & REVERSED && t->e->rank > 1;
-    uint64_t background = 0, escapes = 0;
-    symbols *codes;
-    if ((flags & MORE ? more - 1 > 6 : 0) || has_gaps != (width > 0) ||
+    uint64_t background = 0;
+    if ((flags & MORE && more - 1 > 6) || has_gaps != (width > 0) ||
         (!has_gaps && (flags & REVERSED || more & BACKGROUND)) ||
         (more & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
         (flags && size == 16 && (flags != MORE || more != PLANES)))
@@ -842,20 +765,17 @@ APART static void read_array(target *t)
     if (has_gaps) {
         const uint64_t stored = varint(r);
         if (stored)
-            escapes = varint(r);
-        if (stored > t->n || escapes > t->n - stored)
+            t->escapes = varint(r);
+        if (stored > t->n || t->escapes > t->n - stored)
             fail(r);
         t->stored = (size_t)stored;
-        if (t->stored && !r->status) {
-            t->gaps = read_symbols(t, (size_t)1 << width, (size_t)(stored + escapes));
-            if (!t->gaps)
-                t->out = NULL; /* what follows is passed over */
-        }
+        if (r->status)
+            return;
+        if (stored)
+            read_symbols(t, &t->gaps, (size_t)1 << width, (size_t)(stored + t->escapes));
+        if (t->out)
+            memset(t->out, 0, t->n * size);
     }
-    if (r->status)
-        return;
-    if (t->out && has_gaps)
-        memset(t->out, 0, t->n * size);
     if (flags & CODEBOOK) {
         const uint64_t n_values = varint(r);
         if (n_values - 1 >= MAX_ALPHABET || n_values > t->stored)
@@ -868,73 +788,45 @@ APART static void read_array(target *t)
                 fail(r);
             last = pattern;
         }
-        if (r->status)
-            return;
-        codes = read_symbols(t, (size_t)n_values, t->stored);
-        if (!codes)
-            t->out = NULL;
-        else if (t->out)
-            scatter(t, codes, book, size, 0, 1);
+        if (!r->status)
+            read_values(t, 1, (size_t)n_values, t->stored, 1);
+        scatter(t, book, size, 0, 1);
     } else if (more & PLANES) {
-        const size_t word_bytes = word_size(t), n_words = size / word_bytes;
-        const unsigned are_coded = byte(r);
-        if (t->stored == 0 || are_coded >> word_bytes)
-            fail(r);
-        for (size_t i = 0; i < word_bytes && !r->status; i++) {
-            const size_t mark = t->scratch->used;
-            const uint8_t *raw =
-                read_bytes(t, are_coded >> i & 1, t->stored * n_words, &codes);
-            if (!raw && !codes)
-                t->out = NULL;
-            if (t->out && raw && !t->gaps && !r->status) {
-                for (size_t k = 0; k < t->n * n_words; k++)
-                    t->out[k * word_bytes + i] = raw[k];
-            } else if (t->out && !r->status) {
-                if (t->gaps)
-                    restart(t->gaps);
-                scatter(t, codes, raw, 1, i, n_words);
-            }
-            t->scratch->used = mark;
-        }
-        const int is_float = t->e->dtype >= DCZ_FLOAT16, folds = is_signed(t->e->dtype);
-        if (t->out && (is_float || folds))
-            unturn(t, word_bytes, is_float && word_bytes == 8 ? 4 : 1, folds);
+        read_planes(t);
     } else {
-        const uint8_t *raw = bytes(r, (uint64_t)t->stored * size);
-        if (t->out && t->stored && !r->status) {
-            if (has_gaps)
-                scatter(t, NULL, raw, size, 0, 1);
-            else
-                memcpy(t->out, raw, t->n * size);
+        const uint8_t *raw = read_values(t, 0, 0, t->stored, size);
+        if (has_gaps)
+            scatter(t, raw, size, 0, 1);
+        else if (t->out && t->n && !r->status)
+            memcpy(t->out, raw, t->n * size);
+    }
+    /* Of what is stored nothing is 0, or there would be fewer; the values of a codebook
+     * were looked at there. */
+    size_t n_zero = t->n - t->stored;
+    if (t->out && (background || (has_gaps && !(flags & CODEBOOK)))) {
+        for (uint8_t *at = t->out, *end = at + t->n * size; at < end; at += size) {
+            const uint64_t w = get(at, size);
+            n_zero -= w == 0;
+            put(at, w + background, size);
         }
-    }
-    if (t->out && has_gaps && !(flags & CODEBOOK)) {
-        /* Of what is stored nothing is 0, or there would be fewer. */
-        size_t n = 0;
-        for (size_t i = 0; i < t->n; i++)
-            n += get(t->out + i * size, size) != 0;
-        if (n != t->stored)
+        if (n_zero)
             fail(r);
-    }
-    for (size_t i = 0; t->out && background && i < t->n; i++) {
-        uint8_t *at = t->out + i * size;
-        put(at, get(at, size) + background, size);
     }
     if (!(more & SIGNS) || r->status)
         return;
     const unsigned is_coded = byte(r);
-    const uint8_t *raw = read_bytes(t, is_coded, (t->n + 7) / 8, &codes);
+    const uint8_t *raw = read_values(t, (int)is_coded, 256, (t->n + 7) / 8, 1);
     if (is_coded > 1)
         fail(r);
-    if (!t->out || (!raw && !codes) || r->status)
+    if (!t->out || r->status)
         return;
-    uint32_t eight = 0;
+    unsigned eight = 0;
     for (size_t i = 0; i < t->n; i++, eight >>= 1) {
         if (i % 8 == 0)
-            eight = codes ? next_symbol(codes) : raw[i / 8];
+            eight = is_coded ? next_symbol(&t->values) : *raw++;
         t->out[(i + 1) * size - 1] ^= (uint8_t)((eight & 1) << 7);
     }
-    if (eight || (codes && codes->status))
+    if (eight || (is_coded && t->values.b.r.status))
         fail(r);
 }
 
@@ -1528,7 +1420,7 @@ APART static size_t decode_matrix(matrix *m, const target *t, const uint8_t *boo
             const uint32_t code = decode_code(m, j);
             m->here[j] = (uint16_t)code;
             if (out) {
-                copy(out, book + (code ? code - 1 : m->n_codes) * size, size);
+                memcpy(out, book + (code ? code - 1 : m->n_codes) * size, size);
                 out += size;
             }
         }
@@ -1857,8 +1749,7 @@ static void aim(target *t, const dcz_file *f, size_t index, void *out)
 static size_t enough(const dcz_file *f, const target *t)
 {
     const size_t most = t->n < MAX_ALPHABET ? t->n : MAX_ALPHABET;
-    size_t size = 2 * (sizeof(symbols) + (sizeof(uint32_t) << TABLE_BITS) + ALIGNMENT) +
-                  (sizeof(uint16_t) << 15) + most * sizeof(uint16_t) + 5 * ALIGNMENT;
+    size_t size = (sizeof(uint16_t) << 15) + most * sizeof(uint16_t) + 3 * ALIGNMENT;
 #ifndef DCZ_NO_CONTEXT
     if (f->version == 2) {
         const section *s = &f->sections[t->e->section];
