@@ -219,58 +219,18 @@ static dcz_status repay(const dcz_scratch *s, dcz_status status)
     return status == DCZ_OK && is_short(s) ? DCZ_ERROR_SCRATCH : status;
 }
 
-/* ---- Names that occur once -------------------------------------------------- */
-
-typedef int comparison(const void *a, const void *b);
-
-/* Sorts; whether no two are equal. Without recursion, and never in quadratic time. */
-static int sort(const void **items, size_t n, comparison *compare)
-{
-    size_t begin = n / 2, end = n;
-    while (end > 1) { /* A heap of all is built, and then taken down. */
-        size_t root = 0, child;
-        if (begin) {
-            root = --begin;
-        } else {
-            const void *largest = items[0];
-            items[0] = items[--end];
-            items[end] = largest;
-        }
-        for (; (child = 2 * root + 1) < end; root = child) {
-            child += child + 1 < end && compare(items[child], items[child + 1]) < 0;
-            const void *item = items[root];
-            if (compare(item, items[child]) >= 0)
-                break;
-            items[root] = items[child];
-            items[child] = item;
-        }
-    }
-    for (size_t i = 1; i < n; i++)
-        if (compare(items[i - 1], items[i]) == 0)
-            return 0;
-    return 1;
-}
-
-/* Of strings as a file holds them, which were read before. */
-static int compare_strings(const void *a, const void *b)
-{
-    const uint8_t *first = a, *second = b;
-    /* Behind equal sizes stand so many bytes. */
-    reader r = {first, first + 9, DCZ_OK};
-    size_t n = (size_t)varint(&r) + (size_t)(r.at - first);
-    for (; n--; first++, second++)
-        if (*first != *second)
-            return *first - *second;
-    return 0;
-}
-
 /* ---- The listing ------------------------------------------------------------ */
 
+/* An array, a part or an asset. */
 struct dcz_entry {
-    const uint8_t *layer, *leaf, *lengths;
-    size_t layer_size, leaf_size, n_elements, section;
+    const uint8_t *layer, *leaf;
+    size_t layer_size, leaf_size;
+    const uint8_t *data; /* of an array its lengths */
+    size_t size;         /* of an array its elements */
+    uint32_t checksum;   /* not of an array */
+    uint8_t dtype, rank, itemsize, is_assets;
+    size_t section;
     size_t before; /* the last length of the array listed before, or NONE */
-    uint8_t dtype, rank, itemsize;
 };
 
 struct dcz_section {
@@ -297,13 +257,43 @@ static int name_at(const entry *e, size_t i)
     return i < e->leaf_size ? e->leaf[i] : -1;
 }
 
-static int compare_names(const void *a, const void *b)
+static int compare(const entry *a, const entry *b)
 {
     for (size_t i = 0;; i++) {
         const int first = name_at(a, i), second = name_at(b, i);
         if (first != second || first < 0)
             return first - second;
     }
+}
+
+/* Whether n entries have n names. Sorts them, by way of `sorted`, in Pratt's order: the
+ * gaps are all products of twos and threes, each after its double and its triple, so that
+ * what is out of order then is out of order by one gap, and a swap is enough. That takes
+ * n log^2 n steps whatever the names are, and few bytes. */
+static int are_different(const entry *entries, size_t n, const entry **sorted)
+{
+    size_t twos = 1;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &entries[i];
+    while (twos < n)
+        twos *= 2;
+    for (; twos; twos /= 2) {
+        size_t gap = twos;
+        while (gap < n)
+            gap *= 3;
+        for (; gap >= twos; gap /= 3)
+            for (size_t i = gap; i < n; i++) {
+                const entry *last = sorted[i];
+                if (compare(sorted[i - gap], last) > 0) {
+                    sorted[i] = sorted[i - gap];
+                    sorted[i - gap] = last;
+                }
+            }
+    }
+    for (size_t i = 1; i < n; i++)
+        if (compare(sorted[i - 1], sorted[i]) == 0)
+            return 0;
+    return 1;
 }
 
 /* The next length of a shape. */
@@ -348,7 +338,7 @@ static void read_entry(reader *r, dcz_file *f, entry *e, size_t *before)
     e->dtype = (uint8_t)(kind / 8);
     e->itemsize = (uint8_t)all;
     e->rank = (uint8_t)rank;
-    e->lengths = r->at;
+    e->data = r->at;
     e->before = *before;
     for (unsigned axis = 0; axis < rank; axis++) {
         last = read_length(r, f->version, e->before);
@@ -359,58 +349,47 @@ static void read_entry(reader *r, dcz_file *f, entry *e, size_t *before)
             refuse(r, DCZ_ERROR_TOO_LARGE);
         all *= factor;
     }
-    e->n_elements = n;
+    e->size = n;
     *before = last;
     f->n_bytes += (uint64_t)n * e->itemsize;
     if (f->n_bytes > INT64_MAX)
         refuse(r, DCZ_ERROR_TOO_LARGE);
 }
 
-/* A part as it is listed. */
-typedef struct {
-    const uint8_t *name;
-    size_t name_size;
-    seal seal;
-} listed;
-
-/* Reads a part; whether that is the one of the assets. */
-static int read_part(reader *r, reader *body, listed *p)
+/* Reads a part. */
+static void read_part(reader *r, reader *body, entry *e)
 {
     static const char ASSETS[] = "assets";
-    p->name = string(r, &p->name_size);
+    seal s;
+    e->leaf = string(r, &e->leaf_size);
     size_t alike = 0;
-    for (size_t i = 0; i < p->name_size; i++) {
-        const uint8_t c = p->name[i];
+    for (size_t i = 0; i < e->leaf_size; i++) {
+        const uint8_t c = e->leaf[i];
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
             fail(r);
         alike += i < 6 && c == ASSETS[i];
     }
-    const int is_assets = alike == 6 && p->name_size == 6;
+    e->is_assets = alike == 6 && e->leaf_size == 6;
     const unsigned need = byte(r);
-    read_seal(r, body, &p->seal);
-    if (p->name_size - 1 > 31 || need > 1 || p->seal.size == 0)
+    read_seal(r, body, &s);
+    e->data = s.data;
+    e->size = s.size;
+    e->checksum = s.checksum;
+    if (e->leaf_size - 1 > 31 || need > 1 || s.size == 0)
         fail(r);
-    if (need && !is_assets)
+    if (need && !e->is_assets)
         refuse(r, DCZ_ERROR_VERSION);
-    return is_assets;
 }
 
-/* Where a listing is written to, in the order of the file; or only counted, if NULL. */
-typedef struct {
-    entry *entries;
-    section *sections;
-    const void **parts;
-} lists;
-
-/* Reads a listing to its end. The bytes of what it lists are those of `body`. */
-static dcz_status read_listing(dcz_file *f, const reader *listing, const reader *rest,
-                               const seal *head, const lists *to)
+/* Reads a listing to its end; or only counts what it lists, if there are no entries. The
+ * bytes of that are those of `body`. */
+static dcz_status read_listing(dcz_file *f, reader in, reader body, const seal *head)
 {
-    reader in = *listing, body = *rest, *r = &in;
+    reader *const r = &in;
     const int is_new = f->version == 2;
     size_t before = NONE, names_size = 0;
-    entry spare_entry, *e = to ? to->entries : &spare_entry;
-    section spare_section, *s = to ? to->sections : &spare_section;
+    entry spare_entry, *e = f->entries ? f->entries : &spare_entry;
+    section spare_section, *s = f->entries ? f->sections : &spare_section;
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
     if (!is_new)
@@ -441,30 +420,23 @@ static dcz_status read_listing(dcz_file *f, const reader *listing, const reader 
                 e->layer_size = layer_size;
                 e->section = f->n_sections;
                 read_entry(r, f, e, &before);
-                if (r->status)
-                    break;
                 names_size += layer_size + (layer_size != 0) + e->leaf_size;
                 if (names_size > MAX_NAMES)
                     fail(r);
-                e += to != NULL;
+                e += f->entries != NULL;
                 f->n_arrays++;
             }
         }
         s->count = f->n_arrays - s->first;
-        s += to != NULL;
+        s += f->entries != NULL;
         f->n_sections++;
     }
     if (!is_new)
         f->architecture = bytes(&body, f->architecture_size);
-    f->parts = r->at;
-    f->parts_end = r->end;
-    f->parts_data = body.at;
-    f->data_end = body.end;
     while (r->at < r->end) {
-        listed p;
-        if (to)
-            to->parts[f->n_parts] = r->at;
-        read_part(r, &body, &p);
+        e->layer_size = 0;
+        read_part(r, &body, e);
+        e += f->entries != NULL;
         f->n_parts++;
     }
     if (body.at != body.end || body.status)
@@ -1698,22 +1670,20 @@ static dcz_status open_file(dcz_file *f, reader *r, dcz_scratch *a)
         listing.end = kept + n;
 #endif
     }
-    lists to;
-    const dcz_status status = read_listing(f, &listing, r, &head, NULL);
+    const dcz_status status = read_listing(f, listing, *r, &head);
+    const size_t n = f->n_arrays + f->n_parts;
     if (status)
         return status;
-    f->entries = to.entries = take(a, f->n_arrays, sizeof *to.entries);
-    f->sections = to.sections = take(a, f->n_sections, sizeof *to.sections);
-    f->by_name = take(a, f->n_arrays, sizeof *f->by_name);
+    entry *entries = take(a, n, sizeof *entries);
+    f->sections = take(a, f->n_sections, sizeof *f->sections);
     f->kept = a->used + ALIGNMENT - 1;
-    to.parts = take(a, f->n_parts, sizeof *to.parts);
+    const entry **sorted = take(a, n, sizeof *sorted);
     if (is_short(a))
         return DCZ_OK;
-    read_listing(f, &listing, r, &head, &to);
-    for (size_t i = 0; i < f->n_arrays; i++)
-        f->by_name[i] = &to.entries[i];
-    return sort(f->by_name, f->n_arrays, compare_names) &&
-                   sort(to.parts, f->n_parts, compare_strings)
+    f->entries = entries;
+    read_listing(f, listing, *r, &head);
+    return are_different(entries, f->n_arrays, sorted) &&
+                   are_different(entries + f->n_arrays, f->n_parts, sorted)
                ? DCZ_OK
                : DCZ_ERROR_CORRUPT;
 }
@@ -1736,9 +1706,9 @@ dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *
 static void aim(target *t, const dcz_file *f, size_t index, void *out)
 {
     const entry *e = t->e = &f->entries[index];
-    reader r = {e->lengths, e->lengths + 9 * e->rank, DCZ_OK};
+    reader r = {e->data, e->data + 9 * e->rank, DCZ_OK};
     t->itemsize = e->itemsize;
-    t->n = e->n_elements;
+    t->n = e->size;
     t->out = out;
     for (unsigned axis = 0; axis < e->rank; axis++)
         t->shape[axis] = read_length(&r, f->version, e->before);
@@ -1802,19 +1772,10 @@ size_t dcz_find(const dcz_file *file, const char *name)
     wanted.layer_size = 0;
     wanted.leaf = (const uint8_t *)name;
     wanted.leaf_size = length_of(name);
-    size_t begin = 0, end = file->n_arrays;
-    while (begin < end) {
-        const size_t middle = begin + (end - begin) / 2;
-        const entry *e = file->by_name[middle];
-        const int order = compare_names(&wanted, e);
-        if (order == 0)
-            return (size_t)(e - file->entries);
-        if (order < 0)
-            end = middle;
-        else
-            begin = middle + 1;
-    }
-    return file->n_arrays;
+    size_t i = 0;
+    while (i < file->n_arrays && compare(&wanted, &file->entries[i]) != 0)
+        i++;
+    return i;
 }
 
 /* Turns words round where the machine has its highest bytes first. */
@@ -1899,7 +1860,7 @@ dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size
     dcz_status status = DCZ_ERROR_ARGUMENT;
     if (index < file->n_arrays) {
         const entry *e = &file->entries[index];
-        if (size >= e->n_elements * e->itemsize)
+        if (size >= e->size * e->itemsize)
             status = decode(file, &file->sections[e->section], index, index + 1, &out, scratch);
     }
     return repay(scratch, status);
@@ -1942,28 +1903,17 @@ dcz_status dcz_architecture(const dcz_file *file, dcz_blob *packed, uint64_t *pl
     return file->version == 2 || s.size == 0 ? DCZ_OK : check(&s);
 }
 
-/* The part of an index, or, if there is none of that index, the one of the assets. */
-static dcz_status find_part(const dcz_file *f, size_t index, dcz_blob *blob)
-{
-    reader r = {f->parts, f->parts_end, DCZ_OK};
-    reader body = {f->parts_data, f->data_end, DCZ_OK};
-    while (r.at < r.end) {
-        listed p;
-        const int is_assets = read_part(&r, &body, &p);
-        if (index == NONE ? is_assets : index-- == 0) {
-            blob->name = (const char *)p.name;
-            blob->name_size = p.name_size;
-            blob->data = p.seal.data;
-            blob->size = p.seal.size;
-            return check(&p.seal);
-        }
-    }
-    return DCZ_ERROR_ARGUMENT;
-}
-
 dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)
 {
-    return index < file->n_parts ? find_part(file, index, part) : DCZ_ERROR_ARGUMENT;
+    if (index >= file->n_parts)
+        return DCZ_ERROR_ARGUMENT;
+    const entry *e = &file->entries[file->n_arrays + index];
+    const seal s = {e->data, e->size, e->checksum};
+    part->name = (const char *)e->leaf;
+    part->name_size = e->leaf_size;
+    part->data = s.data;
+    part->size = s.size;
+    return check(&s);
 }
 
 /* ---- Assets: LZMA2 ---------------------------------------------------------- */
@@ -1974,10 +1924,15 @@ dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)
 static dcz_status find_assets(const dcz_file *f, reader *packed, uint64_t *size)
 {
     dcz_blob part;
-    const dcz_status status = find_part(f, NONE, &part);
+    size_t i = 0;
     *size = 0;
+    while (i < f->n_parts && !f->entries[f->n_arrays + i].is_assets)
+        i++;
+    if (i == f->n_parts)
+        return DCZ_OK;
+    const dcz_status status = dcz_part(f, i, &part);
     if (status)
-        return status == DCZ_ERROR_ARGUMENT ? DCZ_OK : status;
+        return status;
     packed->at = part.data;
     packed->end = part.data + part.size;
     packed->status = DCZ_OK;
@@ -2254,17 +2209,17 @@ static int is_inside(const uint8_t *name, size_t n)
 /* Whether what was unpacked are assets, and their names, once there is room for them. */
 static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
 {
-    const void **names = NULL;
+    entry *names = NULL;
+    const entry **sorted = NULL;
     for (;;) {
         reader r = {data, data + size, DCZ_OK};
         const uint64_t n = varint(&r);
         uint64_t total = 0;
         for (uint64_t i = 0; i < n && !r.status; i++) {
-            size_t name_size;
-            if (names)
-                names[i] = r.at;
-            const uint8_t *name = string(&r, &name_size);
-            if (r.status || !is_inside(name, name_size))
+            entry spare, *e = names ? &names[i] : &spare;
+            e->layer_size = 0;
+            e->leaf = string(&r, &e->leaf_size);
+            if (r.status || !is_inside(e->leaf, e->leaf_size))
                 fail(&r);
             const uint64_t its_size = varint(&r);
             if (its_size > size)
@@ -2274,10 +2229,12 @@ static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
         if (n == 0 || r.status || total != (uint64_t)(r.end - r.at))
             return DCZ_ERROR_CORRUPT;
         if (names)
-            return sort(names, (size_t)n, compare_strings) ? DCZ_OK : DCZ_ERROR_CORRUPT;
-        names = take(a, (size_t)n, sizeof *names);
-        if (!names)
+            return are_different(names, (size_t)n, sorted) ? DCZ_OK : DCZ_ERROR_CORRUPT;
+        entry *taken = take(a, (size_t)n, sizeof *taken);
+        sorted = take(a, (size_t)n, sizeof *sorted);
+        if (is_short(a))
             return DCZ_OK;
+        names = taken;
     }
 }
 
@@ -2348,15 +2305,15 @@ dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *
 
 const char *dcz_message(dcz_status status)
 {
-    static const char WORDS[] = "all is well\0"
-                                "more scratch memory is needed\0"
-                                "there is no such thing, or too little room for it\0"
-                                "this is no .dcz file\0"
-                                "the file needs a newer decoder\0"
-                                "this decoder was compiled without what reads it\0"
-                                "this is too large for this machine\0"
-                                "a checksum is wrong: the file is damaged\0"
-                                "the file breaks a rule of the format\0"
+    static const char WORDS[] = "fine\0"
+                                "too little scratch memory\0"
+                                "wrong argument\0"
+                                "not a .dcz file\0"
+                                "needs a newer decoder\0"
+                                "left out of this decoder\0"
+                                "too large\0"
+                                "wrong checksum\0"
+                                "corrupt file\0"
                                 "?";
     const unsigned last = DCZ_ERROR_CORRUPT + 1, which = (unsigned)status;
     return word(WORDS, which < last ? which : last);

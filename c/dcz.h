@@ -55,10 +55,8 @@ typedef struct {
     size_t kept;      /* bytes at the beginning of the scratch memory that have to stay;
                        * what lies behind them is free again */
     /* ---- */
-    const struct dcz_entry *entries;
-    const struct dcz_section *sections;
-    const void **by_name;
-    const uint8_t *parts, *parts_end, *parts_data, *data_end;
+    struct dcz_entry *entries;
+    struct dcz_section *sections;
     const uint8_t *architecture;
     size_t architecture_size;
     uint64_t architecture_plain_size;
