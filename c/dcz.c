@@ -46,7 +46,7 @@ APART static void refuse(reader *r, dcz_status status)
         r->status = status;
 }
 
-static void fail(reader *r)
+APART static void fail(reader *r)
 {
     refuse(r, DCZ_ERROR_CORRUPT);
 }
@@ -106,22 +106,25 @@ static uint64_t varint(reader *r)
 
 static int is_utf8(const uint8_t *at, size_t n)
 {
-    for (const uint8_t *end = at + n; at < end;) {
-        const unsigned lead = *at++, more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-        if (lead < 0x80)
-            continue;
-        uint32_t character = lead & 0x7F >> more;
-        for (unsigned i = 0; i < more; i++) {
-            if (at == end || (*at & 0xC0) != 0x80)
+    uint32_t character = 0;
+    unsigned more = 0, left = 0;
+    for (; n--; at++) {
+        const unsigned next = *at;
+        if (left) {
+            character = character << 6 | (next & 63);
+            /* Nothing else, longer than needed, half of a pair, or above the last one. */
+            if (next >> 6 != 2 ||
+                (--left == 0 && (character >> (5 * more + 1) == 0 ||
+                                 character >> 11 == 0x1B || character > 0x10FFFF)))
                 return 0;
-            character = character << 6 | (*at++ & 0x3F);
+        } else if (next > 127) {
+            if (next < 0xC2)
+                return 0;
+            left = more = next < 0xE0 ? 1 : next < 0xF0 ? 2 : 3;
+            character = next & 0x7F >> more;
         }
-        /* No lead, longer than needed, half of a pair, or above the last character. */
-        if (lead < 0xC2 || character >> (5 * more + 1) == 0 || character >> 11 == 0x1B ||
-            character > 0x10FFFF)
-            return 0;
     }
-    return 1;
+    return left == 0;
 }
 
 static const uint8_t *string(reader *r, size_t *size)
@@ -225,9 +228,7 @@ static dcz_status repay(const dcz_scratch *s, dcz_status status)
 struct dcz_entry {
     const uint8_t *layer, *leaf;
     size_t layer_size, leaf_size;
-    const uint8_t *data; /* of an array its lengths */
-    size_t size;         /* of an array its elements */
-    uint32_t checksum;   /* not of an array */
+    seal seal; /* of an array its lengths, and how many elements it has */
     uint8_t dtype, rank, itemsize, is_assets;
     size_t section;
     size_t before; /* the last length of the array listed before, or NONE */
@@ -310,86 +311,94 @@ static size_t read_length(reader *r, int version, size_t before)
     return r->status ? 0 : (size_t)length;
 }
 
-/* Reads an array of a layer; `before` is, and becomes, the last length listed. */
-static void read_entry(reader *r, dcz_file *f, entry *e, size_t *before)
+/* What a listing is read by. Entries and sections are written where they belong, or over
+ * each other where they are only counted. */
+typedef struct {
+    reader r, body; /* the bytes of what is listed */
+    seal head;
+    entry *e;
+    section *s;
+    size_t before; /* the last length listed */
+    size_t names_size;
+} lister;
+
+/* Reads an array of a layer. */
+static void read_entry(dcz_file *f, lister *l)
 {
-    static const char COMMON[] = "kernel\0bias\0gamma\0beta\0moving_mean\0moving_variance\0"
-                                 "embeddings\0recurrent_kernel\0depthwise_kernel\0"
-                                 "pointwise_kernel";
+    static const uint8_t COMMON[] = "\6kernel\4bias\5gamma\4beta\13moving_mean"
+                                    "\17moving_variance\12embeddings\20recurrent_kernel"
+                                    "\20depthwise_kernel\20pointwise_kernel";
     static const uint8_t ITEMSIZES[DCZ_N_DTYPES] = {1, 1, 1, 2, 2, 4,  4, 8, 8,
                                                     2, 4, 8, 8, 16, 2, 1, 1};
-    const uint64_t common = varint(r);
-    if (common == 0) {
-        e->leaf = string(r, &e->leaf_size);
-    } else if (common > 10) {
+    reader *const r = &l->r;
+    entry *e = l->e;
+    uint64_t common = varint(r);
+    reader words = {COMMON, COMMON + sizeof COMMON - 1, DCZ_OK};
+    do
+        e->leaf = string(common ? &words : r, &e->leaf_size);
+    while (common && --common && !words.status);
+    if (words.status)
         fail(r);
-    } else {
-        const char *name = word(COMMON, (unsigned)common - 1);
-        e->leaf = (const uint8_t *)name;
-        e->leaf_size = length_of(name);
-    }
-    const unsigned kind = byte(r);
-    const uint64_t rank = kind % 8 == 7 ? varint(r) : kind % 8;
-    if (kind / 8 >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK || (kind % 8 == 7 && rank < 7)) {
+    const unsigned kind = byte(r), dtype = kind / 8;
+    uint64_t rank = kind % 8;
+    if (rank == 7 && (rank = varint(r)) < 7)
         fail(r);
+    if (dtype >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK)
+        fail(r);
+    if (r->status)
         return;
-    }
-    size_t all = ITEMSIZES[kind / 8], n = 1, last = NONE;
-    e->dtype = (uint8_t)(kind / 8);
-    e->itemsize = (uint8_t)all;
+    e->dtype = (uint8_t)dtype;
+    e->itemsize = ITEMSIZES[dtype];
     e->rank = (uint8_t)rank;
-    e->data = r->at;
-    e->before = *before;
-    for (unsigned axis = 0; axis < rank; axis++) {
-        last = read_length(r, f->version, e->before);
+    e->seal.data = r->at;
+    e->before = l->before;
+    l->before = NONE;
+    /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
+    uint64_t all = e->itemsize, n = 1;
+    while (rank--) {
+        const uint64_t last = l->before = read_length(r, f->version, e->before);
         n *= last;
-        /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
-        const size_t factor = last ? last : 1;
-        if (all > PTRDIFF_MAX / factor)
-            refuse(r, DCZ_ERROR_TOO_LARGE);
-        all *= factor;
+        if (last) {
+            if (all > PTRDIFF_MAX / last)
+                refuse(r, DCZ_ERROR_TOO_LARGE);
+            all *= last;
+        }
     }
-    e->size = n;
-    *before = last;
-    f->n_bytes += (uint64_t)n * e->itemsize;
+    e->seal.size = (size_t)n;
+    f->n_bytes += n * e->itemsize;
     if (f->n_bytes > INT64_MAX)
         refuse(r, DCZ_ERROR_TOO_LARGE);
 }
 
 /* Reads a part. */
-static void read_part(reader *r, reader *body, entry *e)
+static void read_part(lister *l)
 {
-    static const char ASSETS[] = "assets";
-    seal s;
-    e->leaf = string(r, &e->leaf_size);
-    size_t alike = 0;
+    static const uint8_t ASSETS[] = "assets";
+    const entry assets = {.leaf = ASSETS, .leaf_size = 6};
+    reader *const r = &l->r;
+    entry *e = l->e;
+    e->layer_size = 0;
+    const uint8_t *name = e->leaf = string(r, &e->leaf_size);
     for (size_t i = 0; i < e->leaf_size; i++) {
-        const uint8_t c = e->leaf[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+        const unsigned c = name[i];
+        if (c != '-' && c - '0' > 9 && c - 'a' > 25)
             fail(r);
-        alike += i < 6 && c == ASSETS[i];
     }
-    e->is_assets = alike == 6 && e->leaf_size == 6;
+    e->is_assets = compare(e, &assets) == 0;
     const unsigned need = byte(r);
-    read_seal(r, body, &s);
-    e->data = s.data;
-    e->size = s.size;
-    e->checksum = s.checksum;
-    if (e->leaf_size - 1 > 31 || need > 1 || s.size == 0)
+    read_seal(r, &l->body, &e->seal);
+    if (e->leaf_size - 1 > 31 || need > 1 || e->seal.size == 0)
         fail(r);
     if (need && !e->is_assets)
         refuse(r, DCZ_ERROR_VERSION);
 }
 
-/* Reads a listing to its end; or only counts what it lists, if there are no entries. The
- * bytes of that are those of `body`. */
-static dcz_status read_listing(dcz_file *f, reader in, reader body, const seal *head)
+/* Reads a listing to its end. */
+APART static void read_listing(dcz_file *f, lister *l)
 {
-    reader *const r = &in;
-    const int is_new = f->version == 2;
-    size_t before = NONE, names_size = 0;
-    entry spare_entry, *e = f->entries ? f->entries : &spare_entry;
-    section spare_section, *s = f->entries ? f->sections : &spare_section;
+    reader *const r = &l->r;
+    const unsigned is_new = f->version == 2;
+    l->before = NONE;
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
     if (!is_new)
@@ -399,49 +408,51 @@ static dcz_status read_listing(dcz_file *f, reader in, reader body, const seal *
             f->architecture_checksum = (uint32_t)number(r, 4);
         f->architecture_plain_size = varint(r);
     }
-    for (uint64_t left = varint(r) + (uint64_t)is_new; left && !r->status; left--) {
+    for (uint64_t left = varint(r) + is_new; left && !r->status; left--) {
         uint64_t layers = 1;
-        s->first = f->n_arrays;
+        l->s->first = f->n_arrays;
         if (is_new) {
             if (f->n_sections)
-                read_seal(r, &body, &s->seal);
+                read_seal(r, &l->body, &l->s->seal);
             else
-                s->seal = *head;
+                l->s->seal = l->head;
             layers = varint(r);
         }
         for (; layers && !r->status; layers--) {
-            size_t layer_size;
-            const uint8_t *layer = string(r, &layer_size);
+            entry layer;
+            layer.layer = string(r, &layer.layer_size);
             uint64_t n = varint(r);
             if (!is_new)
-                read_seal(r, &body, &s->seal);
+                read_seal(r, &l->body, &l->s->seal);
             for (; n && !r->status; n--) {
-                e->layer = layer;
-                e->layer_size = layer_size;
+                entry *e = l->e;
+                e->layer = layer.layer;
+                e->layer_size = layer.layer_size;
                 e->section = f->n_sections;
-                read_entry(r, f, e, &before);
-                names_size += layer_size + (layer_size != 0) + e->leaf_size;
-                if (names_size > MAX_NAMES)
+                read_entry(f, l);
+                l->names_size += e->layer_size + (e->layer_size != 0) + e->leaf_size;
+                if (l->names_size > MAX_NAMES)
                     fail(r);
-                e += f->entries != NULL;
+                if (f->entries)
+                    l->e++;
                 f->n_arrays++;
             }
         }
-        s->count = f->n_arrays - s->first;
-        s += f->entries != NULL;
+        l->s->count = f->n_arrays - l->s->first;
+        if (f->entries)
+            l->s++;
         f->n_sections++;
     }
     if (!is_new)
-        f->architecture = bytes(&body, f->architecture_size);
+        f->architecture = bytes(&l->body, f->architecture_size);
     while (r->at < r->end) {
-        e->layer_size = 0;
-        read_part(r, &body, e);
-        e += f->entries != NULL;
+        read_part(l);
+        if (f->entries)
+            l->e++;
         f->n_parts++;
     }
-    if (body.at != body.end || body.status)
+    if (l->body.at != l->body.end || l->body.status)
         fail(r);
-    return r->status;
 }
 
 /* ---- Huffman codes ---------------------------------------------------------- */
@@ -496,9 +507,9 @@ typedef struct {
     size_t itemsize, n; /* n elements */
     /* The elements that are stored: all of them, or those that gaps lead to. */
     size_t stored;
-    uint64_t escapes;
-    uint32_t escape; /* the gap after which none is, or 0 if there are no gaps */
-    int is_reversed, are_coded; /* the last of the values */
+    uint64_t escapes; /* gaps behind which nothing is stored: the widest, or 0 */
+    uint32_t escape;
+    unsigned flags, are_coded; /* values */
     symbols gaps, values;
     size_t shape[DCZ_MAX_RANK];
 } target;
@@ -616,21 +627,30 @@ static uint32_t next_symbol(symbols *s)
 
 /* ---- Arrays of version 1 ---------------------------------------------------- */
 
-/* n values, as they are or coded: where they are, or NULL. */
-static const uint8_t *read_values(target *t, int are_coded, size_t n_symbols, size_t n,
-                                  size_t size)
+/* n bytes, as they are or coded: where they are, or NULL. */
+static const uint8_t *read_bytes(target *t, unsigned are_coded, size_t n)
 {
     t->are_coded = are_coded;
     if (!are_coded)
-        return bytes(&t->r, (uint64_t)n * size);
-    read_symbols(t, &t->values, n_symbols, n);
+        return bytes(&t->r, n);
+    read_symbols(t, &t->values, 256, n);
     return NULL;
 }
 
-/* Writes a value of `size` bytes to each place, `offset` bytes into the element: the next
- * of `values`, or, with codes, the one that they say. An element of two words gets two. */
-static void scatter(target *t, const uint8_t *values, size_t size, size_t offset,
-                    size_t n_words)
+enum {
+    GAPS = 1,
+    CODEBOOK = 2,
+    REVERSED = 4,
+    MORE = 8,
+    BACKGROUND = 1 << 8,
+    PLANES = 2 << 8,
+    SIGNS = 4 << 8
+};
+
+/* Writes values of `size` bytes to each place, `offset` bytes into the element and each
+ * `step` bytes on: the next ones, or, with codes, those that they say. */
+APART static void scatter(target *t, const uint8_t *values, size_t size, size_t offset,
+                          size_t step)
 {
     if (!t->out || t->r.status)
         return;
@@ -650,17 +670,18 @@ static void scatter(target *t, const uint8_t *values, size_t size, size_t offset
             continue;
         }
         size_t place = index++;
-        if (t->is_reversed) {
-            size_t rest = place, step = t->n;
+        if (t->flags & REVERSED) {
+            size_t rest = place, stride = t->n;
             place = 0;
             for (unsigned axis = 0; axis < t->e->rank; axis++) {
-                step /= t->shape[axis];
-                place += rest % t->shape[axis] * step;
-                rest /= t->shape[axis];
+                const size_t length = t->shape[axis];
+                stride /= length;
+                place += rest % length * stride;
+                rest /= length;
             }
         }
-        uint8_t *to = t->out + place * t->itemsize + offset;
-        for (size_t k = n_words; k--; to += t->itemsize / n_words) {
+        for (size_t at = offset; at < t->itemsize; at += step) {
+            uint8_t *to = t->out + place * t->itemsize + at;
             const size_t which = t->are_coded ? next_symbol(&t->values) : n_values++;
             if (values)
                 memcpy(to, values + which * size, size);
@@ -673,66 +694,117 @@ static void scatter(target *t, const uint8_t *values, size_t size, size_t offset
         fail(&t->r);
 }
 
-/* Turns words right by so many bits, once all but the lowest are folded back. */
-static void unturn(const target *t, size_t size, unsigned turn, int is_folded)
+/* Turns words right by so many bits, once all but the lowest are folded back, and adds to
+ * them. Returns how many were 0. */
+APART static size_t unturn(const target *t, size_t size, unsigned turn, unsigned is_folded,
+                           uint64_t plus)
 {
     const unsigned width = 8 * (unsigned)size;
+    size_t n_zero = 0;
     for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size) {
         uint64_t w = get(at, size);
-        if (is_folded && (w & 1))
+        n_zero += w == 0;
+        if (w & is_folded)
             w ^= (UINT64_MAX >> (64 - width)) - 1;
-        put(at, w >> turn | w << (width - turn), size);
+        w = w >> turn | w << ((width - turn) & 63);
+        put(at, w + plus, size);
     }
+    return n_zero;
 }
 
 /* Of an element: itself, or the parts of a complex number. */
 static size_t word_size(const target *t)
 {
-    const int is_complex = t->e->dtype == DCZ_COMPLEX64 || t->e->dtype == DCZ_COMPLEX128;
+    const int is_complex = t->e->dtype / 2 == DCZ_COMPLEX64 / 2;
     return t->itemsize >> is_complex;
 }
 
 /* The bytes of all words, first the lowest of each. */
 static void read_planes(target *t)
 {
-    const size_t word_bytes = word_size(t), n_words = t->itemsize / word_bytes;
+    const size_t size = word_size(t);
     const unsigned are_coded = byte(&t->r);
-    if (t->stored == 0 || are_coded >> word_bytes)
+    if (t->stored == 0 || are_coded >> size)
         fail(&t->r);
-    for (size_t i = 0; i < word_bytes && !t->r.status; i++) {
+    for (size_t i = 0; i < size && !t->r.status; i++) {
         const size_t mark = t->scratch->used;
-        const uint8_t *raw =
-            read_values(t, are_coded >> i & 1, 256, t->stored * n_words, 1);
-        scatter(t, raw, 1, i, n_words);
+        const size_t n = size < t->itemsize ? 2 * t->stored : t->stored;
+        scatter(t, read_bytes(t, are_coded >> i & 1, n), 1, i, size);
         t->scratch->used = mark;
     }
     const unsigned dtype = t->e->dtype, is_float = dtype >= DCZ_FLOAT16;
-    const int is_signed = dtype <= DCZ_INT64 && dtype % 2;
-    if (t->out && (is_float || is_signed))
-        unturn(t, word_bytes, is_float && word_bytes == 8 ? 4 : 1, is_signed);
+    const unsigned is_signed = dtype <= DCZ_INT64 ? dtype % 2 : 0;
+    if (t->out && is_float + is_signed)
+        unturn(t, size, is_float && size == 8 ? 4 : 1, is_signed, 0);
+}
+
+/* What is left of the highest bits when the other bits are made equal. */
+static void read_signs(target *t)
+{
+    const unsigned is_coded = byte(&t->r);
+    const uint8_t *raw = read_bytes(t, is_coded, (t->n + 7) / 8);
+    if (is_coded > 1)
+        fail(&t->r);
+    if (!t->out || t->r.status)
+        return;
+    unsigned eight = 0;
+    for (size_t i = 0; i < t->n; i++, eight >>= 1) {
+        if (i % 8 == 0)
+            eight = is_coded ? next_symbol(&t->values) : *raw++;
+        t->out[(i + 1) * t->itemsize - 1] ^= (uint8_t)(eight << 7);
+    }
+    if (eight || (is_coded && t->values.b.r.status))
+        fail(&t->r);
+}
+
+/* The patterns that codes stand for, in ascending order. */
+static void read_codebook(target *t)
+{
+    reader *r = &t->r;
+    const uint64_t n = varint(r);
+    if (n - 1 >= MAX_ALPHABET || n > t->stored)
+        fail(r);
+    const uint8_t *book = bytes(r, n * t->itemsize), *at = book;
+    /* Without gaps the first one may be 0. */
+    uint64_t least = t->flags & GAPS;
+    for (uint64_t i = n; i && !r->status; i--, at += t->itemsize) {
+        const uint64_t pattern = get(at, t->itemsize);
+        if (pattern < least)
+            fail(r);
+        least = pattern + 1;
+        if (least == 0 && i > 1)
+            fail(r);
+    }
+    t->are_coded = 1;
+    if (!r->status)
+        read_symbols(t, &t->values, (size_t)n, t->stored);
+    scatter(t, book, t->itemsize, 0, t->itemsize);
 }
 
 /* An array as Huffman coding makes it. */
 APART static void read_array(target *t)
 {
     reader *r = &t->r;
-    enum { GAPS = 1, CODEBOOK = 2, REVERSED = 4, MORE = 8 };
-    enum { BACKGROUND = 1, PLANES = 2, SIGNS = 4 };
-    const unsigned flags = byte(r), more = flags & MORE ? byte(r) : 0, width = flags >> 4;
-    const unsigned has_gaps = flags & GAPS;
     const size_t size = t->itemsize;
+    unsigned flags = byte(r);
+    const unsigned width = flags >> 4, has_gaps = flags & GAPS;
+    if (flags & MORE) {
+        const unsigned more = byte(r);
+        if (more - 1 > 6)
+            fail(r);
+        flags |= more << 8;
+    }
+    t->flags = flags;
     t->stored = t->n;
     t->escapes = 0;
     t->escape = ((uint32_t)1 << width) - 1;
     t->gaps.b.r.status = DCZ_OK;
-    t->is_reversed = flags & REVERSED && t->e->rank > 1;
-    uint64_t background = 0;
-    if ((flags & MORE && more - 1 > 6) || has_gaps != (width > 0) ||
-        (!has_gaps && (flags & REVERSED || more & BACKGROUND)) ||
-        (more & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
-        (flags && size == 16 && (flags != MORE || more != PLANES)))
+    if (has_gaps != (width > 0) || (!has_gaps && flags & (REVERSED | BACKGROUND)) ||
+        (flags & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
+        (flags && size == 16 && flags != (MORE | PLANES)))
         fail(r);
-    if (more & BACKGROUND && (background = number(r, size)) == 0)
+    uint64_t background = 0;
+    if (flags & BACKGROUND && (background = number(r, size)) == 0)
         fail(r);
     if (has_gaps) {
         const uint64_t stored = varint(r);
@@ -740,66 +812,28 @@ APART static void read_array(target *t)
             t->escapes = varint(r);
         if (stored > t->n || t->escapes > t->n - stored)
             fail(r);
-        t->stored = (size_t)stored;
         if (r->status)
             return;
+        t->stored = (size_t)stored;
         if (stored)
             read_symbols(t, &t->gaps, (size_t)1 << width, (size_t)(stored + t->escapes));
         if (t->out)
             memset(t->out, 0, t->n * size);
     }
     if (flags & CODEBOOK) {
-        const uint64_t n_values = varint(r);
-        if (n_values - 1 >= MAX_ALPHABET || n_values > t->stored)
-            fail(r);
-        const uint8_t *book = bytes(r, n_values * size);
-        uint64_t last = 0;
-        for (size_t i = 0; !r->status && i < n_values; i++) {
-            const uint64_t pattern = get(book + i * size, size);
-            if (pattern <= last && (i || has_gaps))
-                fail(r);
-            last = pattern;
-        }
-        if (!r->status)
-            read_values(t, 1, (size_t)n_values, t->stored, 1);
-        scatter(t, book, size, 0, 1);
-    } else if (more & PLANES) {
+        read_codebook(t);
+    } else if (flags & PLANES) {
         read_planes(t);
     } else {
-        const uint8_t *raw = read_values(t, 0, 0, t->stored, size);
-        if (has_gaps)
-            scatter(t, raw, size, 0, 1);
-        else if (t->out && t->n && !r->status)
-            memcpy(t->out, raw, t->n * size);
+        t->are_coded = 0;
+        scatter(t, bytes(r, (uint64_t)t->stored * size), size, 0, size);
     }
-    /* Of what is stored nothing is 0, or there would be fewer; the values of a codebook
-     * were looked at there. */
-    size_t n_zero = t->n - t->stored;
-    if (t->out && (background || (has_gaps && !(flags & CODEBOOK)))) {
-        for (uint8_t *at = t->out, *end = at + t->n * size; at < end; at += size) {
-            const uint64_t w = get(at, size);
-            n_zero -= w == 0;
-            put(at, w + background, size);
-        }
-        if (n_zero)
-            fail(r);
-    }
-    if (!(more & SIGNS) || r->status)
-        return;
-    const unsigned is_coded = byte(r);
-    const uint8_t *raw = read_values(t, (int)is_coded, 256, (t->n + 7) / 8, 1);
-    if (is_coded > 1)
+    /* Of what is stored nothing is 0, or there would be fewer; a codebook has no 0. */
+    if (t->out && has_gaps && (background || !(flags & CODEBOOK)) &&
+        unturn(t, size, 0, 0, background) != t->n - t->stored)
         fail(r);
-    if (!t->out || r->status)
-        return;
-    unsigned eight = 0;
-    for (size_t i = 0; i < t->n; i++, eight >>= 1) {
-        if (i % 8 == 0)
-            eight = is_coded ? next_symbol(&t->values) : *raw++;
-        t->out[(i + 1) * size - 1] ^= (uint8_t)((eight & 1) << 7);
-    }
-    if (eight || (is_coded && t->values.b.r.status))
-        fail(r);
+    if (flags & SIGNS && !r->status)
+        read_signs(t);
 }
 
 /* ---- Context coding --------------------------------------------------------- */
@@ -1628,9 +1662,10 @@ APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
 
 /* ---- Opening ---------------------------------------------------------------- */
 
-static dcz_status open_file(dcz_file *f, reader *r, dcz_scratch *a)
+static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
 {
-    seal head = {r->at, 0, 0};
+    reader *const r = &l->body;
+    seal all = {r->at, 0, 0};
     if (number(r, 4) != 0x5A434489)
         return DCZ_ERROR_FORMAT;
     f->version = (int)byte(r);
@@ -1638,17 +1673,19 @@ static dcz_status open_file(dcz_file *f, reader *r, dcz_scratch *a)
         return r->status;
     if (f->version < 1 || f->version > 2)
         return DCZ_ERROR_VERSION;
-    const int is_new = f->version == 2;
-    const uint64_t size = varint(r), packed_size = is_new ? varint(r) : 0;
-    reader listing = {bytes(r, size), r->at, DCZ_OK};
-    f->architecture = bytes(r, packed_size);
-    f->architecture_size = (size_t)packed_size;
-    head.size = (size_t)(r->at - head.data);
-    head.checksum = (uint32_t)number(r, 4);
-    if (r->status || check(&head))
-        return r->status ? r->status : DCZ_ERROR_CHECKSUM;
-    head.data = listing.at;
-    head.size = (size_t)size;
+    const unsigned is_new = f->version == 2;
+    l->head.size = (size_t)varint(r);
+    f->architecture_size = is_new ? (size_t)varint(r) : 0;
+    l->head.data = bytes(r, l->head.size);
+    f->architecture = bytes(r, f->architecture_size);
+    all.size = (size_t)(r->at - all.data);
+    all.checksum = (uint32_t)number(r, 4);
+    if (r->status)
+        return r->status;
+    if (check(&all))
+        return DCZ_ERROR_CHECKSUM;
+    l->r.at = l->head.data;
+    l->r.end = l->r.at + l->head.size;
     if (is_new) {
 #ifdef DCZ_NO_CONTEXT
         return DCZ_ERROR_LEFT_OUT;
@@ -1656,7 +1693,7 @@ static dcz_status open_file(dcz_file *f, reader *r, dcz_scratch *a)
         context *c = take(a, 1, sizeof *c);
         if (!c)
             return DCZ_OK;
-        begin_section(c, &head, 1);
+        begin_section(c, &l->head, 1);
         uint8_t *text;
         const size_t n = read_head(c, a, &text);
         if (c->status || !text)
@@ -1666,36 +1703,43 @@ static dcz_status open_file(dcz_file *f, reader *r, dcz_scratch *a)
         uint8_t *kept = take(a, n, 1);
         for (size_t i = 0; i < n; i++)
             kept[i] = text[i];
-        listing.at = kept;
-        listing.end = kept + n;
+        l->r.at = kept;
+        l->r.end = kept + n;
 #endif
     }
-    const dcz_status status = read_listing(f, listing, *r, &head);
+    lister again = *l;
+    entry spare_entry;
+    section spare_section;
+    l->e = &spare_entry;
+    l->s = &spare_section;
+    read_listing(f, l);
+    if (l->r.status)
+        return l->r.status;
     const size_t n = f->n_arrays + f->n_parts;
-    if (status)
-        return status;
-    entry *entries = take(a, n, sizeof *entries);
-    f->sections = take(a, f->n_sections, sizeof *f->sections);
+    again.e = take(a, n, sizeof *again.e);
+    again.s = f->sections = take(a, f->n_sections, sizeof *again.s);
     f->kept = a->used + ALIGNMENT - 1;
     const entry **sorted = take(a, n, sizeof *sorted);
     if (is_short(a))
         return DCZ_OK;
-    f->entries = entries;
-    read_listing(f, listing, *r, &head);
-    return are_different(entries, f->n_arrays, sorted) &&
-                   are_different(entries + f->n_arrays, f->n_parts, sorted)
+    f->entries = again.e;
+    read_listing(f, &again);
+    return are_different(f->entries, f->n_arrays, sorted) &&
+                   are_different(f->entries + f->n_arrays, f->n_parts, sorted)
                ? DCZ_OK
                : DCZ_ERROR_CORRUPT;
 }
 
 dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *scratch)
 {
-    reader r = {data, data, DCZ_OK};
-    if (size)
-        r.end += size;
+    lister l;
+    memset(&l, 0, sizeof l);
     memset(file, 0, sizeof *file);
+    l.body.at = l.body.end = data;
+    if (size)
+        l.body.end += size;
     borrow(scratch);
-    const dcz_status status = repay(scratch, open_file(file, &r, scratch));
+    const dcz_status status = repay(scratch, open_file(file, &l, scratch));
     if (status)
         memset(file, 0, sizeof *file); /* of what did not open, there is nothing */
     return status;
@@ -1706,9 +1750,9 @@ dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *
 static void aim(target *t, const dcz_file *f, size_t index, void *out)
 {
     const entry *e = t->e = &f->entries[index];
-    reader r = {e->data, e->data + 9 * e->rank, DCZ_OK};
+    reader r = {e->seal.data, e->seal.data + 9 * e->rank, DCZ_OK};
     t->itemsize = e->itemsize;
-    t->n = e->size;
+    t->n = e->seal.size;
     t->out = out;
     for (unsigned axis = 0; axis < e->rank; axis++)
         t->shape[axis] = read_length(&r, f->version, e->before);
@@ -1795,22 +1839,27 @@ static void to_own_order(const target *t)
         }
 }
 
-/* Decodes some arrays of a section and passes those before them. */
-static dcz_status decode(const dcz_file *f, const section *s, size_t first, size_t end,
-                         void *const *outs, dcz_scratch *a)
+/* Decodes an array of a section, or with NONE all, and passes those before it. */
+static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *const *outs,
+                         dcz_scratch *a)
 {
+    borrow(a);
+    if (place >= f->n_sections)
+        return DCZ_ERROR_ARGUMENT;
+    const section *s = &f->sections[place];
+    const size_t all = s->first + s->count;
+    const size_t first = index == NONE ? s->first : index,
+                 end = index == NONE ? all : index + 1;
     target t;
     t.r.at = s->seal.data;
     t.r.end = t.r.at + s->seal.size;
-    t.r.status = DCZ_OK;
     t.scratch = a;
     /* That of the head was checked when the file was opened. */
-    const int is_new = f->version == 2, is_head = is_new && s == f->sections;
-    if (!is_head && check(&s->seal))
-        return DCZ_ERROR_CHECKSUM;
+    const int is_new = f->version == 2, is_head = is_new && place == 0;
+    t.r.status = is_head ? DCZ_OK : check(&s->seal);
 #ifndef DCZ_NO_CONTEXT
     context *c = NULL;
-    if (is_new) {
+    if (is_new && !t.r.status) {
         size_t widest = 0;
         for (size_t i = s->first; i < end; i++) {
             aim(&t, f, i, NULL);
@@ -1819,7 +1868,7 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
         c = take(a, 1, sizeof *c);
         uint32_t *side = take(a, widest, sizeof *side);
         if (is_short(a))
-            return DCZ_OK;
+            return DCZ_ERROR_SCRATCH;
         begin_section(c, &s->seal, is_head);
         c->side = side;
         if (is_head)
@@ -1836,7 +1885,7 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
             decode_context_array(c, a, &t);
             t.r.status = c->status;
             if (is_short(a))
-                return t.r.status;
+                break;
         } else
 #endif
             read_array(&t);
@@ -1848,22 +1897,23 @@ static dcz_status decode(const dcz_file *f, const section *s, size_t first, size
     int is_over = t.r.at == t.r.end;
 #ifndef DCZ_NO_CONTEXT
     if (c)
-        is_over = c->position >= c->size;
+        is_over = c->position >= c->size || is_short(a);
 #endif
-    return t.r.status || (end == s->first + s->count && !is_over) ? DCZ_ERROR_CORRUPT : DCZ_OK;
+    if (end == all && !is_over)
+        fail(&t.r);
+    return repay(a, t.r.status);
 }
 
 dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size,
                       dcz_scratch *scratch)
 {
-    borrow(scratch);
-    dcz_status status = DCZ_ERROR_ARGUMENT;
+    size_t place = NONE;
     if (index < file->n_arrays) {
         const entry *e = &file->entries[index];
-        if (size >= e->size * e->itemsize)
-            status = decode(file, &file->sections[e->section], index, index + 1, &out, scratch);
+        if (size >= e->seal.size * e->itemsize)
+            place = e->section;
     }
-    return repay(scratch, status);
+    return decode(file, place, index, &out, scratch);
 }
 
 dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
@@ -1879,13 +1929,7 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
 dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
                               dcz_scratch *scratch)
 {
-    borrow(scratch);
-    dcz_status status = DCZ_ERROR_ARGUMENT;
-    if (index < file->n_sections) {
-        const section *s = &file->sections[index];
-        status = decode(file, s, s->first, s->first + s->count, outs, scratch);
-    }
-    return repay(scratch, status);
+    return decode(file, index, NONE, outs, scratch);
 }
 
 /* ---- Architecture and parts ------------------------------------------------- */
@@ -1908,12 +1952,11 @@ dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)
     if (index >= file->n_parts)
         return DCZ_ERROR_ARGUMENT;
     const entry *e = &file->entries[file->n_arrays + index];
-    const seal s = {e->data, e->size, e->checksum};
     part->name = (const char *)e->leaf;
     part->name_size = e->leaf_size;
-    part->data = s.data;
-    part->size = s.size;
-    return check(&s);
+    part->data = e->seal.data;
+    part->size = e->seal.size;
+    return check(&e->seal);
 }
 
 /* ---- Assets: LZMA2 ---------------------------------------------------------- */
