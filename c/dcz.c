@@ -27,6 +27,11 @@ void *memset(void *to, int byte, size_t n);
 #define APART
 #endif
 
+/* It also copies what follows a condition, to save a jump, even where size is asked for. */
+#if defined __OPTIMIZE_SIZE__ && defined __GNUC__ && !defined __clang__
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 enum {
     MAX_CODE_LENGTH = 20,
     MAX_ALPHABET = 65536
@@ -297,11 +302,22 @@ static int are_different(const entry *entries, size_t n, const entry **sorted)
     return 1;
 }
 
+/* Whether a file is of version 2, which a decoder without context coding does not open. */
+static int is_new(const dcz_file *f)
+{
+#ifdef DCZ_NO_CONTEXT
+    (void)f;
+    return 0;
+#else
+    return f->version == 2;
+#endif
+}
+
 /* The next length of a shape. */
-static size_t read_length(reader *r, int version, size_t before)
+static size_t read_length(reader *r, const dcz_file *f, size_t before)
 {
     uint64_t length = varint(r);
-    if (version == 2 && length-- == 0) {
+    if (is_new(f) && length-- == 0) {
         if (before == NONE)
             fail(r);
         length = before;
@@ -356,7 +372,7 @@ static void read_entry(dcz_file *f, lister *l)
     /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
     uint64_t all = e->itemsize, n = 1;
     while (rank--) {
-        const uint64_t last = l->before = read_length(r, f->version, e->before);
+        const uint64_t last = l->before = read_length(r, f, e->before);
         n *= last;
         if (last) {
             if (all > PTRDIFF_MAX / last)
@@ -373,8 +389,7 @@ static void read_entry(dcz_file *f, lister *l)
 /* Reads a part. */
 static void read_part(lister *l)
 {
-    static const uint8_t ASSETS[] = "assets";
-    const entry assets = {.leaf = ASSETS, .leaf_size = 6};
+    const uint64_t assets = 0x737465737361; /* the word, as a number */
     reader *const r = &l->r;
     entry *e = l->e;
     e->layer_size = 0;
@@ -384,7 +399,7 @@ static void read_part(lister *l)
         if (c != '-' && c - '0' > 9 && c - 'a' > 25)
             fail(r);
     }
-    e->is_assets = compare(e, &assets) == 0;
+    e->is_assets = e->leaf_size == 6 && get(e->leaf, 6) == assets;
     const unsigned need = byte(r);
     read_seal(r, &l->body, &e->seal);
     if (e->leaf_size - 1 > 31 || need > 1 || e->seal.size == 0)
@@ -397,21 +412,20 @@ static void read_part(lister *l)
 APART static void read_listing(dcz_file *f, lister *l)
 {
     reader *const r = &l->r;
-    const unsigned is_new = f->version == 2;
     l->before = NONE;
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
-    if (!is_new)
+    if (!is_new(f))
         f->architecture_size = (size_t)varint(r);
     if (f->architecture_size) {
-        if (!is_new)
+        if (!is_new(f))
             f->architecture_checksum = (uint32_t)number(r, 4);
         f->architecture_plain_size = varint(r);
     }
-    for (uint64_t left = varint(r) + is_new; left && !r->status; left--) {
+    for (uint64_t left = varint(r) + (uint64_t)is_new(f); left && !r->status; left--) {
         uint64_t layers = 1;
         l->s->first = f->n_arrays;
-        if (is_new) {
+        if (is_new(f)) {
             if (f->n_sections)
                 read_seal(r, &l->body, &l->s->seal);
             else
@@ -422,7 +436,7 @@ APART static void read_listing(dcz_file *f, lister *l)
             entry layer;
             layer.layer = string(r, &layer.layer_size);
             uint64_t n = varint(r);
-            if (!is_new)
+            if (!is_new(f))
                 read_seal(r, &l->body, &l->s->seal);
             for (; n && !r->status; n--) {
                 entry *e = l->e;
@@ -443,7 +457,7 @@ APART static void read_listing(dcz_file *f, lister *l)
             l->s++;
         f->n_sections++;
     }
-    if (!is_new)
+    if (!is_new(f))
         f->architecture = bytes(&l->body, f->architecture_size);
     while (r->at < r->end) {
         read_part(l);
@@ -1673,9 +1687,12 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
         return r->status;
     if (f->version < 1 || f->version > 2)
         return DCZ_ERROR_VERSION;
-    const unsigned is_new = f->version == 2;
+#ifdef DCZ_NO_CONTEXT
+    if (f->version == 2)
+        return DCZ_ERROR_LEFT_OUT;
+#endif
     l->head.size = (size_t)varint(r);
-    f->architecture_size = is_new ? (size_t)varint(r) : 0;
+    f->architecture_size = is_new(f) ? (size_t)varint(r) : 0;
     l->head.data = bytes(r, l->head.size);
     f->architecture = bytes(r, f->architecture_size);
     all.size = (size_t)(r->at - all.data);
@@ -1686,10 +1703,8 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
         return DCZ_ERROR_CHECKSUM;
     l->r.at = l->head.data;
     l->r.end = l->r.at + l->head.size;
-    if (is_new) {
-#ifdef DCZ_NO_CONTEXT
-        return DCZ_ERROR_LEFT_OUT;
-#else
+#ifndef DCZ_NO_CONTEXT
+    if (is_new(f)) {
         context *c = take(a, 1, sizeof *c);
         if (!c)
             return DCZ_OK;
@@ -1705,8 +1720,8 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
             kept[i] = text[i];
         l->r.at = kept;
         l->r.end = kept + n;
-#endif
     }
+#endif
     lister again = *l;
     entry spare_entry;
     section spare_section;
@@ -1755,7 +1770,7 @@ static void aim(target *t, const dcz_file *f, size_t index, void *out)
     t->n = e->seal.size;
     t->out = out;
     for (unsigned axis = 0; axis < e->rank; axis++)
-        t->shape[axis] = read_length(&r, f->version, e->before);
+        t->shape[axis] = read_length(&r, f, e->before);
 }
 
 /* What is surely enough: for the codes of Huffman coding, and all that a context coder may
@@ -1855,11 +1870,11 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
     t.r.end = t.r.at + s->seal.size;
     t.scratch = a;
     /* That of the head was checked when the file was opened. */
-    const int is_new = f->version == 2, is_head = is_new && place == 0;
+    const int is_head = is_new(f) && place == 0;
     t.r.status = is_head ? DCZ_OK : check(&s->seal);
 #ifndef DCZ_NO_CONTEXT
     context *c = NULL;
-    if (is_new && !t.r.status) {
+    if (is_new(f) && !t.r.status) {
         size_t widest = 0;
         for (size_t i = s->first; i < end; i++) {
             aim(&t, f, i, NULL);
@@ -1891,7 +1906,7 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
             read_array(&t);
         to_own_order(&t);
         a->used = before.used;
-        if (!is_wanted && !is_new)
+        if (!is_wanted && !is_new(f))
             a->needed = before.needed; /* no memory is needed to pass it */
     }
     int is_over = t.r.at == t.r.end;
@@ -1944,7 +1959,7 @@ dcz_status dcz_architecture(const dcz_file *file, dcz_blob *packed, uint64_t *pl
     packed->size = s.size;
     *plain_size = file->architecture_plain_size;
     /* That of version 2 was checked when the file was opened. */
-    return file->version == 2 || s.size == 0 ? DCZ_OK : check(&s);
+    return is_new(file) || s.size == 0 ? DCZ_OK : check(&s);
 }
 
 dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)
