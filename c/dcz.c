@@ -42,6 +42,7 @@ enum {
 typedef struct {
     const uint8_t *at, *end;
     dcz_status status;
+    unsigned held; /* the bits that are left of a byte, below a 1 that ends them */
 } reader;
 
 APART static void refuse(reader *r, dcz_status status)
@@ -349,7 +350,7 @@ static void read_entry(dcz_file *f, lister *l)
     reader *const r = &l->r;
     entry *e = l->e;
     uint64_t common = varint(r);
-    reader words = {COMMON, COMMON + sizeof COMMON - 1, DCZ_OK};
+    reader words = {COMMON, COMMON + sizeof COMMON - 1, DCZ_OK, 0};
     do
         e->leaf = string(common ? &words : r, &e->leaf_size);
     while (common && --common && !words.status);
@@ -471,41 +472,36 @@ APART static void read_listing(dcz_file *f, lister *l)
 
 /* ---- Huffman codes ---------------------------------------------------------- */
 
-/* The bits of some bytes, the lowest first: those that were read but not taken, below a
- * 1 that says how many they are. */
-typedef struct {
-    reader r;
-    unsigned held;
-} bits;
-
-static inline unsigned take_bit(bits *b)
+/* The lowest bit of a byte comes first. */
+static unsigned take_bit(reader *r)
 {
-    if (b->held == 1)
-        b->held = byte(&b->r) | 256;
-    const unsigned bit = b->held & 1;
-    b->held >>= 1;
+    if (r->held <= 1)
+        r->held = byte(r) | 256;
+    const unsigned bit = r->held & 1;
+    r->held >>= 1;
     return bit;
 }
 
-static unsigned take_bits(bits *b, unsigned n)
+APART static unsigned take_bits(reader *r, unsigned n)
 {
     unsigned result = 0;
     for (unsigned i = 0; i < n; i++)
-        result |= take_bit(b) << i;
+        result |= take_bit(r) << i;
     return result;
 }
 
 /* What fills the last byte has to be 0. */
-static void end_bits(bits *b)
+static void end_bits(reader *r)
 {
-    if (b->held & (b->held - 1))
-        fail(&b->r);
+    if (r->held & (r->held - 1))
+        fail(r);
+    r->held = 0;
 }
 
 /* Symbols that are read one after the other from their streams. There is no table to look
  * them up in, which would take more code and memory than all the rest. */
 typedef struct {
-    bits b;
+    reader r;
     reader sizes;           /* of the streams */
     size_t left, n, n_streams; /* in this stream, and behind it */
     const uint16_t *ranked; /* the used symbols in the order of their codes */
@@ -532,45 +528,43 @@ typedef struct {
  * symbols in `ranked`, if there is one. */
 static void read_lengths(reader *r, size_t n_symbols, uint32_t *next, uint16_t *ranked)
 {
-    bits b = {*r, 1};
     const int is_alone = n_symbols == 1; /* there is no table */
     unsigned last = (unsigned)is_alone, after_run = 0;
     while ((n_symbols - 1) >> last)
         last++;
-    for (size_t s = 0; s < n_symbols && !b.r.status; s++) {
+    for (size_t s = 0; s < n_symbols && !r->status; s++) {
         unsigned ones = 0;
-        while (!is_alone && ones < 4 && take_bit(&b))
+        while (!is_alone && ones < 4 && take_bit(r))
             ones++;
         if (ones == 3) {
             unsigned tail = 0;
-            while (tail < 17 && !take_bit(&b))
+            while (tail < 17 && !take_bit(r))
                 tail++;
-            const size_t run = ((size_t)1 << tail) + take_bits(&b, tail);
+            const size_t run = ((size_t)1 << tail) + take_bits(r, tail);
             if (run > n_symbols - s || after_run)
-                fail(&b.r);
+                fail(r);
             after_run = 1;
             s += run - 1;
             continue;
         }
         after_run = 0;
         if (ones == 4) {
-            const unsigned length = take_bits(&b, 5) + 1;
+            const unsigned length = take_bits(r, 5) + 1;
             if (length + 1 - last < 3)
-                fail(&b.r);
+                fail(r);
             last = length;
         } else {
             last += ones == 2 ? 0u - 1 : ones;
         }
         if (last - 1 >= MAX_CODE_LENGTH) {
-            fail(&b.r);
+            fail(r);
             break;
         }
         if (ranked)
             ranked[next[last]] = (uint16_t)s;
         next[last]++;
     }
-    end_bits(&b);
-    *r = b.r;
+    end_bits(r);
 }
 
 /* Reads n coded symbols, and goes on behind them. If there is no room for what they are to
@@ -604,7 +598,7 @@ static void read_symbols(target *t, symbols *s, size_t n_symbols, size_t n)
                 fail(r);
             total += size;
         }
-        s->b.r.at = s->b.r.end = bytes(r, total);
+        s->r.at = s->r.end = bytes(r, total);
     }
     uint16_t *ranked = take(t->scratch, used, sizeof *ranked);
     s->ranked = ranked;
@@ -620,8 +614,7 @@ static uint32_t next_symbol(symbols *s)
         s->left = (s->n - 1) / s->n_streams + 1;
         s->n -= s->left;
         s->n_streams--;
-        s->b.r.end += varint(&s->sizes);
-        s->b.held = 1;
+        s->r.end += varint(&s->sizes);
     }
     const uint32_t *count = s->count;
     const uint16_t *ranked = s->ranked;
@@ -629,12 +622,12 @@ static uint32_t next_symbol(symbols *s)
     while (code >= *count) {
         code -= *count;
         ranked += *count++;
-        code = code * 2 + take_bit(&s->b);
+        code = code * 2 + take_bit(&s->r);
     }
     if (--s->left == 0) {
-        end_bits(&s->b);
-        if (s->b.r.at != s->b.r.end)
-            fail(&s->b.r);
+        end_bits(&s->r);
+        if (s->r.at != s->r.end)
+            fail(&s->r);
     }
     return ranked[code];
 }
@@ -704,7 +697,7 @@ APART static void scatter(target *t, const uint8_t *values, size_t size, size_t 
         }
         left--;
     }
-    if (left || escapes || gaps.b.r.status || (t->are_coded && t->values.b.r.status))
+    if (left || escapes || gaps.r.status || (t->are_coded && t->values.r.status))
         fail(&t->r);
 }
 
@@ -767,7 +760,7 @@ static void read_signs(target *t)
             eight = is_coded ? next_symbol(&t->values) : *raw++;
         t->out[(i + 1) * t->itemsize - 1] ^= (uint8_t)(eight << 7);
     }
-    if (eight || (is_coded && t->values.b.r.status))
+    if (eight || (is_coded && t->values.r.status))
         fail(&t->r);
 }
 
@@ -812,7 +805,7 @@ APART static void read_array(target *t)
     t->stored = t->n;
     t->escapes = 0;
     t->escape = ((uint32_t)1 << width) - 1;
-    t->gaps.b.r.status = DCZ_OK;
+    t->gaps.r.status = DCZ_OK;
     if (has_gaps != (width > 0) || (!has_gaps && flags & (REVERSED | BACKGROUND)) ||
         (flags & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
         (flags && size == 16 && flags != (MORE | PLANES)))
@@ -1765,7 +1758,7 @@ dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *
 static void aim(target *t, const dcz_file *f, size_t index, void *out)
 {
     const entry *e = t->e = &f->entries[index];
-    reader r = {e->seal.data, e->seal.data + 9 * e->rank, DCZ_OK};
+    reader r = {e->seal.data, e->seal.data + 9 * e->rank, DCZ_OK, 0};
     t->itemsize = e->itemsize;
     t->n = e->seal.size;
     t->out = out;
@@ -1868,6 +1861,7 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
     target t;
     t.r.at = s->seal.data;
     t.r.end = t.r.at + s->seal.size;
+    t.r.held = 0;
     t.scratch = a;
     /* That of the head was checked when the file was opened. */
     const int is_head = is_new(f) && place == 0;
@@ -2017,13 +2011,13 @@ enum {
 };
 
 typedef struct {
-    uint16_t p[N_PROBABILITIES];
     reader r; /* the bytes of the chunk */
     uint32_t range, code;
     uint32_t distances[4]; /* the last ones, less 1 */
     uint32_t window;
     unsigned state, lc, lp, pb;
     uint8_t *begin, *at, *end; /* what is known since the last reset, and the room */
+    uint16_t p[N_PROBABILITIES];
 } lzma;
 
 static void shift_in(lzma *z)
@@ -2270,7 +2264,7 @@ static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
     entry *names = NULL;
     const entry **sorted = NULL;
     for (;;) {
-        reader r = {data, data + size, DCZ_OK};
+        reader r = {data, data + size, DCZ_OK, 0};
         const uint64_t n = varint(&r);
         uint64_t total = 0;
         for (uint64_t i = 0; i < n && !r.status; i++) {
@@ -2329,14 +2323,14 @@ dcz_status dcz_unpack_assets(const dcz_file *file, void *out, size_t size,
 size_t dcz_n_assets(const void *unpacked, size_t size)
 {
     const uint8_t *data = unpacked;
-    reader r = {data, data + size, DCZ_OK};
+    reader r = {data, data + size, DCZ_OK, 0};
     return (size_t)varint(&r);
 }
 
 dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *asset)
 {
     const uint8_t *data = unpacked;
-    reader r = {data, data + size, DCZ_OK};
+    reader r = {data, data + size, DCZ_OK, 0};
     const uint64_t n = varint(&r);
     uint64_t before = 0;
     if (index >= n)
