@@ -847,47 +847,50 @@ APART static void read_array(target *t)
 
 #ifndef DCZ_NO_CONTEXT
 
-/* What listings look like: deepcompress/dcz/listing.dictionary. */
-static const char LISTINGS[] =
-    "\000\011\012conv1_conv\001\001T\010\010\004A\010conv1_bn\004\003Q\000\004Q\000\005"
-    "Q\000\006Q\000\023conv2_block1_1_conv\001\001T\002\002\000\000\021conv2_block1_1_b"
-    "n\004\003Q\000\004Q\000\005Q\000\006Q\000\023conv2_block1_2_conv\001\001T\004\004"
-    "\000\000\021conv2_block1_2_bn\004\003Q\000\004Q\000\005Q\000\006Q\000\011embedding"
-    "\001\007R\221N\201\001\004lstm\003\000\020lstm_cell/kernelR\000\201\004\000\032lst"
-    "m_cell/recurrent_kernelR\201\001\000\000\016lstm_cell/biasQ\000\013predictions\002"
-    "\001R\201\020\351\007\002Q\000\000\010\014block1_conv1\002\001T\004\004\004A\002Q"
-    "\000\014block1_conv2\002\001T\004\004\000\000\002Q\000\014block2_conv1\002\001T"
-    "\004\004\000\201\001\002Q\000\014block2_conv2\002\001T\004\004\000\000\002Q\000"
-    "\014block3_conv1\002\001T\004\004\000\201\002\002Q\000\003fc1\002\001R\201\304\001"
-    "\201 \002Q\000\003fc2\002\001R\000\000\002Q\000\013predictions\002\001R\000\351"
-    "\007\002Q\000\000\011\006conv2d\001\001T\004\004\004!\023batch_normalization\004"
-    "\003Q\000\004Q\000\005Q\000\006Q\000\010conv2d_1\001\001T\004\004\000A\025batch_no"
-    "rmalization_1\004\003Q\000\004Q\000\005Q\000\006Q\000\020depthwise_conv2d\002\011T"
-    "\004\004\000\002\002QA\020separable_conv2d\003\011T\004\004\000\002\012T\000\000A"
-    "\201\001\002Q\000\005dense\002\001R\201\010\000\002Q\000\025batch_normalization_2"
-    "\004\003Q\000\004Q\000\005Q\000\006Q\000\007dense_1\002\001R\000\013\002Q\000\000"
-    "\006\006conv2d\002\001T\004\004\004!\002Q\000\010conv2d_1\002\001T\004\004\000A"
-    "\002Q\000\010conv2d_2\002\001T\004\004\000\000\002Q\000\010conv2d_3\002\001T\004"
-    "\004\000\201\001\002Q\000\005dense\002\001R\201\010A\002Q\000\007dense_1\002\001R"
-    "\000\013\002Q\000\000\010\005conv1\002\001T\014\014\004a\002Q\000\005conv2\002\001"
-    "T\006\0061\201\002\002Q\000\005conv3\002\001T\004\004\000\201\003\002Q\000\005conv"
-    "4\002\001T\004\004\301\001\000\002Q\000\005conv5\002\001T\004\004\301\001\201\002"
-    "\002Q\000\003fc6\002\001R\201H\201 \002Q\000\003fc7\002\001R\000\000\002Q\000\003f"
-    "c8\002\001R\000\351\007\002Q\000\000\002\006hidden\002\001R\221\006e\002Q\000\003o"
-    "ut\002\001R\000\013\002Q\000\000\003\003fc1\002\001R\221\006\255\002\002Q\000\003f"
-    "c2\002\001R\000e\002Q\000\003fc3\002\001R\000\013\002Q\000\000\002\005dense\002"
-    "\001R\221\006\201\001\002Q\000\007dense_1\002\001R\000\013\002Q\000\000\003\005den"
-    "se\002\001R\221\006\201\004\002Q\000\007dense_1\002\001R\000\201\002\002Q\000\007d"
-    "ense_2\002\001R\000\013\002Q\000\000\004\005conv1\002\001T\004\004\002!\002Q\000"
-    "\005conv2\002\001T\004\004\000A\002Q\000\006dense1\002\001R\201H\201\001\002Q\000"
-    "\006dense2\002\001R\000\013\002Q\000\000\003\006conv2d\002\001T\004\004\002!\002Q"
-    "\000\010conv2d_1\002\001T\004\004\000A\002Q\000\005dense\002\001R\301\014\013\002Q"
-    "\000\000\004\006conv2d\002\001T\004\004\002!\002Q\000\010conv2d_1\002\001T\004\004"
-    "\000A\002Q\000\005dense\002\001R\201H\201\001\002Q\000\007dense_1\002\001R\000\013"
-    "\002Q\000\000\004\005conv1\002\001T\006\006\002\025\002Q\000\005conv2\002\001T\006"
-    "\006\0003\002Q\000\003ip1\002\001R\241\006\365\003\002Q\000\003ip2\002\001R\000"
-    "\013\002Q\000\000\003\003ip1\002\001R\221\006\255\002\002Q\000\003ip2\002\001R\000"
-    "e\002Q\000\003ip3\002\001R\000\013\002Q\000";
+/* What listings look like: deepcompress/dcz/listing.dictionary, as listings.py packs it. */
+static const uint8_t LISTINGS[] =
+    "\000\011\012conv1_\204\005\001\001T\010\010\004A\010\214\021bn\004\003Q\000\004Q"
+    "\000\005Q\000\006Q\000\023\204\0252_block1_\2300\002\002\000\000\021\250\032\360"
+    "92\2249\004\004\26492\2649\011embedding\001\007R\015\221N\015\201\001\004lstm"
+    "\003\000\020\204\006_cell/kernelR\000\015\201\004\000\032\234\025recurrent_\220"
+    "\037\015\201\001\000\000\016\234\037biasQ\000\013predictions\002\001R\015\201"
+    "\020\015\351\007\002Q\000\000\010\014\220\217\211\007\002\204\251\004A\200\030"
+    "\244\0262\002\214\300\230\0262\240-\000\015\201\001\234\027\314.3\250.\002\200"
+    "\027\003fc1\204\204\015\304\001\015\201\040\214\0162\200\016\2002\270\247\000"
+    "\214\246\011\006\210Yd\001\210\240!\023batch_normaliza\200-\255L\010\214._1\215{"
+    "A\025\3000_1\2502\020depthwise_\214<\002\011\204:\200\256A\020separabl\224\032"
+    "\003\214\032\012T\000\000A\210\377\005dense\204\322\010\204\304\310n2\250n\007"
+    "\2101_1\204\343\013\204\342\006\006\220v\214\342\002\234\304\2219A\240\022\225c"
+    "\240\0223\214\022\264\216A\002\300k\010\005\225\221\014\014\004a\2040\225\270"
+    "\006\0061\201\241\220\020\224R\003\224\0204\210\020\015\301\001\000\224\0205\220"
+    "\020\225\3256\204sH\225\3247\211\324\214\0138\235\314\002\006hid\200\222\200\021"
+    "\015\221\006e\204\036out\230\233\003\206\034\210\032\015\255\002\242\033e\214"
+    "\0133\230'\002\214\344\210)\200\364\300\345\003\244!\004\254!\202\207\234\0202"
+    "\2302\004\005\236\252\002!\231\030\235\200\006\21011\214\346\001\230\0202\234t"
+    "\245\306\002\305\306\245\237\015\301\014\214v\3704\251\324H\250\357\264\274\211"
+    "\305\002\025\255\325\0003\205\077ip\204-\015\241\006\015\365\003\214\015\240\266"
+    "\200\015\225u\240\033e\214\013\231u";
+
+enum { N_LISTINGS = 1347 }; /* bytes, once they are unpacked */
+
+static void unpack_listings(uint8_t *to)
+{
+    const uint8_t *from = LISTINGS;
+    for (size_t left = N_LISTINGS; left;) {
+        unsigned n = *from++, back = 0;
+        if (n < 128) {
+            if (n == '\r')
+                n = *from++;
+            *to = (uint8_t)n;
+            n = 1;
+        } else {
+            back = ((n & 3) << 8 | *from++) + 1;
+            n = (n >> 2 & 31) + 3;
+        }
+        for (left -= n; n--; to++)
+            *to = to[-(ptrdiff_t)back];
+    }
+}
 
 enum { MAX_LISTING = 1 << 24 };
 
@@ -899,7 +902,8 @@ enum { METHOD, RARITY, SHIFT, N_CODES, GEOMETRY, SIZE, LISTING, N_CONTEXTS };
  * follows from what the contexts are held to. */
 enum {
     ZERO_MATRIX,
-    ZERO_SINCE = ZERO_MATRIX + 1,
+    ZERO_COLUMN, /* that of this column, for as long as it is used */
+    ZERO_SINCE,
     ZERO_PAIR = ZERO_SINCE + 13 * 3,
     ZERO_AROUND = ZERO_PAIR + 8 * 8 * 10,
     ZERO_COLUMNS = ZERO_AROUND + 12 * 10,
@@ -1050,13 +1054,22 @@ static int32_t logit_of(const context *c, slot s)
                                : c->logit_middle[p >> 5];
 }
 
-/* A bit that several slots tell together; or, if it is known, what is learnt from it. */
-static int decode_mixed(context *c, slot *const *slots, int n, mixer *m, int known)
+/* A bit that several slots tell together; or, if it is known, what is learnt from it. Slots
+ * that were never used begin as the first one, or, of text, as the one before. */
+static int decode_mixed(context *c, const uint32_t *inputs, int which, int known)
 {
+    static const uint8_t N_INPUTS[N_MIXERS] = {4, MAX_INPUTS, 4, 5};
+    const int n = N_INPUTS[which];
+    mixer *m = &c->mixers[which];
+    slot from = which == MIX_ZERO ? c->slots[*inputs] : HALF;
     int32_t logits[MAX_INPUTS];
     int64_t sum = 0;
     for (int i = 0; i < n; i++) {
-        logits[i] = logit_of(c, *slots[i]);
+        slot *s = &c->slots[inputs[i]];
+        inherit(s, from);
+        if (which == MIX_TEXT)
+            from = *s;
+        logits[i] = logit_of(c, *s);
         sum += (int64_t)m->weights[i] * logits[i];
     }
     sum = floor_shift(sum, 16);
@@ -1069,7 +1082,7 @@ static int decode_mixed(context *c, slot *const *slots, int n, mixer *m, int kno
     for (int i = 0; i < n; i++) {
         const int64_t change = floor_shift(logits[i] * error + (1 << 21), 22);
         m->weights[i] = (int32_t)(m->weights[i] + change);
-        learn(slots[i], bit);
+        learn(&c->slots[inputs[i]], bit);
     }
     return bit;
 }
@@ -1128,21 +1141,15 @@ static uint64_t decode_pattern(context *c, int n, int top)
 /* A byte of text, or, if it is known, what is learnt from it. */
 static uint8_t decode_text(context *c, int known)
 {
-    slot *slots[4];
-    uint32_t node = 1;
+    uint32_t inputs[4], node = 1;
     for (int bit = 7; bit >= 0; bit--) {
-        for (uint32_t order = 0; order < 4; order++) {
-            uint32_t number = node;
-            if (order) {
-                number = (c->before & UINT32_MAX >> (32 - 8 * order)) + 1;
-                number = (number * UINT32_C(0x9E3779B1) + order + node) *
-                         UINT32_C(0x85EBCA6B);
-                number = 256 + (order - 1) * 8192 + (number >> 19);
-            }
-            slots[order] = &c->slots[number];
-            inherit(slots[order], order ? *slots[order - 1] : HALF);
+        inputs[0] = node;
+        for (uint32_t order = 1; order < 4; order++) {
+            uint32_t number = (c->before & UINT32_MAX >> (32 - 8 * order)) + 1;
+            number = (number * UINT32_C(0x9E3779B1) + order + node) * UINT32_C(0x85EBCA6B);
+            inputs[order] = 256 + (order - 1) * 8192 + (number >> 19);
         }
-        node = node << 1 | (uint32_t)decode_mixed(c, slots, 4, &c->mixers[MIX_TEXT],
+        node = node << 1 | (uint32_t)decode_mixed(c, inputs, MIX_TEXT,
                                                   known < 0 ? -1 : known >> bit & 1);
     }
     c->before = c->before << 8 | (node & 255);
@@ -1174,8 +1181,12 @@ static void begin_section(context *c, const seal *s, int is_head)
         if (p % 32 == 16)
             c->logit_middle[p / 32] = (int16_t)logit;
     }
-    for (size_t i = 0; is_head && i + 1 < sizeof LISTINGS; i++)
-        decode_text(c, (uint8_t)LISTINGS[i]);
+    if (is_head) {
+        uint8_t listings[N_LISTINGS];
+        unpack_listings(listings);
+        for (size_t i = 0; i < N_LISTINGS; i++)
+            decode_text(c, listings[i]);
+    }
     c->data = s->data;
     c->size = s->size;
     c->range = UINT32_MAX;
@@ -1235,10 +1246,11 @@ typedef struct {
 
     size_t row;
     uint16_t *here;
-    const uint16_t *around[N_AROUND], *before;
+    const uint16_t *before;
     uint32_t side, near;
     found beside, in_row;
     uint32_t last_code;
+    const uint16_t *around[N_AROUND];
 } matrix;
 
 /* 0, 1, 2, 3-4, 5-8, 9-16, ... */
@@ -1285,32 +1297,25 @@ static int decode_nonzero(matrix *m, size_t j, uint32_t nearest)
         here->found.count ? class_of(m->row - here->last_row, 11) : 12;
     const uint32_t pair = class_of(m->pairs[m->row % m->step * m->width + j], 7);
     const uint32_t in_row = class_of(m->in_row.count, 6);
-    slot *slots[MAX_INPUTS] = {
-        &c->slots[ZERO_MATRIX],
-        &here->slot,
-        &c->slots[ZERO_SINCE + since * 3 + least(nearest, 2)],
-        &c->slots[ZERO_PAIR + (pair * 8 + least(around, 7)) * 10 + own],
-        &c->slots[ZERO_AROUND + least(around, 11) * 10 + m->near],
-        &c->slots[ZERO_COLUMNS + columns * 10 + own],
-        &c->slots[ZERO_SIDE + (m->side * 10 + m->near) * 8 + in_row],
-        &c->slots[ZERO_BITS + bit_length(j + 1) * 64 + bit_length(m->row + 1)],
-        &c->slots[ZERO_NEAREST + (columns * 10 + m->near) * 4 + least(nearest, 3)],
+    const uint32_t inputs[MAX_INPUTS] = {
+        ZERO_MATRIX,
+        ZERO_COLUMN,
+        ZERO_SINCE + since * 3 + least(nearest, 2),
+        ZERO_PAIR + (pair * 8 + least(around, 7)) * 10 + own,
+        ZERO_AROUND + least(around, 11) * 10 + m->near,
+        ZERO_COLUMNS + columns * 10 + own,
+        ZERO_SIDE + (m->side * 10 + m->near) * 8 + in_row,
+        ZERO_BITS + bit_length(j + 1) * 64 + bit_length(m->row + 1),
+        ZERO_NEAREST + (columns * 10 + m->near) * 4 + least(nearest, 3),
     };
-    for (int i = 1; i < MAX_INPUTS; i++)
-        inherit(slots[i], *slots[0]);
-    return decode_mixed(c, slots, MAX_INPUTS, &c->mixers[MIX_ZERO], -1);
-}
-
-static int decode_halves(context *c, slot **slots, int n, int which)
-{
-    for (int i = 0; i < n; i++)
-        inherit(slots[i], HALF);
-    return decode_mixed(c, slots, n, &c->mixers[which], -1);
+    c->slots[ZERO_COLUMN] = here->slot;
+    const int bit = decode_mixed(c, inputs, MIX_ZERO, -1);
+    here->slot = c->slots[ZERO_COLUMN];
+    return bit;
 }
 
 static uint32_t decode_sign(matrix *m, size_t j)
 {
-    slot *slots = m->c->slots;
     uint32_t sides = 0;
     int balance = 3;
     for (int i = N_NEAREST; i-- > 0;) {
@@ -1324,20 +1329,19 @@ static uint32_t decode_sign(matrix *m, size_t j)
     const uint32_t leans = (uint32_t)(lean < -2 ? 0 : lean > 2 ? 4 : lean + 2);
     const uint32_t corner = j > 0 ? sign_of(m, m->around[LEFT][j - 1]) : 0;
     const uint32_t before = sign_of(m, m->before[j]), last = sign_of(m, m->last_code);
-    slot *inputs[4] = {
-        &slots[SIGN_LEAN + leans],
-        &slots[SIGN_LEFT + sides],
-        &slots[SIGN_BALANCE + (uint32_t)balance * 5 + leans],
-        &slots[SIGN_BEFORE + before * 9 + last * 3 + corner],
+    const uint32_t inputs[4] = {
+        SIGN_LEAN + leans,
+        SIGN_LEFT + sides,
+        SIGN_BALANCE + (uint32_t)balance * 5 + leans,
+        SIGN_BEFORE + before * 9 + last * 3 + corner,
     };
-    return (uint32_t)decode_halves(m->c, inputs, 4, MIX_SIGN);
+    return (uint32_t)decode_mixed(m->c, inputs, MIX_SIGN, -1);
 }
 
 /* The rank among n codes of one sign, by halves. */
 static uint32_t decode_rank(matrix *m, size_t j, uint32_t n, uint32_t high,
                             uint32_t nearest)
 {
-    slot *slots = m->c->slots;
     uint32_t begin = 0, end = n, node = 1;
     const found both = {m->beside.count + m->in_row.count,
                         m->beside.ranks + m->in_row.ranks};
@@ -1345,14 +1349,14 @@ static uint32_t decode_rank(matrix *m, size_t j, uint32_t n, uint32_t high,
     const uint32_t last = m->last_code ? 1 + scaled_rank(m, m->last_code) / 16 : 0;
     while (end - begin > 1) {
         const uint32_t top = least(node, 255), middle = begin + (end - begin) / 2;
-        slot *inputs[5] = {
-            &slots[RANK_NODE + least(node, 2047) * 2 + high],
-            &slots[RANK_LAST + top * 5 + last],
-            &slots[RANK_NEAREST + (top * 4 + least(nearest, 3)) * 2 + high],
-            &slots[RANK_ROW + top * 8 + row],
-            &slots[RANK_COLUMN + (top * 8 + above) * 8 + row],
+        const uint32_t inputs[5] = {
+            RANK_NODE + least(node, 2047) * 2 + high,
+            RANK_LAST + top * 5 + last,
+            RANK_NEAREST + (top * 4 + least(nearest, 3)) * 2 + high,
+            RANK_ROW + top * 8 + row,
+            RANK_COLUMN + (top * 8 + above) * 8 + row,
         };
-        const int is_upper = decode_halves(m->c, inputs, 5, MIX_RANK);
+        const int is_upper = decode_mixed(m->c, inputs, MIX_RANK, -1);
         *(is_upper ? &begin : &end) = middle;
         node = node * 2 + (uint32_t)is_upper;
     }
