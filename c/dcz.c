@@ -1265,12 +1265,12 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-static uint32_t sign_of(const matrix *m, uint32_t code)
+APART static uint32_t sign_of(const matrix *m, uint32_t code)
 {
     return code == 0 ? 0 : code <= m->n_low ? 1 : 2;
 }
 
-static uint32_t scaled_rank(const matrix *m, uint32_t code)
+APART static uint32_t scaled_rank(const matrix *m, uint32_t code)
 {
     return code <= m->n_low ? 64 * (code - 1) / m->n_low
                             : 64 * (code - 1 - m->n_low) / (m->n_codes - m->n_low);
@@ -1540,16 +1540,15 @@ static int read_geometry(context *c, const target *t, matrix *m)
 }
 
 /* Codes, and values behind them: methods 0 and 1. */
-static void decode_codes(context *c, dcz_scratch *a, const target *t, int has_codebook,
-                         uint64_t background)
+APART static void decode_codes(context *c, matrix *m, dcz_scratch *a, const target *t,
+                               int has_codebook, uint64_t background)
 {
     const int all_bits = 8 * (int)t->itemsize;
     writer w = {NULL, t->itemsize, 0, background};
-    matrix m;
-    memset(&m, 0, sizeof m);
-    m.c = c;
-    m.n_codes = m.n_low = 1;
-    if (!read_geometry(c, t, &m)) {
+    memset(m, 0, sizeof *m);
+    m->c = c;
+    m->n_codes = m->n_low = 1;
+    if (!read_geometry(c, t, m)) {
         c->status = DCZ_ERROR_CORRUPT;
         return;
     }
@@ -1559,20 +1558,20 @@ static void decode_codes(context *c, dcz_scratch *a, const target *t, int has_co
             c->status = DCZ_ERROR_CORRUPT;
         if (c->status)
             return;
-        m.n_codes = (uint32_t)n_codes + 1;
+        m->n_codes = (uint32_t)n_codes + 1;
         w.shift = (int)shift;
     }
-    uint8_t *book = t->out ? take(a, (size_t)m.n_codes + 1, t->itemsize) : NULL;
+    uint8_t *book = t->out ? take(a, (size_t)m->n_codes + 1, t->itemsize) : NULL;
     w.to = book;
     if (has_codebook) {
         const int n_bits = all_bits - w.shift, top = top_bits(t->e->dtype, n_bits);
-        m.n_low = (uint32_t)decode_up_to(c, m.n_codes);
-        decode_ascending(c, &w, 0, m.n_low, n_bits - 1, top - 1, 0);
+        m->n_low = (uint32_t)decode_up_to(c, m->n_codes);
+        decode_ascending(c, &w, 0, m->n_low, n_bits - 1, top - 1, 0);
         if (!c->status)
-            decode_ascending(c, &w, m.n_low, m.n_codes - m.n_low, n_bits - 1, top - 1,
+            decode_ascending(c, &w, m->n_low, m->n_codes - m->n_low, n_bits - 1, top - 1,
                              UINT64_C(1) << (n_bits - 1));
         if (book)
-            put(book + m.n_codes * t->itemsize, background, t->itemsize);
+            put(book + m->n_codes * t->itemsize, background, t->itemsize);
     } else if (book) { /* marks what is not 0 */
         put(book, 1, t->itemsize);
         put(book + t->itemsize, 0, t->itemsize);
@@ -1580,24 +1579,24 @@ static void decode_codes(context *c, dcz_scratch *a, const target *t, int has_co
     const uint64_t rarity = decode_number(c, RARITY);
     if (rarity > 16)
         c->status = DCZ_ERROR_CORRUPT;
-    m.rarity = (int)rarity;
+    m->rarity = (int)rarity;
 
-    m.n_kept = m.n_rows;
-    if (m.stride < m.n_rows / 4 && m.step < m.n_rows / 4) {
-        const size_t reach = m.stride ? 3 * m.stride + m.step : 3 * m.step;
-        m.n_kept = reach < m.n_rows ? reach + 1 : m.n_rows;
+    m->n_kept = m->n_rows;
+    if (m->stride < m->n_rows / 4 && m->step < m->n_rows / 4) {
+        const size_t reach = m->stride ? 3 * m->stride + m->step : 3 * m->step;
+        m->n_kept = reach < m->n_rows ? reach + 1 : m->n_rows;
     }
-    m.columns = take(a, m.width, sizeof *m.columns);
-    m.pairs = take(a, m.width, m.step);
-    m.sums = take(a, m.n_kept, sizeof *m.sums);
-    m.codes = take(a, (m.n_kept + 1) * m.width, sizeof *m.codes);
+    m->columns = take(a, m->width, sizeof *m->columns);
+    m->pairs = take(a, m->width, m->step);
+    m->sums = take(a, m->n_kept, sizeof *m->sums);
+    m->codes = take(a, (m->n_kept + 1) * m->width, sizeof *m->codes);
     if (c->status || is_short(a))
         return;
-    memset(m.columns, 0, m.width * sizeof *m.columns);
-    memset(m.pairs, 0, m.width * m.step);
-    memset(m.codes, 0, (m.n_kept + 1) * m.width * sizeof *m.codes);
-    m.blank = m.codes + m.n_kept * m.width;
-    const size_t n_nonzero = decode_matrix(&m, t, book);
+    memset(m->columns, 0, m->width * sizeof *m->columns);
+    memset(m->pairs, 0, m->width * m->step);
+    memset(m->codes, 0, (m->n_kept + 1) * m->width * sizeof *m->codes);
+    m->blank = m->codes + m->n_kept * m->width;
+    const size_t n_nonzero = decode_matrix(m, t, book);
     if (has_codebook || c->status)
         return;
     const uint64_t shift = decode_number(c, SHIFT);
@@ -1635,7 +1634,8 @@ APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
     if (c->status)
         return;
     if (method < 2) {
-        decode_codes(c, a, t, method == 0, background);
+        matrix m;
+        decode_codes(c, &m, a, t, method == 0, background);
     } else if (method == 2) {
         for (size_t i = 0; t->out && i < t->n; i++)
             put(t->out + i * t->itemsize, background, t->itemsize);
@@ -2032,7 +2032,7 @@ static void shift_in(lzma *z)
     }
 }
 
-static unsigned lzma_bit(lzma *z, size_t which)
+static unsigned lzma_bit(lzma *z, unsigned which)
 {
     uint16_t *p = &z->p[which];
     shift_in(z);
@@ -2048,7 +2048,7 @@ static unsigned lzma_bit(lzma *z, size_t which)
     return 1;
 }
 
-static unsigned lzma_tree(lzma *z, size_t begin, unsigned n)
+static unsigned lzma_tree(lzma *z, unsigned begin, unsigned n)
 {
     unsigned node = 1;
     for (unsigned i = 0; i < n; i++)
@@ -2057,7 +2057,7 @@ static unsigned lzma_tree(lzma *z, size_t begin, unsigned n)
 }
 
 /* The lowest bit first. */
-static uint32_t lzma_reversed(lzma *z, size_t begin, unsigned n)
+static uint32_t lzma_reversed(lzma *z, unsigned begin, unsigned n)
 {
     uint32_t value = 0;
     for (unsigned i = 0, node = 1; i < n; i++) {
@@ -2068,7 +2068,7 @@ static uint32_t lzma_reversed(lzma *z, size_t begin, unsigned n)
     return value;
 }
 
-static unsigned lzma_length(lzma *z, size_t begin, unsigned place)
+static unsigned lzma_length(lzma *z, unsigned begin, unsigned place)
 {
     if (!lzma_bit(z, begin))
         return 2 + lzma_tree(z, begin + 2 + 8 * place, 3);
@@ -2079,7 +2079,7 @@ static unsigned lzma_length(lzma *z, size_t begin, unsigned place)
 
 static uint32_t lzma_distance(lzma *z, unsigned length)
 {
-    const size_t kind = length < 6 ? length - 2 : 3;
+    const unsigned kind = length < 6 ? length - 2 : 3;
     const unsigned slot_number = lzma_tree(z, DISTANCE_SLOTS + 64 * kind, 6);
     if (slot_number < 4)
         return slot_number;
@@ -2100,10 +2100,10 @@ static uint32_t lzma_distance(lzma *z, unsigned length)
 
 static void lzma_literal(lzma *z)
 {
-    const size_t known = (size_t)(z->at - z->begin);
-    const unsigned last = known ? z->at[-1] : 0;
-    const size_t which = ((known & ((1u << z->lp) - 1)) << z->lc) + (last >> (8 - z->lc));
-    const size_t begin = LITERALS + 768 * which;
+    const unsigned known = (unsigned)(z->at - z->begin);
+    const unsigned last = z->at == z->begin ? 0 : z->at[-1];
+    const unsigned which = ((known & ((1u << z->lp) - 1)) << z->lc) + (last >> (8 - z->lc));
+    const unsigned begin = LITERALS + 768 * which;
     unsigned node = 1, match = 0, offset = 0;
     if (z->state >= 7) {
         match = *(z->at - z->distances[0] - 1);
