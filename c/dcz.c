@@ -195,7 +195,7 @@ static size_t length_of(const char *text)
 
 enum { ALIGNMENT = 8 };
 
-static void borrow(dcz_scratch *s)
+APART static void borrow(dcz_scratch *s)
 {
     s->needed = s->used = 0;
     if (!s->memory)
@@ -491,7 +491,7 @@ APART static unsigned take_bits(reader *r, unsigned n)
 }
 
 /* What fills the last byte has to be 0. */
-static void end_bits(reader *r)
+APART static void end_bits(reader *r)
 {
     if (r->held & (r->held - 1))
         fail(r);
@@ -635,7 +635,7 @@ static uint32_t next_symbol(symbols *s)
 /* ---- Arrays of version 1 ---------------------------------------------------- */
 
 /* n bytes, as they are or coded: where they are, or NULL. */
-static const uint8_t *read_bytes(target *t, unsigned are_coded, size_t n)
+APART static const uint8_t *read_bytes(target *t, unsigned are_coded, size_t n)
 {
     t->are_coded = are_coded;
     if (!are_coded)
@@ -994,7 +994,7 @@ static void normalize(context *c)
     }
 }
 
-static int decode_bit(context *c, uint32_t p)
+APART static int decode_bit(context *c, uint32_t p)
 {
     const uint32_t bound = (c->range >> 16) * p;
     const int bit = c->code < bound;
@@ -1009,7 +1009,7 @@ static int decode_bit(context *c, uint32_t p)
 }
 
 /* A number below n, at most 65536, all equally likely. */
-static uint32_t decode_below(context *c, uint32_t n)
+APART static uint32_t decode_below(context *c, uint32_t n)
 {
     c->range /= n;
     uint32_t value = c->code / c->range;
@@ -1087,7 +1087,7 @@ static int decode_mixed(context *c, const uint32_t *inputs, int which, int known
     return bit;
 }
 
-static uint64_t decode_tree(context *c, int n, slot *slots)
+APART static uint64_t decode_tree(context *c, int n, slot *slots)
 {
     uint64_t node = 1;
     for (int i = 0; i < n; i++)
@@ -1276,7 +1276,7 @@ APART static uint32_t scaled_rank(const matrix *m, uint32_t code)
                             : 64 * (code - 1 - m->n_low) / (m->n_codes - m->n_low);
 }
 
-static uint32_t mean_class(found f)
+APART static uint32_t mean_class(found f)
 {
     return f.count ? 1 + (uint32_t)(f.ranks * 7 / (64 * f.count)) : 0;
 }
@@ -1498,7 +1498,7 @@ static void decode_ascending(context *c, const writer *w, size_t first, size_t n
     between(c, w, first, low, last, high);
 }
 
-static int top_bits(int dtype, int n_bits)
+APART static int top_bits(int dtype, int n_bits)
 {
     const int n = dtype == DCZ_FLOAT16                             ? 6
                   : dtype == DCZ_FLOAT32 || dtype == DCZ_BFLOAT16 ? 9
@@ -1507,7 +1507,7 @@ static int top_bits(int dtype, int n_bits)
     return n < n_bits ? n : n_bits;
 }
 
-static size_t width_of(const target *t)
+APART static size_t width_of(const target *t)
 {
     return t->e->rank > 1 ? t->shape[t->e->rank - 1] : 1;
 }
@@ -2057,7 +2057,7 @@ static unsigned lzma_tree(lzma *z, unsigned begin, unsigned n)
 }
 
 /* The lowest bit first. */
-static uint32_t lzma_reversed(lzma *z, unsigned begin, unsigned n)
+APART static uint32_t lzma_reversed(lzma *z, unsigned begin, unsigned n)
 {
     uint32_t value = 0;
     for (unsigned i = 0, node = 1; i < n; i++) {
@@ -2077,7 +2077,7 @@ static unsigned lzma_length(lzma *z, unsigned begin, unsigned place)
     return 18 + lzma_tree(z, begin + 258, 8);
 }
 
-static uint32_t lzma_distance(lzma *z, unsigned length)
+APART static uint32_t lzma_distance(lzma *z, unsigned length)
 {
     const unsigned kind = length < 6 ? length - 2 : 3;
     const unsigned slot_number = lzma_tree(z, DISTANCE_SLOTS + 64 * kind, 6);
