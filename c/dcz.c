@@ -2362,14 +2362,14 @@ dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *
 const char *dcz_message(dcz_status status)
 {
     static const char WORDS[] = "fine\0"
-                                "too little scratch memory\0"
+                                "too little scratch\0"
                                 "wrong argument\0"
-                                "not a .dcz file\0"
+                                "no .dcz file\0"
                                 "needs a newer decoder\0"
-                                "left out of this decoder\0"
+                                "left out\0"
                                 "too large\0"
                                 "wrong checksum\0"
-                                "corrupt file\0"
+                                "corrupt\0"
                                 "?";
     const unsigned last = DCZ_ERROR_CORRUPT + 1, which = (unsigned)status;
     return word(WORDS, which < last ? which : last);
