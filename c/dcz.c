@@ -143,12 +143,7 @@ static const uint8_t *string(reader *r, size_t *size)
     return at;
 }
 
-/* Some bytes of the file, and their checksum. */
-typedef struct {
-    const uint8_t *data;
-    size_t size;
-    uint32_t checksum;
-} seal;
+typedef struct dcz_seal seal;
 
 static dcz_status check(const seal *s)
 {
@@ -181,14 +176,6 @@ static const char *word(const char *words, unsigned index)
         while (*words++)
             ;
     return words;
-}
-
-static size_t length_of(const char *text)
-{
-    size_t n = 0;
-    while (text[n])
-        n++;
-    return n;
 }
 
 /* ---- Memory ----------------------------------------------------------------- */
@@ -417,10 +404,10 @@ APART static void read_listing(dcz_file *f, lister *l)
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
     if (!is_new(f))
-        f->architecture_size = (size_t)varint(r);
-    if (f->architecture_size) {
+        f->architecture.size = (size_t)varint(r);
+    if (f->architecture.size) {
         if (!is_new(f))
-            f->architecture_checksum = (uint32_t)number(r, 4);
+            f->architecture.checksum = (uint32_t)number(r, 4);
         f->architecture_plain_size = varint(r);
     }
     for (uint64_t left = varint(r) + (uint64_t)is_new(f); left && !r->status; left--) {
@@ -459,7 +446,7 @@ APART static void read_listing(dcz_file *f, lister *l)
         f->n_sections++;
     }
     if (!is_new(f))
-        f->architecture = bytes(&l->body, f->architecture_size);
+        f->architecture.data = bytes(&l->body, f->architecture.size);
     while (r->at < r->end) {
         read_part(l);
         if (f->entries)
@@ -520,7 +507,7 @@ typedef struct {
     uint64_t escapes; /* gaps behind which nothing is stored: the widest, or 0 */
     uint32_t escape;
     unsigned flags, are_coded; /* values */
-    symbols gaps, values;
+    symbols values, gaps;
     size_t shape[DCZ_MAX_RANK];
 } target;
 
@@ -1689,9 +1676,9 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
         return DCZ_ERROR_LEFT_OUT;
 #endif
     l->head.size = (size_t)varint(r);
-    f->architecture_size = is_new(f) ? (size_t)varint(r) : 0;
+    f->architecture.size = is_new(f) ? (size_t)varint(r) : 0;
     l->head.data = bytes(r, l->head.size);
-    f->architecture = bytes(r, f->architecture_size);
+    f->architecture.data = bytes(r, f->architecture.size);
     all.size = (size_t)(r->at - all.data);
     all.checksum = (uint32_t)number(r, 4);
     if (r->status)
@@ -1759,27 +1746,33 @@ dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *
 
 /* ---- Arrays ----------------------------------------------------------------- */
 
+/* The lengths of an array. */
+APART static void read_shape(const dcz_file *f, const entry *e, size_t *shape)
+{
+    reader r = {e->seal.data, e->seal.data + 9 * e->rank, DCZ_OK, 0};
+    for (unsigned axis = 0; axis < e->rank; axis++)
+        shape[axis] = read_length(&r, f, e->before);
+}
+
 static void aim(target *t, const dcz_file *f, size_t index, void *out)
 {
     const entry *e = t->e = &f->entries[index];
-    reader r = {e->seal.data, e->seal.data + 9 * e->rank, DCZ_OK, 0};
     t->itemsize = e->itemsize;
     t->n = e->seal.size;
     t->out = out;
-    for (unsigned axis = 0; axis < e->rank; axis++)
-        t->shape[axis] = read_length(&r, f, e->before);
+    read_shape(f, e, t->shape);
 }
 
 /* What is surely enough: for the codes of Huffman coding, and all that a context coder may
  * need of any array that has to be passed. */
-static size_t enough(const dcz_file *f, const target *t)
+static size_t enough(const dcz_file *f, const entry *e)
 {
-    const size_t most = t->n < MAX_ALPHABET ? t->n : MAX_ALPHABET;
+    const size_t most = e->seal.size < MAX_ALPHABET ? e->seal.size : MAX_ALPHABET;
     size_t size = (sizeof(uint16_t) << 15) + most * sizeof(uint16_t) + 3 * ALIGNMENT;
 #ifndef DCZ_NO_CONTEXT
     if (f->version == 2) {
-        const section *s = &f->sections[t->e->section];
-        size_t widest = 0, need = size + t->n * t->itemsize;
+        const section *s = &f->sections[e->section];
+        size_t widest = 0, need = size + e->seal.size * e->itemsize;
         for (size_t i = s->first; i < s->first + s->count; i++) {
             target other;
             aim(&other, f, i, NULL);
@@ -1789,7 +1782,7 @@ static size_t enough(const dcz_file *f, const target *t)
             /* Whatever the geometry, no more rows are kept than there are. */
             const size_t rows = width ? other.n / width : 0;
             const size_t all = width * (sizeof(column) + 2) + other.n * 3 +
-                               rows * sizeof(found) + (most + 1) * t->itemsize;
+                               rows * sizeof(found) + (most + 1) * e->itemsize;
             widest = widest < width ? width : widest;
             need = need < all ? all : need;
         }
@@ -1803,34 +1796,36 @@ static size_t enough(const dcz_file *f, const target *t)
 
 dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info)
 {
-    target t;
     if (index >= file->n_arrays)
         return DCZ_ERROR_ARGUMENT;
-    aim(&t, file, index, NULL);
-    info->layer = (const char *)t.e->layer;
-    info->layer_size = t.e->layer_size;
-    info->leaf = (const char *)t.e->leaf;
-    info->leaf_size = t.e->leaf_size;
-    info->dtype = (dcz_dtype)t.e->dtype;
-    info->itemsize = t.itemsize;
-    info->n_elements = t.n;
-    info->n_bytes = t.n * t.itemsize;
-    info->section = t.e->section;
-    info->scratch = enough(file, &t);
-    info->rank = t.e->rank;
-    memcpy(info->shape, t.shape, sizeof t.shape);
+    const entry *e = &file->entries[index];
+    info->layer = (const char *)e->layer;
+    info->layer_size = e->layer_size;
+    info->leaf = (const char *)e->leaf;
+    info->leaf_size = e->leaf_size;
+    info->dtype = (dcz_dtype)e->dtype;
+    info->itemsize = e->itemsize;
+    info->n_elements = e->seal.size;
+    info->n_bytes = e->seal.size * e->itemsize;
+    info->section = e->section;
+    info->scratch = enough(file, e);
+    info->rank = e->rank;
+    read_shape(file, e, info->shape);
     return DCZ_OK;
 }
 
 size_t dcz_find(const dcz_file *file, const char *name)
 {
-    entry wanted;
-    wanted.layer_size = 0;
-    wanted.leaf = (const uint8_t *)name;
-    wanted.leaf_size = length_of(name);
     size_t i = 0;
-    while (i < file->n_arrays && compare(&wanted, &file->entries[i]) != 0)
-        i++;
+    for (; i < file->n_arrays; i++) {
+        const entry *e = &file->entries[i];
+        size_t k = 0;
+        int next;
+        while ((next = name_at(e, k)) > 0 && next == (uint8_t)name[k])
+            k++;
+        if (next < 0 && !name[k])
+            break;
+    }
     return i;
 }
 
@@ -1949,15 +1944,14 @@ dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *o
 
 dcz_status dcz_architecture(const dcz_file *file, dcz_blob *packed, uint64_t *plain_size)
 {
-    const seal s = {file->architecture, file->architecture_size,
-                    file->architecture_checksum};
+    const seal *s = &file->architecture;
     packed->name = "";
     packed->name_size = 0;
-    packed->data = s.data;
-    packed->size = s.size;
+    packed->data = s->data;
+    packed->size = s->size;
     *plain_size = file->architecture_plain_size;
     /* That of version 2 was checked when the file was opened. */
-    return is_new(file) || s.size == 0 ? DCZ_OK : check(&s);
+    return is_new(file) || s->size == 0 ? DCZ_OK : check(s);
 }
 
 dcz_status dcz_part(const dcz_file *file, size_t index, dcz_blob *part)

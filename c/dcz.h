@@ -47,6 +47,13 @@ typedef struct {
 
 /* ---- A file ----------------------------------------------------------------- */
 
+/* Some bytes of a file, and their checksum; private. */
+struct dcz_seal {
+    const uint8_t *data;
+    size_t size;
+    uint32_t checksum;
+};
+
 /* An open file. The members above the line are for reading, those below are private. */
 typedef struct {
     int version;
@@ -57,10 +64,8 @@ typedef struct {
     /* ---- */
     struct dcz_entry *entries;
     struct dcz_section *sections;
-    const uint8_t *architecture;
-    size_t architecture_size;
+    struct dcz_seal architecture;
     uint64_t architecture_plain_size;
-    uint32_t architecture_checksum;
 } dcz_file;
 
 /* Opens a file of `size` bytes. */

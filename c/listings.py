@@ -1,7 +1,7 @@
 """What listings look like, packed for `c/dcz.c`, where every byte of code counts.
 
-A byte below 128 stands for itself, one behind `ESCAPE` too. Another one and the next say
-to repeat: 5 bits how many bytes, less `LEAST`, and 10 bits from how far back, less 1.
+A byte below 128 stands for itself, one behind `ESCAPE` too. Another one and the next
+say to repeat: 5 bits how many bytes, less `LEAST`, 10 bits from how far back, less 1.
 
     python c/listings.py
 """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.arrays import dumps, kept, large_tensors, parted, tensors
 from helpers.broken_files import FILES
-from helpers.c_decoder import FOLDER, Lister, Program, golden
+from helpers.c_decoder import FOLDER, Lister, Program, module
 from helpers.golden import REFUSED
 from helpers.mutations import CORPUS, mutated, take_apart
 from hypothesis import HealthCheck, given, settings
@@ -43,15 +43,17 @@ def lister(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected():
-    return golden().listing
+    return module("golden").listing
 
 
 def test_the_golden_list_is_what_the_package_reads():
-    assert golden().golden() == (FOLDER / "golden.txt").read_text(encoding="utf-8")
+    assert module("golden").golden() == (FOLDER / "golden.txt").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_golden_files_and_the_zoo(lister, expected):
-    for path in golden().golden_files():
+    for path in module("golden").golden_files():
         data = (FOLDER.parent / path).read_bytes()
         assert lister(data) == expected(data), path
 

@@ -10,9 +10,9 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[2] / "c"
 
 
-def golden():
-    """The module c/golden.py."""
-    spec = importlib.util.spec_from_file_location("golden", FOLDER / "golden.py")
+def module(name):
+    """A module in Python that lies in c/."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
