@@ -355,12 +355,16 @@ static void read_entry(dcz_file *f, lister *l)
     e->itemsize = ITEMSIZES[dtype];
     e->rank = (uint8_t)rank;
     e->seal.data = r->at;
-    e->before = l->before;
-    l->before = NONE;
+    if (is_new(f)) {
+        e->before = l->before;
+        l->before = NONE;
+    }
     /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
     uint64_t all = e->itemsize, n = 1;
     while (rank--) {
-        const uint64_t last = l->before = read_length(r, f, e->before);
+        const uint64_t last = read_length(r, f, e->before);
+        if (is_new(f))
+            l->before = (size_t)last;
         n *= last;
         if (last) {
             if (all > PTRDIFF_MAX / last)
@@ -1663,7 +1667,7 @@ APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
 static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
 {
     reader *const r = &l->body;
-    seal all = {r->at, 0, 0};
+    l->head.data = r->at;
     if (number(r, 4) != 0x5A434489)
         return DCZ_ERROR_FORMAT;
     f->version = (int)byte(r);
@@ -1675,20 +1679,23 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
     if (f->version == 2)
         return DCZ_ERROR_LEFT_OUT;
 #endif
-    l->head.size = (size_t)varint(r);
-    f->architecture.size = is_new(f) ? (size_t)varint(r) : 0;
-    l->head.data = bytes(r, l->head.size);
-    f->architecture.data = bytes(r, f->architecture.size);
-    all.size = (size_t)(r->at - all.data);
-    all.checksum = (uint32_t)number(r, 4);
+    const uint64_t size = varint(r);
+    if (is_new(f))
+        f->architecture.size = (size_t)varint(r);
+    l->r.at = bytes(r, size);
+    l->r.end = r->at;
+    if (is_new(f))
+        f->architecture.data = bytes(r, f->architecture.size);
+    l->head.size = (size_t)(r->at - l->head.data);
+    l->head.checksum = (uint32_t)number(r, 4);
     if (r->status)
         return r->status;
-    if (check(&all))
+    if (check(&l->head))
         return DCZ_ERROR_CHECKSUM;
-    l->r.at = l->head.data;
-    l->r.end = l->r.at + l->head.size;
 #ifndef DCZ_NO_CONTEXT
     if (is_new(f)) {
+        l->head.data = l->r.at;
+        l->head.size = (size_t)(l->r.end - l->r.at);
         context *c = take(a, 1, sizeof *c);
         if (!c)
             return DCZ_OK;
