@@ -493,9 +493,9 @@ APART static void end_bits(reader *r)
  * them up in, which would take more code and memory than all the rest. */
 typedef struct {
     reader r;
-    reader sizes;           /* of the streams */
+    reader sizes;              /* of the streams */
     size_t left, n, n_streams; /* in this stream, and behind it */
-    const uint16_t *ranked; /* the used symbols in the order of their codes */
+    const uint16_t *ranked;    /* the used symbols in the order of their codes */
     uint32_t count[MAX_CODE_LENGTH + 1]; /* codes of each length */
 } symbols;
 
@@ -510,7 +510,7 @@ typedef struct {
     size_t stored;
     uint64_t escapes; /* gaps behind which nothing is stored: the widest, or 0 */
     uint32_t escape;
-    unsigned flags, are_coded; /* values */
+    unsigned flags, are_coded; /* the values are */
     symbols values, gaps;
     size_t shape[DCZ_MAX_RANK];
 } target;
@@ -1229,11 +1229,10 @@ typedef struct {
     uint32_t n_codes, n_low;
     int rarity;
     column *columns;
-    uint8_t *pairs;
+    uint8_t *pairs, *pair; /* those of this row */
     found *sums;     /* of the last n_kept rows, */
     uint16_t *codes; /* whose codes are kept too */
-    size_t n_kept;
-    const uint16_t *blank;
+    size_t n_kept; /* behind them lies one without any */
 
     size_t row;
     uint16_t *here;
@@ -1286,7 +1285,7 @@ static int decode_nonzero(matrix *m, size_t j, uint32_t nearest)
     const uint32_t columns = class_of(others, 11);
     const uint32_t since =
         here->found.count ? class_of(m->row - here->last_row, 11) : 12;
-    const uint32_t pair = class_of(m->pairs[m->row % m->step * m->width + j], 7);
+    const uint32_t pair = class_of(m->pair[j], 7);
     const uint32_t in_row = class_of(m->in_row.count, 6);
     const uint32_t inputs[MAX_INPUTS] = {
         ZERO_MATRIX,
@@ -1367,14 +1366,13 @@ APART static uint32_t decode_code(matrix *m, size_t j)
                           decode_rank(m, j, high ? n_high : m->n_low, high, nearest);
     const uint32_t rank = scaled_rank(m, code);
     column *here = &m->columns[j];
-    uint8_t *pair = &m->pairs[m->row % m->step * m->width + j];
     here->found.count++;
     here->found.ranks += rank;
     here->last_row = m->row;
     here->lean += high ? 1 : -1;
     m->in_row.count++;
     m->in_row.ranks += rank;
-    *pair = (uint8_t)(*pair + (*pair < 255)); /* more than any class asks for */
+    m->pair[j] = (uint8_t)(m->pair[j] + (m->pair[j] < 255)); /* no class asks for more */
     m->last_code = code;
     return code;
 }
@@ -1387,6 +1385,7 @@ static void begin_row(matrix *m)
     static const int8_t PIXELS[N_AROUND] = {1, 0, 1,  -1, 2, 0, 3,  -3, -2,
                                             2, 3, -2, -1, 1, 2, -1, 0,  1};
     const found none = {0, 0};
+    const size_t nothing = m->n_kept;
     uint64_t sums[N_AROUND];
     m->beside = m->in_row = none;
     for (int i = 0; i < N_AROUND; i++) {
@@ -1394,17 +1393,19 @@ static void begin_row(matrix *m)
             LINES[i] * (ptrdiff_t)m->stride + PIXELS[i] * (ptrdiff_t)m->step;
         const int is_there = distance > 0 && (size_t)distance <= m->row &&
                              (LINES[i] == 0 || m->stride > 0);
-        const size_t kept = is_there ? (m->row - (size_t)distance) % m->n_kept : 0;
-        m->around[i] = is_there ? m->codes + kept * m->width : m->blank;
-        sums[i] = is_there ? m->sums[kept].count : 0;
-        if (is_there && i <= UP) {
-            m->beside.count += m->sums[kept].count;
-            m->beside.ranks += m->sums[kept].ranks;
+        const size_t kept = is_there ? (m->row - (size_t)distance) % m->n_kept : nothing;
+        const found *sum = &m->sums[kept];
+        m->around[i] = m->codes + kept * m->width;
+        sums[i] = sum->count;
+        if (i <= UP) {
+            m->beside.count += sum->count;
+            m->beside.ranks += sum->ranks;
         }
     }
+    const size_t before = m->step > 1 && m->row > 0 ? (m->row - 1) % m->n_kept : nothing;
+    m->before = m->codes + before * m->width;
     m->here = m->codes + m->row % m->n_kept * m->width;
-    m->before = m->step > 1 && m->row > 0 ? m->codes + (m->row - 1) % m->n_kept * m->width
-                                          : m->blank;
+    m->pair = m->pairs + m->row % m->step * m->width;
     m->near = class_of(2 * m->beside.count + sums[UP_LEFT] + sums[UP_RIGHT] + sums[LEFT_2],
                        9);
     m->side = 0;
@@ -1412,8 +1413,8 @@ static void begin_row(matrix *m)
         m->side = 1 + class_of(m->c->side[m->row % m->c->n_side], 6);
 }
 
-/* Decodes a matrix, and writes for each code the pattern that it has in the codebook, for
- * 0 that behind its end. Returns how many are not 0. */
+/* Decodes a matrix, and writes for each code what it stands for in the codebook.
+ * Returns how many are not 0. */
 APART static size_t decode_matrix(matrix *m, const target *t, const uint8_t *book)
 {
     context *c = m->c;
@@ -1428,7 +1429,7 @@ APART static size_t decode_matrix(matrix *m, const target *t, const uint8_t *boo
             const uint32_t code = decode_code(m, j);
             m->here[j] = (uint16_t)code;
             if (out) {
-                memcpy(out, book + (code ? code - 1 : m->n_codes) * size, size);
+                memcpy(out, book + code * size, size);
                 out += size;
             }
         }
@@ -1553,7 +1554,7 @@ APART static void decode_codes(context *c, matrix *m, dcz_scratch *a, const targ
         w.shift = (int)shift;
     }
     uint8_t *book = t->out ? take(a, (size_t)m->n_codes + 1, t->itemsize) : NULL;
-    w.to = book;
+    w.to = book ? book + t->itemsize : NULL; /* behind what 0 stands for */
     if (has_codebook) {
         const int n_bits = all_bits - w.shift, top = top_bits(t->e->dtype, n_bits);
         m->n_low = (uint32_t)decode_up_to(c, m->n_codes);
@@ -1561,12 +1562,11 @@ APART static void decode_codes(context *c, matrix *m, dcz_scratch *a, const targ
         if (!c->status)
             decode_ascending(c, &w, m->n_low, m->n_codes - m->n_low, n_bits - 1, top - 1,
                              UINT64_C(1) << (n_bits - 1));
-        if (book)
-            put(book + m->n_codes * t->itemsize, background, t->itemsize);
-    } else if (book) { /* marks what is not 0 */
-        put(book, 1, t->itemsize);
-        put(book + t->itemsize, 0, t->itemsize);
+    } else if (book) {
+        put(w.to, 1, t->itemsize); /* marks what is not 0 */
     }
+    if (book)
+        put(book, has_codebook ? background : 0, t->itemsize);
     const uint64_t rarity = decode_number(c, RARITY);
     if (rarity > 16)
         c->status = DCZ_ERROR_CORRUPT;
@@ -1579,14 +1579,14 @@ APART static void decode_codes(context *c, matrix *m, dcz_scratch *a, const targ
     }
     m->columns = take(a, m->width, sizeof *m->columns);
     m->pairs = take(a, m->width, m->step);
-    m->sums = take(a, m->n_kept, sizeof *m->sums);
+    m->sums = take(a, m->n_kept + 1, sizeof *m->sums);
     m->codes = take(a, (m->n_kept + 1) * m->width, sizeof *m->codes);
     if (c->status || is_short(a))
         return;
     memset(m->columns, 0, m->width * sizeof *m->columns);
     memset(m->pairs, 0, m->width * m->step);
     memset(m->codes, 0, (m->n_kept + 1) * m->width * sizeof *m->codes);
-    m->blank = m->codes + m->n_kept * m->width;
+    memset(&m->sums[m->n_kept], 0, sizeof *m->sums);
     const size_t n_nonzero = decode_matrix(m, t, book);
     if (has_codebook || c->status)
         return;
@@ -1793,7 +1793,7 @@ static size_t enough(const dcz_file *f, const entry *e)
             widest = widest < width ? width : widest;
             need = need < all ? all : need;
         }
-        size = sizeof(context) + 4 * widest + need + 9 * ALIGNMENT;
+        size = sizeof(context) + 4 * widest + need + 9 * ALIGNMENT + sizeof(found);
     }
 #else
     (void)f;
@@ -2192,6 +2192,12 @@ static void reset_state(lzma *z)
     memset(z->distances, 0, sizeof z->distances);
 }
 
+APART static size_t chunk_size(reader *r)
+{
+    const size_t high = byte(r);
+    return (high << 8 | byte(r)) + 1;
+}
+
 /* Unpacks to exactly the room that there is. */
 static void unpack(lzma *z, reader *packed)
 {
@@ -2200,8 +2206,7 @@ static void unpack(lzma *z, reader *packed)
     for (unsigned control; (control = byte(packed)) != 0;) {
         const int is_packed = control >= 0x80;
         const unsigned is_new = is_packed ? control >> 5 & 3 : control == 1 ? 3 : 0;
-        const size_t high = byte(packed);
-        size_t size = (high << 8 | byte(packed)) + 1;
+        size_t size = chunk_size(packed);
         if ((!is_packed && control > 2) || (due == 3 && is_new < 3) ||
             (is_packed && is_new < due))
             fail(packed);
@@ -2222,7 +2227,7 @@ static void unpack(lzma *z, reader *packed)
             due = is_new == 3 ? 2 : due;
             continue;
         }
-        const size_t upper = byte(packed), packed_size = (upper << 8 | byte(packed)) + 1;
+        const size_t packed_size = chunk_size(packed);
         if (is_new >= 2) {
             const unsigned properties = byte(packed);
             z->pb = properties / 45;
