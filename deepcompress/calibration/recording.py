@@ -1,6 +1,5 @@
 """What the layers of a model are given, for a few inputs."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
@@ -15,7 +14,12 @@ import numpy as np
 
 from deepcompress.calibration.passage import Passage, Start
 from deepcompress.network.distribution import scope_of
-from deepcompress.network.inputs import batch_size_of, some_inputs
+from deepcompress.network.inputs import (
+    batch_size_of,
+    n_elements_of,
+    some_inputs,
+    within,
+)
 from deepcompress.network.variables import walk
 
 #: Inputs that are looked at: more tell hardly more. Of large ones, which take longer
@@ -54,7 +58,7 @@ class Recorder:
         self._limit = _KEPT_BYTES / 4 / n_samples
         n_elements = max(1, sum(array.size for own in arrays for array in own))
         n_outputs = _ELEMENTS_OF_OUTPUTS * n_samples // n_elements
-        self._n_outputs = _within(_N_OUTPUTS, n_outputs)
+        self._n_outputs = within(_N_OUTPUTS, n_outputs)
         self._passage = _passage_of(model, batches[0])
         # A layer in a wrapper that runs it over time is seen by what the wrapper gets.
         self._around = {
@@ -187,11 +191,11 @@ def batches_for(model: keras.Model, data: Any) -> list[Any]:
         data: Inputs in a form that `predict` takes.
     """
     fixed = batch_size_of(model)
-    n_elements = _n_elements(model)
+    n_elements = n_elements_of(model) or _ELEMENTS_OF_BATCH // 32
     batches = some_inputs(
         data,
-        _within(N_INPUTS, _ELEMENTS_OF_INPUTS // n_elements),
-        batch_size=fixed or _within(_BATCH_SIZES, _ELEMENTS_OF_BATCH // n_elements),
+        within(N_INPUTS, _ELEMENTS_OF_INPUTS // n_elements),
+        batch_size=fixed or within(_BATCH_SIZES, _ELEMENTS_OF_BATCH // n_elements),
     )
     if fixed is None:
         return batches
@@ -203,20 +207,6 @@ def batches_for(model: keras.Model, data: Any) -> list[Any]:
             f"`data` holds {sum(sizes)}."
         )
     return whole
-
-
-def _n_elements(model: keras.Model) -> int:
-    """Returns the elements of an input of a model, where it tells; else many."""
-    shapes = [tensor.shape[1:] for tensor in getattr(model, "inputs", None) or []]
-    if not shapes or any(None in shape for shape in shapes):
-        return _ELEMENTS_OF_BATCH // 32
-    n_elements: int = sum(math.prod(shape) for shape in shapes)
-    return max(1, n_elements)
-
-
-def _within(bounds: tuple[int, int], number: int) -> int:
-    least, most = bounds
-    return min(max(number, least), most)
 
 
 def _passage_of(model: keras.Model, batch: Any) -> Passage | None:

@@ -1,5 +1,6 @@
 """A few inputs, out of data in any form that Keras takes."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -71,6 +72,25 @@ def batch_size_of(model: keras.Model) -> int | None:
     """
     inputs = getattr(model, "inputs", None) or []
     return next((t.shape[0] for t in inputs if t.shape[0] is not None), None)
+
+
+def n_elements_of(model: keras.Model) -> int | None:
+    """Returns the elements of an input of a model; `None` where it does not tell.
+
+    Args:
+        model: A model.
+    """
+    shapes = [tensor.shape[1:] for tensor in getattr(model, "inputs", None) or []]
+    if not shapes or any(None in shape for shape in shapes):
+        return None
+    n_elements: int = sum(math.prod(shape) for shape in shapes)
+    return max(1, n_elements)
+
+
+def within(bounds: tuple[int, int], number: int) -> int:
+    """Returns the number between two others that is nearest to a number."""
+    least, most = bounds
+    return min(max(number, least), most)
 
 
 def batches_of(dataset: Any) -> Iterator[Any]:

@@ -105,11 +105,11 @@ def compress(
             metrics. What is the user's own in it, such as losses, metrics and training
             steps, is used as it is. With `max_change` it need not be compiled.
         train: Inputs alone with `max_change`, in any form that `predict` takes: some
-            hundred are enough, and 4,096 are looked at, of which a quarter is held back
-            where there are no `validation_data`. Else what `fit` takes, arrays as a
-            tuple `(x, y)` or `(x, y, sample_weight)`; inputs alone, where the model
-            brings its loss along, as they are or as `(x,)`. It must say, or let be
-            counted, how many batches it has.
+            hundred are enough, and at most 4,096 are looked at, of large ones fewer,
+            but 512; a quarter is held back where there are no `validation_data`. Else
+            what `fit` takes, arrays as a tuple `(x, y)` or `(x, y, sample_weight)`;
+            inputs alone, where the model brings its loss along, as they are or as
+            `(x,)`. It must say, or let be counted, how many batches it has.
         validation_data: What `evaluate` takes, in the same form. Not the training
             data, and not the test data.
         max_accuracy_drop: How far the accuracy on the validation data may fall, in

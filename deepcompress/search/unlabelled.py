@@ -7,7 +7,12 @@ import keras
 import numpy as np
 
 from deepcompress._checks import one_of
-from deepcompress.network.inputs import batch_size_of, some_inputs
+from deepcompress.network.inputs import (
+    batch_size_of,
+    n_elements_of,
+    some_inputs,
+    within,
+)
 from deepcompress.network.internals import compiled_with
 from deepcompress.network.outputs import (
     decisions,
@@ -24,8 +29,9 @@ MeasureName = Literal["decisions", "distance"]
 # Takes the outputs of the model before and after, and returns how far they have moved.
 Measure = Callable[[Any, Any], float]
 
-#: Inputs that are looked at.
-N_INPUTS = 4096
+#: Inputs that are looked at; of large ones fewer, of so many elements together.
+N_INPUTS = (512, 4096)
+_ELEMENTS_OF_INPUTS = 1 << 27
 _HELD_BACK = 0.25
 _LEAST_HELD_BACK = 8
 # Of the inputs in view, so many are counted too.
@@ -63,11 +69,12 @@ def without_labels(
         ValueError: There are too few inputs, or they are not of one shape.
     """
     size = batch_size_of(model) or 1
-    x = _inputs(inputs, "train", size)
+    n_inputs = within(N_INPUTS, _ELEMENTS_OF_INPUTS // (n_elements_of(model) or 1))
+    x = _inputs(inputs, "train", size, n_inputs)
     if validation_data is None:
         x, held = _split(x, size)
     else:
-        held = _inputs(validation_data, "validation_data", size)
+        held = _inputs(validation_data, "validation_data", size, n_inputs)
     x, held = _fed(x), _fed(held)
     y, right = outputs_of(model, x), outputs_of(model, held)
     if not all(np.isfinite(each).all() for each in keras.tree.flatten([y, right])):
@@ -135,9 +142,9 @@ def _are_probabilities(outputs: Any) -> bool:
     )
 
 
-def _inputs(data: Any, name: str, size: int) -> Any:
+def _inputs(data: Any, name: str, size: int, n_inputs: int) -> Any:
     """Returns some of the inputs, a multiple of the size of a batch."""
-    batches = some_inputs(data, N_INPUTS, name=name)
+    batches = some_inputs(data, n_inputs, name=name)
     try:
         joined = keras.tree.map_structure(lambda *own: np.concatenate(own), *batches)
     except ValueError as error:

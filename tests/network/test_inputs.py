@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from deepcompress.network.inputs import is_arrays, some_inputs
+from deepcompress.network.inputs import (
+    is_arrays,
+    n_elements_of,
+    some_inputs,
+    within,
+)
 
 A, B = np.arange(8.0).reshape(4, 2), np.arange(12.0).reshape(4, 3)
 
@@ -79,3 +84,12 @@ def test_tensors_are_taken_as_arrays_are():
     batches = some_inputs({"a": tensor}, 3, batch_size=2)
     assert [len(batch["a"]) for batch in batches] == [2, 1]
     assert all(isinstance(batch["a"], np.ndarray) for batch in batches)
+
+
+def test_the_elements_of_an_input_are_those_of_all_its_tensors():
+    inputs = [keras.Input((4, 3)), keras.Input((5,)), keras.Input(())]
+    model = keras.Model(inputs, keras.ops.sum(inputs[0]))
+    assert n_elements_of(model) == 18
+    assert n_elements_of(keras.Sequential([keras.Input((None, 3))])) is None
+    assert n_elements_of(keras.Sequential([keras.layers.Dense(2)])) is None
+    assert [within((2, 4), number) for number in (1, 3, 9)] == [2, 3, 4]
