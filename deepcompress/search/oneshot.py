@@ -1,6 +1,6 @@
 """Nets pruned and shared without training, with inputs in view where that can be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -12,8 +12,9 @@ from deepcompress.pruning.prune import prune, prune_globally
 from deepcompress.sharing import WeightSharingQuantizer
 
 # What a bit of a code costs: where weights make up for each other, many have a choice
-# of centroids that are as good.
-_PRICE = 0.05
+# of centroids that are as good. More centroids are there to be more exact: the price
+# falls as the squared distance between them does.
+_PRICE, _PRICED_BITS = 0.05, 4
 # Multiplications in a second, of matrices of some hundred rows; for a rough guess.
 _SPEED = 1e10
 
@@ -74,7 +75,9 @@ class OneShot:
         """
 
         def calibrated(calibration: Calibration) -> None:
-            quantizer = WeightSharingQuantizer(bits, entropy_weight=_PRICE, **settings)
+            most = max(bits.values()) if isinstance(bits, Mapping) else bits
+            price = _PRICE * 4.0 ** min(0, _PRICED_BITS - most)
+            quantizer = WeightSharingQuantizer(bits, entropy_weight=price, **settings)
             quantizer.quantize(net, data=self._inputs)
 
         if not self._tried(net, calibrated):

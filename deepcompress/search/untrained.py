@@ -11,6 +11,8 @@ _POWER = 1.5
 _USED = 0.9
 _LEAST_USED, _MOST_USED = 0.02, 50.0
 _BETWEEN = (0.15, 0.85)
+# More bits than these are hardly fewer than those of the model as it is given, 8.
+_MOST_BITS = 6
 
 
 class Trial(NamedTuple):
@@ -36,7 +38,8 @@ class Untrained(NamedTuple):
     """What is tried without training.
 
     Args:
-        bits: The bits, descending: fewer bear no more sparsity.
+        bits: The bits, descending: fewer bear no more sparsity. Where the first are
+            too few, up to 6 are tried.
         step: The part of the weights by which sparsities differ.
         time: The part of the time that it may take.
     """
@@ -49,7 +52,8 @@ class Untrained(NamedTuple):
         """Returns the bits and the sparsity to try next, or `None`.
 
         For each number of bits the greatest sparsity is sought, among those that more
-        bits have borne: where about all of the budget is used.
+        bits have borne: where about all of the budget is used. Where the most bits do
+        not even bear to be shared, more are tried.
 
         Args:
             trials: What was tried.
@@ -57,11 +61,17 @@ class Untrained(NamedTuple):
         """
         # Trials are known by how many steps of the density they have gone.
         end = math.ceil(math.log(_LEAST_DENSITY, self.step)) + 1
-        for bits in self.bits:
+        too_few = {t.bits for t in trials if not t.sparsity and not t.is_accurate}
+        finer = self.bits[0]
+        while finer in too_few and finer < _MOST_BITS:
+            finer += 1
+        for bits in self.bits if finer == self.bits[0] else (finer,):
             own = {self._n_steps(t): t.used for t in trials if t.bits == bits}
             least = max((n for n, used in own.items() if used <= 1), default=-1)
             most = min((n for n, used in own.items() if not used <= 1), default=end)
             most = min(most, end)
+            if finer != self.bits[0] and not own:
+                return None if spent > self.time else (bits, 0.0)
             if most - least > 1:
                 n_steps = self._between(least, own.get(least), most, own.get(most))
                 is_late = spent > self.time

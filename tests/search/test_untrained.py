@@ -57,9 +57,20 @@ def test_a_net_that_bears_nothing_is_soon_let_alone(used):
         assert len(trials) < 100, "it never ends"
         trials.append(Trial(*chosen, used))
     assert not any(trial.is_accurate for trial in trials)
-    assert {trial.bits for trial in trials} == {4}
+    assert {trial.bits for trial in trials} == {4, 5, 6}
     assert len(trials) <= 30
     assert min(trial.sparsity for trial in trials) == 0
+
+
+def test_more_bits_are_tried_where_few_do_not_even_bear_to_be_shared():
+    bears = {4: 1.2, 5: 1.1, 6: 0.5}
+    trials = tried(BEFORE_FEW_INPUTS, bears)
+    assert [t.bits for t in trials] == sorted(t.bits for t in trials)
+    (first, *others) = [t for t in trials if t.bits == 6]
+    assert not first.sparsity
+    least = min(1 - t.sparsity for t in others if t.is_accurate)
+    assert 0.5 <= least < 0.5 / BEFORE_FEW_INPUTS.step**1.01
+    assert {t.bits for t in tried(ALONE, dict.fromkeys((4, 5, 6), 1.5))} == {4, 5, 6}
 
 
 def test_nothing_is_begun_late():
