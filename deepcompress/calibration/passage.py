@@ -82,6 +82,11 @@ class Passage:
         for tensor in function.outputs:
             if (maker := self._makers[id(tensor)]) != _INPUT:
                 self._last_reads[maker] = len(self._calls)
+        # Elements that have to be kept of a sample to begin at each place.
+        self._n_kept = [
+            sum(math.fsum(self._calls[number].n_elements) for number in needed)
+            for needed in map(self._needed, range(len(self._calls) + 1))
+        ]
         #: The number of the call that runs.
         self.at = 0
 
@@ -97,11 +102,8 @@ class Passage:
             whole: Ranges of calls that it must not part.
         """
         for place in range(until, after, -1):
-            n_elements = sum(
-                math.fsum(self._calls[number].n_elements)
-                for number in self._needed(place)
-            )
-            if n_elements <= limit and not any(a < place <= b for a, b in whole):
+            is_little = self._n_kept[place] <= limit
+            if is_little and not any(a < place <= b for a, b in whole):
                 return place
         return None
 

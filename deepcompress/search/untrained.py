@@ -70,10 +70,10 @@ class Untrained(NamedTuple):
             least = max((n for n, used in own.items() if used <= 1), default=-1)
             most = min((n for n, used in own.items() if not used <= 1), default=end)
             most = min(most, end)
-            if finer != self.bits[0] and not own:
-                return None if spent > self.time else (bits, 0.0)
             if most - least > 1:
                 n_steps = self._between(least, own.get(least), most, own.get(most))
+                if finer != self.bits[0] and not own:
+                    n_steps = 0
                 is_late = spent > self.time
                 return None if is_late else (bits, 1 - self.step**n_steps)
             if least < 0:
