@@ -27,6 +27,7 @@ from deepcompress.commands.saying import (
 )
 from deepcompress.dcz.container import CODERS, Container, read
 from deepcompress.dcz.foreign.kinds import is_known
+from deepcompress.dcz.foreign.packing import pack
 from deepcompress.dcz.report import CompressionReport
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ def _compress(options: argparse.Namespace) -> None:
     elif kind == "unknown" and file.endswith(".keras"):
         raise ValueError(f"{file!r} is neither an archive of Keras nor HDF5.")
     else:
-        packed = exact.compress(file, output, options.coder)
+        packed = pack(file, output, coder=options.coder)
         report = packed.table
         say("note", str(packed))
     if way and not (options.json or options.quiet):

@@ -1,10 +1,9 @@
-"""`deepcompress compress` and `extract` for files that come back byte for byte."""
+"""`deepcompress extract` for files that come back byte for byte."""
 
 from pathlib import Path
 
 from deepcompress._files import write_npz
 from deepcompress.dcz.container import read
-from deepcompress.dcz.foreign.packing import PackReport, pack
 from deepcompress.dcz.foreign.unpacking import packed_layout, unpack
 
 _ANY_SIZE = 1 << 62  # only the layout is read
@@ -27,11 +26,6 @@ _PROMISES = {
 def is_sharded(path: str) -> bool:
     """Whether a folder holds `.safetensors` files with an index."""
     return Path(path).is_dir() and any(Path(path).glob(_INDEX))
-
-
-def compress(path: str, output: str, coder: str | None) -> PackReport:
-    """Packs a file as it is."""
-    return pack(path, output, coder=coder)
 
 
 def extract(file: str, output: str) -> bool:

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from helpers import second_decoder
-from helpers.arrays import dumps, kept
+from helpers.arrays import dumps, kept, with_flipped_bit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,9 +95,8 @@ def test_words_take_less_than_deflate_makes_of_them():
 def test_every_flipped_bit_is_an_error(coder):
     intact = with_assets({"a/b": b"words"}, coder)
     for bit in range(8 * len(intact)):
-        damaged = bytearray(intact)
-        damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(CorruptFileError), dc.read(bytes(damaged)) as weights:
+        damaged = with_flipped_bit(intact, bit)
+        with pytest.raises(CorruptFileError), dc.read(damaged) as weights:
             _ = dict(weights), weights.architecture, weights.assets
 
 

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers.arrays import dumps, lenet5_like, parted
+from helpers.arrays import dumps, lenet5_like, parted, with_flipped_bit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,10 +31,8 @@ def intact(request):
 @given(st.data())
 def test_a_flipped_bit_anywhere_is_an_error(intact, data):
     bit = data.draw(st.integers(0, 8 * len(intact) - 1))
-    damaged = bytearray(intact)
-    damaged[bit // 8] ^= 1 << bit % 8
     with pytest.raises(CorruptFileError):
-        read_all(bytes(damaged))
+        read_all(with_flipped_bit(intact, bit))
 
 
 @pytest.mark.parametrize("coder", container.CODERS)
@@ -42,10 +40,8 @@ def test_every_flipped_bit_of_a_small_file_is_an_error(coder):
     arrays = {"a/kernel": np.arange(5.0), "a/bias": np.zeros(100)}
     intact = dumps(arrays, coder=coder)
     for bit in range(8 * len(intact)):
-        damaged = bytearray(intact)
-        damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(CorruptFileError):
-            read_all(bytes(damaged))
+            read_all(with_flipped_bit(intact, bit))
 
 
 @given(st.data())

@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from helpers import second_decoder
-from helpers.arrays import dumps
+from helpers.arrays import dumps, with_flipped_bit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,9 +88,8 @@ def test_a_damaged_part_leaves_the_rest(coder):
 def test_every_flipped_bit_of_a_part_is_an_error(coder):
     intact = written({"x": b"abc"}, coder)
     for bit in range(8 * len(intact)):
-        damaged = bytearray(intact)
-        damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(CorruptFileError), dc.read(bytes(damaged)) as weights:
+        damaged = with_flipped_bit(intact, bit)
+        with pytest.raises(CorruptFileError), dc.read(damaged) as weights:
             _ = dict(weights), dict(weights.parts)
 
 

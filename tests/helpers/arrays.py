@@ -137,3 +137,10 @@ def dumps(arrays, **kwargs):
     file = io.BytesIO()
     container.write(file, arrays, **kwargs)
     return file.getvalue()
+
+
+def with_flipped_bit(data, bit):
+    """Bytes of which one bit is not what it was."""
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
