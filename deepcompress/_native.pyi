@@ -68,6 +68,9 @@ def gaps_scatter(
     out: _Patterns,
     /,
 ) -> int: ...
+def gaps_positions(
+    symbols: _Symbols, width: int, n_elements: int, positions: NDArray[np.int64], /
+) -> int: ...
 def nonzeros(
     items: _Patterns, positions: NDArray[np.int64], values: _Patterns, /
 ) -> int: ...

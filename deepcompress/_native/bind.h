@@ -30,6 +30,7 @@
     FUNCTION(gaps_count)                                                                 \
     FUNCTION(gaps_count_reversed)                                                        \
     FUNCTION(gaps_scatter)                                                               \
+    FUNCTION(gaps_positions)                                                             \
     FUNCTION(nonzeros)                                                                   \
     FUNCTION(reverse)                                                                    \
     FUNCTION(codebook)                                                                   \

@@ -123,6 +123,12 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         reads(np.array([7, 8], np.uint32), **BITS),
         writes(np.zeros(6, np.uint32), kinds="uifb"),
     ],
+    "gaps_positions": lambda: [
+        reads(np.array([0, 2], np.uint8), **SYMBOLS),
+        3,
+        6,
+        writes(np.empty(2, np.int64)),
+    ],
     "nonzeros": lambda: [
         reads(np.array([0, 7, 0, 8], np.uint32), **BITS),
         writes(np.empty(2, np.int64)),

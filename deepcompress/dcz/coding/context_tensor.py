@@ -30,6 +30,7 @@ from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import TensorStats
+from deepcompress.dcz.coding.weights import Weights, smallest_codes
 from deepcompress.errors import CorruptFileError
 
 _CODES, _VALUES, _ZEROS, _HUFFMAN, _BACKGROUND = range(5)
@@ -249,6 +250,36 @@ class ContextTensor:
             return self.huffman.to_array()
         array: np.ndarray = self._patterns().view(self.dtype).reshape(self.shape)
         return array
+
+    def weights(self) -> Weights:
+        """Returns the tensor as it is held compressed, as `CodedTensor`."""
+        if self.huffman is not None:
+            return self.huffman.weights()
+        items = pattern_dtype(self.dtype)
+        background = np.zeros(1, items)
+        if self.background:
+            background[0] = self.background
+        positions: np.ndarray | None = np.flatnonzero(self.codes)
+        codebook = codes = values = None
+        if self.codebook is not None:
+            stored = self.codes[positions] - np.uint16(1)
+            codes = smallest_codes(stored, len(self.codebook))
+            codebook = (self.codebook + background).view(self.dtype)
+        else:
+            none = np.zeros(0, items)
+            values = none if self.values is None else self.values + background
+            values = values.view(self.dtype)
+        if positions is not None and 0 < len(positions) == prod(self.shape):
+            positions = None
+        return Weights(
+            self.shape,
+            self.dtype,
+            positions,
+            background.view(self.dtype)[0, ...],
+            codebook,
+            codes,
+            values,
+        )
 
     def _patterns(self) -> np.ndarray:
         """Returns the patterns of all elements, an array of shape `(n,)`."""

@@ -45,8 +45,10 @@ from deepcompress.dcz.coding.signs import (
     read_signs,
     split_signs,
     turn_signs,
+    with_signs,
 )
 from deepcompress.dcz.coding.tensor import TensorStats
+from deepcompress.dcz.coding.weights import Weights
 from deepcompress.errors import CorruptFileError
 
 _HAS_GAPS = 1
@@ -380,6 +382,41 @@ class HuffmanTensor:
             patterns = turn_signs(patterns, self.signs)
         array: np.ndarray = patterns.view(self.dtype)
         return array
+
+    def weights(self) -> Weights:
+        """Returns the tensor as it is held compressed, as `CodedTensor`."""
+        items = pattern_dtype(self.dtype)
+        codebook = codes = values = positions = order = None
+        if self.codebook is not None and self.codes is not None:
+            codebook, codes = self._with_background(self.codebook), self.codes.symbols
+        else:
+            values = self._with_background(self._values())
+        if self.gaps is not None:
+            with Located(self.offset):
+                positions, order = gaps.positions_of(
+                    self.gaps.symbols,
+                    self.gap_width,
+                    self.n_stored,
+                    self.shape,
+                    is_reversed=self.is_reversed,
+                )
+        elif self.gap_width:
+            positions = np.empty(0, np.int64)
+        if order is not None:
+            codes = None if codes is None else codes[order]
+            values = None if values is None else values[order]
+        weights = Weights(
+            self.shape,
+            self.dtype,
+            positions,
+            np.array([self.background], items).view(self.dtype)[0, ...]
+            if self.gap_width
+            else np.zeros((), self.dtype),
+            None if codebook is None else codebook.view(self.dtype),
+            codes,
+            None if values is None else np.require(values, None, "A").view(self.dtype),
+        )
+        return weights if self.signs is None else with_signs(weights, self.signs)
 
     def _values(self) -> np.ndarray:
         """Returns the patterns that are stored, less the background."""
