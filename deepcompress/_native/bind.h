@@ -49,7 +49,17 @@
     FUNCTION(context_text)                                                               \
     FUNCTION(context_codes)                                                              \
     FUNCTION(context_bits)                                                               \
-    FUNCTION(context_end)
+    FUNCTION(context_end)                                                                \
+    FUNCTION(run_has_isa)                                                                \
+    FUNCTION(run_lists_build)                                                            \
+    FUNCTION(run_lists)                                                                  \
+    FUNCTION(run_lists_expand)                                                           \
+    FUNCTION(run_tiles_count)                                                            \
+    FUNCTION(run_tiles_build)                                                            \
+    FUNCTION(run_tiles)                                                                  \
+    FUNCTION(run_tiles_expand)                                                           \
+    FUNCTION(run_codes)                                                                  \
+    FUNCTION(run_codes_expand)
 
 #define DC_DECLARE(NAME) PyObject *dc_bind_##NAME(PyObject *module, PyObject *args);
 DC_FUNCTIONS(DC_DECLARE)

@@ -30,7 +30,7 @@ from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import TensorStats
-from deepcompress.dcz.coding.weights import Weights, smallest_codes
+from deepcompress.dcz.coding.weights import Weights
 from deepcompress.errors import CorruptFileError
 
 _CODES, _VALUES, _ZEROS, _HUFFMAN, _BACKGROUND = range(5)
@@ -255,30 +255,20 @@ class ContextTensor:
         """Returns the tensor as it is held compressed, as `CodedTensor`."""
         if self.huffman is not None:
             return self.huffman.weights()
-        items = pattern_dtype(self.dtype)
-        background = np.zeros(1, items)
-        if self.background:
-            background[0] = self.background
-        positions: np.ndarray | None = np.flatnonzero(self.codes)
-        codebook = codes = values = None
+        positions = np.flatnonzero(self.codes)
+        stored = np.zeros(0, pattern_dtype(self.dtype))
         if self.codebook is not None:
             stored = self.codes[positions] - np.uint16(1)
-            codes = smallest_codes(stored, len(self.codebook))
-            codebook = (self.codebook + background).view(self.dtype)
-        else:
-            none = np.zeros(0, items)
-            values = none if self.values is None else self.values + background
-            values = values.view(self.dtype)
-        if positions is not None and 0 < len(positions) == prod(self.shape):
-            positions = None
-        return Weights(
-            self.shape,
+        elif self.values is not None:
+            stored = self.values
+        is_full = 0 < len(positions) == prod(self.shape)
+        return Weights.of_patterns(
             self.dtype,
-            positions,
-            background.view(self.dtype)[0, ...],
-            codebook,
-            codes,
-            values,
+            self.shape,
+            None if is_full else positions,
+            stored,
+            codebook=self.codebook,
+            background=self.background,
         )
 
     def _patterns(self) -> np.ndarray:

@@ -50,6 +50,45 @@ array([1, 1, 1], dtype=uint8))
     codes: np.ndarray | None = None
     values: np.ndarray | None = None
 
+    @classmethod
+    def of_patterns(
+        cls,
+        dtype: np.dtype,
+        shape: tuple[int, ...],
+        positions: np.ndarray | None,
+        stored: np.ndarray,
+        *,
+        codebook: np.ndarray | None = None,
+        background: int = 0,
+    ) -> "Weights":
+        """Returns the weights that bit patterns stand for.
+
+        Args:
+            dtype: The tensor's dtype.
+            shape: The tensor's shape.
+            positions: Where elements are stored, or `None` for everywhere.
+            stored: What is stored: codes, or patterns, with the background taken away.
+            codebook: The patterns that codes stand for, with the background taken away;
+                `None` where patterns are stored. Defaults to `None`.
+            background: The pattern of elements that are not stored. Defaults to 0.
+        """
+        elsewhere = np.zeros(1, pattern_dtype(dtype))
+        if background:
+            elsewhere[0] = background
+        codes, values = None, stored if codebook is None else codebook
+        values = np.require(values + elsewhere if background else values, None, "A")
+        if codebook is not None:
+            codes = smallest_codes(stored, len(codebook))
+        return cls(
+            shape,
+            dtype,
+            positions,
+            elsewhere.view(dtype)[0, ...],
+            codebook=None if codebook is None else values.view(dtype),
+            codes=codes,
+            values=None if codebook is not None else values.view(dtype),
+        )
+
     @property
     def n_stored(self) -> int:
         """How many elements are stored."""
