@@ -179,18 +179,17 @@ def context_codes(
 def context_bits(state: NDArray[np.uint64], /) -> int: ...
 def context_end(state: NDArray[np.uint64], section: _Bytes, /) -> int: ...
 def run_has_isa(isa: int, /) -> bool: ...
-def run_lists_build(
+def run_columns_build(
     positions: NDArray[np.int64],
     codes: NDArray[np.uint8],
     n_inputs: int,
     n_outputs: int,
-    of_inputs: bool,
     n_bits: int,
     starts: NDArray[np.uint32],
     entries: NDArray[np.uint16],
     /,
 ) -> int: ...
-def run_lists(
+def run_columns(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
     starts: NDArray[np.uint32],
@@ -199,19 +198,17 @@ def run_lists(
     n_rows: int,
     n_inputs: int,
     n_outputs: int,
-    of_inputs: bool,
     n_bits: int,
     has_codes: bool,
     isa: int,
     /,
 ) -> int: ...
-def run_lists_expand(
+def run_columns_expand(
     starts: NDArray[np.uint32],
     entries: NDArray[np.uint16],
     values: NDArray[np.float32],
     n_inputs: int,
     n_outputs: int,
-    of_inputs: bool,
     n_bits: int,
     has_codes: bool,
     first: int,

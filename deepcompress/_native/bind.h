@@ -51,9 +51,9 @@
     FUNCTION(context_bits)                                                               \
     FUNCTION(context_end)                                                                \
     FUNCTION(run_has_isa)                                                                \
-    FUNCTION(run_lists_build)                                                            \
-    FUNCTION(run_lists)                                                                  \
-    FUNCTION(run_lists_expand)                                                           \
+    FUNCTION(run_columns_build)                                                          \
+    FUNCTION(run_columns)                                                                \
+    FUNCTION(run_columns_expand)                                                         \
     FUNCTION(run_tiles_count)                                                            \
     FUNCTION(run_tiles_build)                                                            \
     FUNCTION(run_tiles)                                                                  \

@@ -34,6 +34,14 @@ static int is_stored(dc_stored *stored, dc_array positions, dc_array codes,
            (codes.n == positions.n || (!needs_codes && codes.n == 0));
 }
 
+/* Whether a matrix has such rows, and `out` is as large as they are. */
+static int are_rows_of(Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_inputs, dc_array out,
+                       Py_ssize_t n_outputs)
+{
+    return first >= 0 && n >= 0 && first <= n_inputs && n <= n_inputs - first &&
+           out.n == (size_t)n * (size_t)n_outputs;
+}
+
 PyObject *dc_bind_run_has_isa(PyObject *module, PyObject *args)
 {
     int isa;
@@ -49,35 +57,35 @@ PyObject *dc_bind_run_has_isa(PyObject *module, PyObject *args)
            !dc_are_finite((PRODUCT).x, (PRODUCT).n_rows * (PRODUCT).n_inputs) ? 1        \
            : (KERNEL) < 0                                       ? DC_ERROR_ARGUMENT : 0)
 
-/* ---- Lists ------------------------------------------------------------------ */
+/* ---- Columns ---------------------------------------------------------------- */
 
-/* Whether starts, entries and values are those of lists; which ones. Values are a
- * codebook, of as many entries as codes can tell apart, or else one for each entry. */
-static int are_lists(dc_lists *lists, dc_array starts, dc_array entries, dc_array values,
-                     int of_inputs, int n_bits, int has_codes, Py_ssize_t n_inputs,
-                     Py_ssize_t n_outputs)
+/* Whether starts, entries and values are those of columns; which ones. Values are a
+ * codebook, of as many as codes can tell apart, or else one for each entry. */
+static int are_columns(dc_columns *columns, dc_array starts, dc_array entries,
+                       dc_array values, int n_bits, int has_codes, Py_ssize_t n_inputs,
+                       Py_ssize_t n_outputs)
 {
     if (!is_shape(n_inputs, n_outputs) || n_bits < 8 || n_bits > 16)
         return 0;
-    *lists = (dc_lists){.starts = starts.items,
-                        .entries = entries.items,
-                        .codebook = has_codes ? values.items : NULL,
-                        .values = has_codes ? NULL : values.items,
-                        .n_entries = entries.n,
-                        .n_lists = (size_t)(of_inputs ? n_inputs : n_outputs),
-                        .n_places = (size_t)(of_inputs ? n_outputs : n_inputs),
-                        .n_bits = n_bits};
+    *columns = (dc_columns){.starts = starts.items,
+                            .entries = entries.items,
+                            .codebook = has_codes ? values.items : NULL,
+                            .values = has_codes ? NULL : values.items,
+                            .n_entries = entries.n,
+                            .n_inputs = (size_t)n_inputs,
+                            .n_outputs = (size_t)n_outputs,
+                            .n_bits = n_bits};
     return values.n == (has_codes ? (size_t)1 << (16 - n_bits) : entries.n) &&
-           starts.n == lists->n_lists * dc_n_blocks(lists->n_places, n_bits) + 1;
+           starts.n == columns->n_inputs * dc_n_blocks(columns->n_outputs, n_bits) + 1;
 }
 
-PyObject *dc_bind_run_lists_build(PyObject *module, PyObject *args)
+PyObject *dc_bind_run_columns_build(PyObject *module, PyObject *args)
 {
     PyObject *o[4];
     Py_ssize_t n_inputs, n_outputs;
-    int of_inputs, n_bits;
-    if (!PyArg_ParseTuple(args, "OOnnpiOO:run_lists_build", &o[0], &o[1], &n_inputs,
-                          &n_outputs, &of_inputs, &n_bits, &o[2], &o[3]))
+    int n_bits;
+    if (!PyArg_ParseTuple(args, "OOnniOO:run_columns_build", &o[0], &o[1], &n_inputs,
+                          &n_outputs, &n_bits, &o[2], &o[3]))
         return NULL;
     dc_call call = {.module = module};
     const dc_array positions = dc_take(&call, o[0], "positions", 8, DC_SIGNED, DC_READ);
@@ -85,28 +93,26 @@ PyObject *dc_bind_run_lists_build(PyObject *module, PyObject *args)
     const dc_array starts = dc_take(&call, o[2], "starts", 4, DC_UNSIGNED, DC_WRITE);
     const dc_array entries = dc_take(&call, o[3], "entries", 2, DC_UNSIGNED, DC_WRITE);
     dc_stored stored;
-    dc_lists lists;
+    dc_columns columns;
     int64_t built = DC_ERROR_ARGUMENT;
     if (is_stored(&stored, positions, codes, n_inputs, n_outputs, 0) &&
         positions.n == entries.n &&
-        are_lists(&lists, starts, entries, entries, of_inputs, n_bits, 0, n_inputs,
-                  n_outputs)) {
+        are_columns(&columns, starts, entries, entries, n_bits, 0, n_inputs, n_outputs)) {
         uint32_t *next = dc_room(&call, starts.n, sizeof *next);
         DC_RUN(&call, built,
-               dc_lists_build(&stored, of_inputs, n_bits, next, starts.items,
-                              entries.items));
+               dc_columns_build(&stored, n_bits, next, starts.items, entries.items));
     }
     return dc_close_count(&call, built);
 }
 
-PyObject *dc_bind_run_lists(PyObject *module, PyObject *args)
+PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
 {
     PyObject *o[5];
     Py_ssize_t n_rows, n_inputs, n_outputs;
-    int of_inputs, n_bits, has_codes, isa;
-    if (!PyArg_ParseTuple(args, "OOOOOnnnpipi:run_lists", &o[0], &o[1], &o[2], &o[3],
-                          &o[4], &n_rows, &n_inputs, &n_outputs, &of_inputs, &n_bits,
-                          &has_codes, &isa))
+    int n_bits, has_codes, isa;
+    if (!PyArg_ParseTuple(args, "OOOOOnnnipi:run_columns", &o[0], &o[1], &o[2], &o[3],
+                          &o[4], &n_rows, &n_inputs, &n_outputs, &n_bits, &has_codes,
+                          &isa))
         return NULL;
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
@@ -115,50 +121,43 @@ PyObject *dc_bind_run_lists(PyObject *module, PyObject *args)
     const dc_array entries = dc_take(&call, o[3], "entries", 2, DC_UNSIGNED, DC_READ);
     const dc_array values = dc_take(&call, o[4], "values", 4, DC_FLOAT, DC_READ);
     dc_product product;
-    dc_lists lists;
+    dc_columns columns;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
-        are_lists(&lists, starts, entries, values, of_inputs, n_bits, has_codes, n_inputs,
-                  n_outputs) &&
+        are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+                    n_outputs) &&
         dc_has_isa(isa)) {
-        const size_t padded = dc_padded(lists.n_places, n_bits);
-        const size_t n = n_rows < DC_FEWEST_LANES ? padded
-                                                  : DC_LANES * (lists.n_lists + padded);
-        float *lanes = dc_room(&call, n + DC_SPARE, sizeof *lanes);
-        if (of_inputs) {
-            uint32_t *active = dc_room(&call, product.n_inputs + 1, sizeof *active);
-            RUN_PRODUCT(&call, result, product,
-                        dc_columns(&product, &lists, isa, active, lanes));
-        } else {
-            RUN_PRODUCT(&call, result, product,
-                        dc_rows(&product, &lists, isa, lanes));
-        }
+        const size_t n_sums = dc_n_blocks(columns.n_outputs, n_bits) << n_bits;
+        const size_t n =
+            n_rows < DC_FEWEST_LANES ? n_sums : DC_LANES * (columns.n_inputs + n_sums);
+        float *room = dc_room(&call, n + DC_SPARE, sizeof *room);
+        uint32_t *active = dc_room(&call, columns.n_inputs + 1, sizeof *active);
+        RUN_PRODUCT(&call, result, product,
+                    dc_columns_multiply(&product, &columns, isa, active, room));
     }
     return dc_close_count(&call, result);
 }
 
-PyObject *dc_bind_run_lists_expand(PyObject *module, PyObject *args)
+PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
 {
     PyObject *o[4];
     Py_ssize_t n_inputs, n_outputs, first, n;
-    int of_inputs, n_bits, has_codes;
-    if (!PyArg_ParseTuple(args, "OOOnnpipnnO:run_lists_expand", &o[0], &o[1], &o[2],
-                          &n_inputs, &n_outputs, &of_inputs, &n_bits, &has_codes, &first,
-                          &n, &o[3]))
+    int n_bits, has_codes;
+    if (!PyArg_ParseTuple(args, "OOOnnipnnO:run_columns_expand", &o[0], &o[1], &o[2],
+                          &n_inputs, &n_outputs, &n_bits, &has_codes, &first, &n, &o[3]))
         return NULL;
     dc_call call = {.module = module};
     const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
     const dc_array entries = dc_take(&call, o[1], "entries", 2, DC_UNSIGNED, DC_READ);
     const dc_array values = dc_take(&call, o[2], "values", 4, DC_FLOAT, DC_READ);
     const dc_array out = dc_take(&call, o[3], "out", 4, DC_FLOAT, DC_WRITE);
-    dc_lists lists;
+    dc_columns columns;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (are_lists(&lists, starts, entries, values, of_inputs, n_bits, has_codes, n_inputs,
-                  n_outputs) &&
-        first >= 0 && n >= 0 && first <= n_inputs && n <= n_inputs - first &&
-        out.n == (size_t)n * (size_t)n_outputs)
+    if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+                    n_outputs) &&
+        are_rows_of(first, n, n_inputs, out, n_outputs))
         DC_RUN(&call, result,
-               dc_lists_expand(&lists, of_inputs, (size_t)first, (size_t)n, out.items));
+               dc_columns_expand(&columns, (size_t)first, (size_t)n, out.items));
     return dc_close_count(&call, result);
 }
 
@@ -288,8 +287,7 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
     int64_t result = DC_ERROR_ARGUMENT;
     if (have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
                         n_outputs) &&
-        first >= 0 && n >= 0 && first <= n_inputs && n <= n_inputs - first &&
-        out.n == (size_t)n * (size_t)n_outputs)
+        are_rows_of(first, n, n_inputs, out, n_outputs))
         DC_RUN(&call, result,
                dc_tiles_expand(&tiles, (size_t)n_inputs, (size_t)n_outputs,
                                (size_t)first, (size_t)n, out.items));
@@ -353,8 +351,7 @@ PyObject *dc_bind_run_codes_expand(PyObject *module, PyObject *args)
     dc_codes matrix;
     int64_t result = DC_ERROR_ARGUMENT;
     if (have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs, n_outputs) &&
-        first >= 0 && n >= 0 && first <= n_inputs && n <= n_inputs - first &&
-        out.n == (size_t)n * (size_t)n_outputs && dc_has_isa(isa))
+        are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_codes_expand(&matrix, (size_t)n_inputs, (size_t)n_outputs, isa,
                                (size_t)first, (size_t)n, out.items));

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from deepcompress.dcz.coding.weights import Weights
-from deepcompress.runtime import codes, isa, lists, tiles
+from deepcompress.runtime import codes, columns, isa, tiles
 from deepcompress.runtime.dense import DenseMatrix
 from deepcompress.runtime.stored import Stored
 
@@ -19,7 +19,7 @@ class Matrix(Protocol):
     """A matrix that rows are multiplied with; immutable, and safe under many threads.
 
     Attributes:
-        form: How it is held: `"tiles"`, `"columns"`, `"rows"`, `"codes"` or `"dense"`.
+        form: How it is held: `"tiles"`, `"columns"`, `"codes"` or `"dense"`.
         shape: Inputs and outputs: the product is `x @ W`.
         nbytes: Bytes of what is held.
         n_multiplied: Multiply-adds for one row without zeros.
@@ -93,9 +93,9 @@ def matrix_of(
     """Returns weights as a matrix, in the form that multiplies fastest.
 
     A sparse matrix of shared values becomes tiles where the processor has AVX-512 and
-    the values are at most 127, and else lists: of columns, which pass over inputs of 0,
-    or of rows where there are no vectors. One that is hardly pruned becomes codes. What
-    is not shared becomes lists too if it is sparse, and else stays dense.
+    the values are at most 127, and else columns, which pass over inputs of 0. One that
+    is hardly pruned becomes codes. What is not shared becomes columns too if it is
+    sparse, and else stays dense.
 
     Args:
         weights: Real numbers; as float32 they are multiplied.
@@ -136,10 +136,8 @@ def matrix_of(
         if is_shared and not for_rows and tiles.suits(sparse, number):
             return tiles.TileMatrix(sparse, number, n_threads)
         sparse = sparse if is_shared else sparse.without_codes()
-        if is_shared and not for_rows and number == isa.ISAS["portable"]:
-            return lists.RowMatrix(sparse, number, n_threads)
-        if is_shared or shape[1] <= lists.MAX_PLACES:
-            return lists.ColumnMatrix(sparse, number, n_threads)
+        if is_shared or shape[1] <= columns.MAX_OUTPUTS:
+            return columns.ColumnMatrix(sparse, number, n_threads)
     if is_shared:
         return codes.CodeMatrix(*stored.to_codes(), number, n_threads)
     return DenseMatrix(stored.to_dense())

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from deepcompress.dcz.coding.huffman import MAX_ALPHABET, count_symbols
 from deepcompress.dcz.coding.weights import Weights, smallest_codes
 
 
@@ -51,8 +52,7 @@ class Stored:
         """How many elements are not zero."""
         if self.codes is None:
             return int(np.count_nonzero(self.values))
-        counts = np.bincount(self.codes, minlength=len(self.values))
-        return int(counts @ (self.values != 0))
+        return int(count(self.codes, len(self.values)) @ (self.values != 0))
 
     @property
     def n_values(self) -> int:
@@ -122,8 +122,15 @@ def _with_background(
 
 def _used(values: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the values that occur, and codes for these."""
-    are_used = np.bincount(codes, minlength=len(values)) > 0
+    are_used = count(codes, len(values)) > 0
     if are_used.all():
         return values, codes
     renamed = smallest_codes(np.cumsum(are_used) - 1, int(are_used.sum()))
     return values[are_used], renamed[codes]
+
+
+def count(codes: np.ndarray, n: int) -> np.ndarray:
+    """Returns how often each of `n` codes occurs."""
+    if n <= MAX_ALPHABET:
+        return count_symbols(codes, n)
+    return np.bincount(codes, minlength=n)

@@ -5,7 +5,7 @@ import numpy as np
 from deepcompress import _native
 from deepcompress.runtime import isa
 from deepcompress.runtime.product import CompressedMatrix
-from deepcompress.runtime.stored import Stored
+from deepcompress.runtime.stored import Stored, count
 
 INPUTS, OUTPUTS = 32, 16
 MAX_VALUES = _native.DC_TILE_TABLE - 1
@@ -47,7 +47,7 @@ class TileMatrix(CompressedMatrix):
         assert stored.codes is not None
         assert stored.positions is not None
         (n_inputs, n_outputs), n = stored.shape, len(stored.codes)
-        frequencies = np.bincount(stored.codes, minlength=len(stored.values))
+        frequencies = count(stored.codes, len(stored.values))
         order = np.argsort(-frequencies, kind="stable")
         n_common = frequencies[order[: 2**5 - 1]].sum()
         self._code_bits = 5 if n - n_common <= _RARE * n else 6

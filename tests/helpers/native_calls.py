@@ -60,8 +60,8 @@ def product(n_inputs: int = 2) -> list[Buffer]:
     return [reads(x), writes(np.empty(3, np.float32))]
 
 
-def lists() -> list[Buffer]:
-    """Columns: of the first input to output 0, of the second to output 1."""
+def columns() -> list[Buffer]:
+    """The first input reaches output 0, the second output 1."""
     return [
         reads(np.array([0, 1, 2], np.uint32)),
         reads(np.array([0, 1 << 11 | 1], np.uint16)),
@@ -267,22 +267,20 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
     "context_bits": lambda: [reads(state())],
     "context_end": lambda: [writes(state()), room()],
     "run_has_isa": lambda: [0],
-    "run_lists_build": lambda: [
+    "run_columns_build": lambda: [
         reads(np.array([0, 3])),
         reads(np.array([1, 0], np.uint8)),
         2,
         3,
-        True,
         11,
         writes(np.empty(3, np.uint32)),
         writes(np.empty(2, np.uint16)),
     ],
-    "run_lists": lambda: [*product(), *lists(), 1, 2, 3, True, 11, True, 0],
-    "run_lists_expand": lambda: [
-        *lists(),
+    "run_columns": lambda: [*product(), *columns(), 1, 2, 3, 11, True, 0],
+    "run_columns_expand": lambda: [
+        *columns(),
         2,
         3,
-        True,
         11,
         True,
         1,

@@ -3,8 +3,8 @@
  * W has n_inputs rows and n_outputs columns. It is held in one of three forms, each made
  * from ascending positions and codes, and read as it is:
  *
- * - Lists: for each input the outputs that it reaches, or for each output the inputs
- *   that reach it. Zeros cost nothing, inputs of 0 neither.
+ * - Columns: for each input a list of the outputs that it reaches. Weights of 0 cost
+ *   nothing, and inputs of 0 neither.
  * - Tiles: blocks of 32 inputs and 16 outputs, each output with room for a few of its
  *   weights, so that vectors work on 16 outputs at once; the rest stands apart.
  * - Codes: a code for every element, where few are zero.
@@ -60,9 +60,14 @@ enum {
     DC_FEWEST_LANES = 3 /* fewer rows are done one by one */
 };
 
+/* A number of each of so many rows. */
+typedef struct {
+    float lane[DC_LANES];
+} dc_lanes;
+
 /* Rows into lanes, those that are missing as zeros; and back: lanes.c. */
-void dc_to_lanes(const float *rows, size_t n_rows, size_t n_columns, float *lanes);
-void dc_from_lanes(const float *lanes, size_t n_rows, size_t n_columns, float *rows);
+void dc_to_lanes(const float *rows, size_t n_rows, size_t n_columns, dc_lanes *lanes);
+void dc_from_lanes(const dc_lanes *lanes, size_t n_rows, size_t n_columns, float *rows);
 
 enum { DC_CACHE_LINE = 64, DC_SPARE = DC_CACHE_LINE / sizeof(float) };
 
@@ -77,6 +82,25 @@ static inline float *dc_aligned(float *room)
 static inline size_t dc_units(size_t n, size_t unit)
 {
     return n / unit + (n % unit != 0);
+}
+
+/* What a form is made from: ascending positions in W, with a code each. Without codes,
+ * as for values that are not shared, all of them are 0. */
+typedef struct {
+    const int64_t *positions;
+    const uint8_t *codes;
+    size_t n, n_inputs, n_outputs;
+} dc_stored;
+
+/* Whether positions ascend within W: columns_build.c and tiles_build.c ask first. */
+static inline int dc_are_positions(const dc_stored *stored)
+{
+    const int64_t size = (int64_t)(stored->n_inputs * stored->n_outputs);
+    int64_t last = -1;
+    for (size_t i = 0; i < stored->n; last = stored->positions[i++])
+        if (stored->positions[i] <= last || stored->positions[i] >= size)
+            return 0;
+    return 1;
 }
 
 /* The row and the column of ascending positions. Starts as {0}. */
@@ -99,64 +123,57 @@ static inline size_t dc_walk_to(dc_row_walk *walk, size_t position, size_t n_col
     return position - walk->begin;
 }
 
-/* ---- Lists: lists_build.c, columns.c, rows.c, lists_expand.c ------------------ */
+/* ---- Columns: columns_build.c, columns.c, columns_expand.c ------------------- */
 
-/* For each of n_lists lists its places and what stands there, in blocks of 2^n_bits
- * places: the lists of the first block, then those of the next. An entry is the place in
- * its block and, above these bits, a code; or, with n_bits = 16, the place alone, and a
- * value of its own. List i of block b is entries[starts[b n_lists + i]] and so on, up to
- * the next start.
+/* For each input a list of the outputs that it reaches, in blocks of 2^n_bits outputs:
+ * the lists of the first block, then those of the next. An entry is the output within its
+ * block and, above these bits, a code. List i of block b is
+ * entries[starts[b n_inputs + i]] and so on, up to the next start. n_bits are 8 to 16.
  *
- * `codebook` has 2^(16 - n_bits) entries, and is NULL where there are `values`. */
+ * `codebook` has 2^(16 - n_bits) values; it is NULL where there are `values`, one for each
+ * entry, whose codes mean nothing then. */
 typedef struct {
     const uint32_t *starts;
     const uint16_t *entries;
     const float *codebook, *values;
-    size_t n_entries, n_lists, n_places;
+    size_t n_entries, n_inputs, n_outputs;
     int n_bits;
-} dc_lists;
+} dc_columns;
 
-static inline size_t dc_n_blocks(size_t n_places, int n_bits)
+static inline size_t dc_n_blocks(size_t n_outputs, int n_bits)
 {
-    return dc_units(n_places, (size_t)1 << n_bits);
+    return dc_units(n_outputs, (size_t)1 << n_bits);
 }
 
-/* What a form is made from: ascending positions in W, with a code each. Without codes,
- * as for values that are not shared, all of them are 0. */
-typedef struct {
-    const int64_t *positions;
-    const uint8_t *codes;
-    size_t n, n_inputs, n_outputs;
-} dc_stored;
-
-/* Makes the lists of outputs for each input, or of inputs for each output; in one block
- * of outputs, entries are in the order of positions. `next` is a
- * workspace of n_lists * n_blocks entries, `starts` has one more. Returns n;
- * DC_ERROR_ARGUMENT for positions that do not ascend within W, and for codes or entries
- * that are too many. */
-int64_t dc_lists_build(const dc_stored *stored, int of_inputs, int n_bits, uint32_t *next,
-                       uint32_t *starts, uint16_t *entries);
-
-/* y = x W from lists of outputs for each input. `active` is a workspace of n_inputs
- * entries, `lanes` one of floats: for fewer than DC_FEWEST_LANES rows dc_padded(n_places)
- * of them, else DC_LANES times (n_inputs + that). Returns n_rows; DC_ERROR_ARGUMENT where
- * starts do not lie within the entries. */
-int64_t dc_columns(const dc_product *product, const dc_lists *lists, int isa,
-                   uint32_t *active, float *lanes);
-
-/* The same from lists of inputs for each output. `lanes` has as much room, but with
- * n_outputs in place of n_inputs. */
-int64_t dc_rows(const dc_product *product, const dc_lists *lists, int isa, float *lanes);
-
-/* Places in whole blocks. */
-static inline size_t dc_padded(size_t n_places, int n_bits)
+/* Whether a list, counted over all blocks, lies within the entries. */
+static inline int dc_is_list(const dc_columns *columns, size_t list)
 {
-    return dc_n_blocks(n_places, n_bits) << n_bits;
+    return columns->starts[list] <= columns->starts[list + 1] &&
+           columns->starts[list + 1] <= columns->n_entries;
 }
 
-/* Rows of W from `first` on as floats: `out` has room for n of them. */
-int64_t dc_lists_expand(const dc_lists *lists, int of_inputs, size_t first, size_t n,
-                        float *out);
+/* What stands at an entry. */
+static inline float dc_value_at(const dc_columns *columns, size_t i)
+{
+    return columns->values ? columns->values[i]
+                           : columns->codebook[columns->entries[i] >> columns->n_bits];
+}
+
+/* Makes the lists. `next` is a workspace of n_inputs times n_blocks entries, `starts` has
+ * one more. In one block entries are in the order of positions. Returns n;
+ * DC_ERROR_ARGUMENT for what are no positions, and for codes that are too large. */
+int64_t dc_columns_build(const dc_stored *stored, int n_bits, uint32_t *next,
+                         uint32_t *starts, uint16_t *entries);
+
+/* y = x W. `active` is a workspace of n_inputs entries; `room` one of floats, as many as
+ * outputs in whole blocks, or, for DC_FEWEST_LANES rows and more, DC_LANES times the sum
+ * of these and the inputs; and DC_SPARE more. Returns n_rows; DC_ERROR_ARGUMENT where
+ * lists do not lie within the entries. */
+int64_t dc_columns_multiply(const dc_product *product, const dc_columns *columns, int isa,
+                            uint32_t *active, float *room);
+
+/* Rows of W from `first` on as floats: `out` has room for n of them. Returns n. */
+int64_t dc_columns_expand(const dc_columns *columns, size_t first, size_t n, float *out);
 
 /* ---- Tiles: tiles_build.c, tiles.c, tiles_expand.c -------------------------- */
 
@@ -211,7 +228,8 @@ int64_t dc_tiles_count(const dc_stored *stored, int code_bits, uint8_t *filled,
 int64_t dc_tiles_build(const dc_stored *stored, const dc_tiles *tiles, uint8_t *filled,
                        uint32_t *words, uint32_t *rest_starts, uint32_t *rest);
 
-/* y = x W. `sums` is a workspace of DC_TILE_ROWS rows of outputs in whole tiles. Returns n_rows; DC_ERROR_ARGUMENT where the parts do not fit. */
+/* y = x W. `sums` is a workspace of DC_TILE_ROWS rows of outputs in whole tiles, and
+ * DC_SPARE floats more. Returns n_rows; DC_ERROR_ARGUMENT where the parts do not fit. */
 enum { DC_TILE_ROWS = 8 /* rows that are done at once */ };
 int64_t dc_tiles_multiply(const dc_product *product, const dc_tiles *tiles, int isa,
                           float *sums);

@@ -19,16 +19,6 @@ int dc_are_tiles(const dc_tiles *tiles, size_t n_inputs, size_t n_outputs)
     return n_words == tiles->n_words && tiles->rest_starts[n_blocks] <= tiles->n_rest;
 }
 
-static int are_positions(const dc_stored *stored)
-{
-    const int64_t size = (int64_t)(stored->n_inputs * stored->n_outputs);
-    int64_t last = -1;
-    for (size_t i = 0; i < stored->n; last = stored->positions[i++])
-        if (stored->positions[i] <= last || stored->positions[i] >= size)
-            return 0;
-    return 1;
-}
-
 /* The weights from i on that are of the same block of inputs: up to which one. */
 static size_t end_of_block(const dc_stored *stored, size_t i, size_t block)
 {
@@ -41,7 +31,7 @@ static size_t end_of_block(const dc_stored *stored, size_t i, size_t block)
 int64_t dc_tiles_count(const dc_stored *stored, int code_bits, uint8_t *filled,
                        uint64_t *counts, uint64_t *n_rest)
 {
-    if (!are_positions(stored))
+    if (!dc_are_positions(stored))
         return DC_ERROR_ARGUMENT;
     const size_t n_blocks = dc_units(stored->n_inputs, DC_TILE_INPUTS);
     dc_row_walk walk = {0};
@@ -73,7 +63,7 @@ int64_t dc_tiles_build(const dc_stored *stored, const dc_tiles *tiles, uint8_t *
     const int code_bits = tiles->code_bits, slot_bits = 5 + code_bits;
     const size_t n_slots = code_bits == 5 ? 3 : 2;
     memset(rest_starts, 0, (n_blocks + 1) * sizeof *rest_starts);
-    if (!dc_are_tiles(tiles, stored->n_inputs, stored->n_outputs) || !are_positions(stored))
+    if (!dc_are_tiles(tiles, stored->n_inputs, stored->n_outputs) || !dc_are_positions(stored))
         return DC_ERROR_ARGUMENT;
     dc_row_walk walk = {0};
     size_t i = 0, n_rest = 0;
