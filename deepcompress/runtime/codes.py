@@ -3,6 +3,7 @@
 import numpy as np
 
 from deepcompress import _native
+from deepcompress.runtime import costs
 from deepcompress.runtime.product import CompressedMatrix, check_indices
 
 LANES, MAX_PANEL = 16, 64
@@ -29,6 +30,8 @@ class CodeMatrix(CompressedMatrix):
         n_threads: int | None = None,
     ) -> None:
         n_inputs, n_outputs = codes.shape
+        if not costs.are_always_looked_up(len(values), isa_number):
+            self._panel_rows = costs.MANY
         self._width = min(MAX_PANEL, max(1, -(-n_outputs // LANES)) * LANES)
         self._code_bits = max(len(values) - 1, 1).bit_length()
         n_panels = -(-n_outputs // self._width)

@@ -5,14 +5,17 @@ from typing import Protocol
 import numpy as np
 
 from deepcompress.dcz.coding.weights import Weights
-from deepcompress.runtime import codes, columns, isa, tiles
+from deepcompress.runtime import codes, columns, costs, isa, tiles
+from deepcompress.runtime.codes import CodeMatrix
+from deepcompress.runtime.columns import ColumnMatrix
 from deepcompress.runtime.dense import DenseMatrix
 from deepcompress.runtime.stored import Stored
+from deepcompress.runtime.tiles import TileMatrix
 
-# Up to which part of elements that are not zero a sparse form is faster than a dense
-# one, for a single row: where values are shared, and where not.
-_SHARED_DENSITY = 0.35
-_FLOAT_DENSITY = 0.2
+# A dense matrix takes several times the memory: it has to be so much faster.
+_DENSE_GAIN = 0.75
+# Where rows are looked up, columns pay up to this part of elements that are not zero.
+_ROW_DENSITY = 0.35
 
 
 class Matrix(Protocol):
@@ -87,15 +90,17 @@ def matrix_of(
     shape: tuple[int, int],
     *,
     for_rows: bool = False,
+    n_rows: int = 1,
     n_threads: int | None = None,
     isa_name: str | None = None,
 ) -> Matrix:
     """Returns weights as a matrix, in the form that multiplies fastest.
 
     A sparse matrix of shared values becomes tiles where the processor has AVX-512 and
-    the values are at most 127, and else columns, which pass over inputs of 0. One that
-    is hardly pruned becomes codes. What is not shared becomes columns too if it is
-    sparse, and else stays dense.
+    the values are at most 127, and else mostly columns, which pass over inputs of 0.
+    One that is hardly pruned becomes codes. What is not shared becomes columns if it is
+    sparse. Whatever the form, it stays dense where that is faster by a third or more:
+    `costs` has what each takes.
 
     Args:
         weights: Real numbers; as float32 they are multiplied.
@@ -103,6 +108,9 @@ def matrix_of(
             a convolution's kernel its height times width times channels, and filters.
         for_rows: Whether rows are looked up, rather than products computed. Defaults to
             `False`.
+        n_rows: How many rows mostly come at once: for a convolution the outputs of an
+            image. The form is chosen for these; others are multiplied as well. Defaults
+            to 1.
         n_threads: Threads at most for large products. Defaults to `None`: one a
             processor.
         isa_name: `"portable"`, `"neon"`, `"avx2"` or `"avx512"`: the instructions that
@@ -129,15 +137,46 @@ def matrix_of(
     size = shape[0] * shape[1]
     if size == 0 or not np.isfinite(stored.values).all():
         return DenseMatrix(stored.to_dense())  # 0 times infinity is not left out
-    is_shared = stored.codes is not None and stored.n_values <= codes.MAX_VALUES - 1
-    density = stored.n_not_zero / size
-    if density <= (_SHARED_DENSITY if is_shared else _FLOAT_DENSITY):
-        sparse = stored.without_zeros()
-        if is_shared and not for_rows and tiles.suits(sparse, number):
-            return tiles.TileMatrix(sparse, number, n_threads)
-        sparse = sparse if is_shared else sparse.without_codes()
-        if is_shared or shape[1] <= columns.MAX_OUTPUTS:
-            return columns.ColumnMatrix(sparse, number, n_threads)
-    if is_shared:
-        return codes.CodeMatrix(*stored.to_codes(), number, n_threads)
-    return DenseMatrix(stored.to_dense())
+    form = _row_form(stored) if for_rows else _fastest(stored, n_rows, number)
+    if form == "dense":
+        return DenseMatrix(stored.to_dense())
+    if form == "codes":
+        return CodeMatrix(*stored.to_codes(), number, n_threads)
+    sparse = stored.without_zeros()
+    if form == "tiles":
+        return TileMatrix(sparse, number, n_threads)
+    if not _is_shared(stored):
+        sparse = sparse.without_codes()
+    return ColumnMatrix(sparse, number, n_threads)
+
+
+def _is_shared(stored: Stored) -> bool:
+    """Whether a byte tells which value an element has, zero among them."""
+    return stored.codes is not None and stored.n_values < codes.MAX_VALUES
+
+
+def _row_form(stored: Stored) -> str:
+    """Returns in which form rows are looked up."""
+    n_inputs, n_outputs = stored.shape
+    if stored.n_not_zero <= _ROW_DENSITY * n_inputs * n_outputs and (
+        _is_shared(stored) or n_outputs <= columns.MAX_OUTPUTS
+    ):
+        return "columns"
+    return "codes" if _is_shared(stored) else "dense"
+
+
+def _fastest(stored: Stored, n_rows: int, isa_number: int) -> str:
+    """Returns the form that multiplies fastest, and dense only if by far."""
+    size, n = stored.shape[0] * stored.shape[1], stored.n_not_zero
+    times = {}
+    if _is_shared(stored):
+        n_codes = stored.n_values + (n < size)
+        times["codes"] = costs.codes(size, n_codes, n_rows, isa_number)
+        if tiles.suits(stored, isa_number):
+            times["tiles"] = costs.tiles(size, n, n_rows)
+    if _is_shared(stored) or stored.shape[1] <= columns.MAX_OUTPUTS:
+        times["columns"] = costs.columns(n, n_rows)
+    times["dense"] = costs.dense(size, n_rows)
+    if len(times) > 1:
+        times["dense"] /= _DENSE_GAIN
+    return min(times, key=lambda form: times[form])

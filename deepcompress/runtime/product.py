@@ -5,6 +5,7 @@ A form brings two kernels: one multiplies, the other expands some rows of the ma
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,10 +37,8 @@ class CompressedMatrix(ABC):
     """
 
     form: ClassVar[str]
-    # From so many rows on, and from such a part of weights that are not left out, the
-    # matrix is expanded panel by panel for NumPy's product.
-    panel_rows: ClassVar[int] = 128
-    panel_density: ClassVar[float] = 0.3
+    # From so many rows on the matrix is expanded, panel by panel, for NumPy's product.
+    _panel_rows: float = inf
 
     def __init__(
         self,
@@ -55,7 +54,6 @@ class CompressedMatrix(ABC):
             array.flags.writeable = False
         self._arrays = tuple(arrays.values())
         self.nbytes = sum(array.nbytes for array in self._arrays)
-        self._is_for_panels = n_multiplied >= self.panel_density * shape[0] * shape[1]
 
     def __repr__(self) -> str:
         return (
@@ -82,7 +80,7 @@ class CompressedMatrix(ABC):
         """Returns the product of each row with the matrix."""
         n_rows = check_rows(x, self.shape)
         y = np.empty((n_rows, self.shape[1]), np.float32)
-        if n_rows >= self.panel_rows and self._is_for_panels:
+        if n_rows >= self._panel_rows:
             self._multiply_by_panels(x, y)
         elif n_rows < 2 * _ROWS_PER_THREAD or n_rows * self.n_multiplied < _THREADED:
             if self._run(x, y):

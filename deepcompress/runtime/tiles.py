@@ -22,7 +22,7 @@ def suits(stored: Stored, isa_number: int) -> bool:
     return (
         isa_number >= isa.ISAS["avx512"]
         and stored.codes is not None
-        and len(stored.values) <= MAX_VALUES
+        and stored.n_values <= MAX_VALUES
         and stored.shape[1] <= MAX_OUTPUTS
     )
 

@@ -59,24 +59,26 @@ def test_products_and_rows_are_those_of_the_dense_matrix(
     assert np.count_nonzero(dense) <= matrix.n_multiplied <= dense.size
 
 
+# A shape, a density, a number of values, and for which rows and instructions.
 FORMS = {
-    "tiles": ((100, 70), 0.1, 20, "avx512"),
-    "columns": ((100, 70), 0.1, 20, "portable"),
-    "columns of many": ((100, 70), 0.1, 200, None),
-    "columns of floats": ((100, 70), 0.1, 7000, None),
-    "codes": ((100, 70), 1, 20, None),
-    "dense": ((100, 70), 1, 7000, None),
+    "tiles": ((100, 70), 0.1, 20, 1, "avx512"),
+    "columns": ((100, 70), 0.05, 20, 1, "portable"),
+    "columns of many": ((100, 70), 0.05, 200, 1, None),
+    "columns of floats": ((100, 70), 0.05, 7000, 1, None),
+    "codes": ((100, 70), 1, 20, 1, "avx512"),
+    "codes of many": ((100, 70), 1, 200, 16, None),
+    "dense": ((100, 70), 1, 7000, 1, None),
 }
 
 
 @pytest.fixture(params=FORMS)
 def form(request):
     """A matrix of each form, and the dense one."""
-    shape, density, n_values, isa_name = FORMS[request.param]
+    shape, density, n_values, n_rows, isa_name = FORMS[request.param]
     if isa_name not in {None, *ISAS}:
         pytest.skip(f"This processor lacks {isa_name}.")
     dense = shared(shape, density, n_values, np.random.default_rng(3))
-    matrix = matrix_of(held(dense), shape, isa_name=isa_name)
+    matrix = matrix_of(held(dense), shape, n_rows=n_rows, isa_name=isa_name)
     assert matrix.form == request.param.split()[0]
     return matrix, dense
 
@@ -187,8 +189,6 @@ def test_a_background_and_zeros_of_either_sign_are_multiplied(n_values, rng):
         matrix = matrix_of(held(dense), dense.shape)
         x = inputs((3, 60), 0.5, rng)
         assert_close(matrix.multiply(x), product(x, dense))
-        if np.all(elsewhere == 0):
-            assert matrix.n_multiplied == np.count_nonzero(dense)
 
 
 def test_a_kernel_of_a_convolution_is_a_matrix(rng):
