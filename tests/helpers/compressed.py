@@ -29,6 +29,23 @@ def inputs(shape, density, rng):
     return np.where(rng.random(shape) < density, x, np.float32(0))
 
 
+def assert_close(actual, expected):
+    """Within 1e-5 of the largest output; what is not finite is the same."""
+    assert actual.dtype == np.float32
+    assert actual.shape == expected.shape
+    assert actual.flags.c_contiguous
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(np.isfinite(actual), finite)
+    np.testing.assert_array_equal(actual[~finite], expected[~finite])
+    scale = np.abs(expected[finite]).max(initial=1e-30)
+    assert np.abs(actual[finite] - expected[finite]).max(initial=0) <= 1e-5 * scale
+
+
+def product(x, dense):
+    with np.errstate(invalid="ignore"):
+        return (x.astype(np.float64) @ dense.astype(np.float64)).astype(np.float32)
+
+
 @st.composite
 def matrices(draw):
     """Matrices of all kinds and sizes, small ones above all."""

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.compressed import held, inputs, matrices, shared
+from helpers.compressed import assert_close, held, inputs, matrices, product, shared
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,23 +17,6 @@ from deepcompress.runtime.matrix import matrix_of
 
 ISAS = isa.available()
 N_ROWS = st.sampled_from([0, 1, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33])
-
-
-def assert_close(actual, expected):
-    """Within 1e-5 of the largest output; what is not finite is the same."""
-    assert actual.dtype == np.float32
-    assert actual.shape == expected.shape
-    assert actual.flags.c_contiguous
-    finite = np.isfinite(expected)
-    np.testing.assert_array_equal(np.isfinite(actual), finite)
-    np.testing.assert_array_equal(actual[~finite], expected[~finite])
-    scale = np.abs(expected[finite]).max(initial=1e-30)
-    assert np.abs(actual[finite] - expected[finite]).max(initial=0) <= 1e-5 * scale
-
-
-def product(x, dense):
-    with np.errstate(invalid="ignore"):
-        return (x.astype(np.float64) @ dense.astype(np.float64)).astype(np.float32)
 
 
 @given(
