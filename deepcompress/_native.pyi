@@ -18,6 +18,12 @@ DC_MAX_ALPHABET: int
 DC_MAX_GAP_WIDTH: int
 DC_MAX_RARITY: int
 DC_CONTEXT_SIZE: int
+DC_ISA_PORTABLE: int
+DC_ISA_NEON: int
+DC_ISA_AVX2: int
+DC_ISA_AVX512: int
+DC_MAX_DEPTH: int
+DC_TILE_TABLE: int
 DC_RULES: tuple[str, ...]
 
 def huffman_lengths(
@@ -67,6 +73,9 @@ def gaps_scatter(
     values: _Patterns,
     out: _Patterns,
     /,
+) -> int: ...
+def gaps_positions(
+    symbols: _Symbols, width: int, n_elements: int, positions: NDArray[np.int64], /
 ) -> int: ...
 def nonzeros(
     items: _Patterns, positions: NDArray[np.int64], values: _Patterns, /
@@ -169,3 +178,118 @@ def context_codes(
 ) -> int: ...
 def context_bits(state: NDArray[np.uint64], /) -> int: ...
 def context_end(state: NDArray[np.uint64], section: _Bytes, /) -> int: ...
+def run_has_isa(isa: int, /) -> bool: ...
+def run_columns_build(
+    positions: NDArray[np.int64],
+    codes: NDArray[np.uint8],
+    n_inputs: int,
+    n_outputs: int,
+    n_bits: int,
+    starts: NDArray[np.uint32],
+    entries: NDArray[np.uint16],
+    /,
+) -> int: ...
+def run_columns(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    starts: NDArray[np.uint32],
+    entries: NDArray[np.uint16],
+    values: NDArray[np.float32],
+    n_rows: int,
+    n_inputs: int,
+    n_outputs: int,
+    n_bits: int,
+    has_codes: bool,
+    isa: int,
+    /,
+) -> int: ...
+def run_columns_expand(
+    starts: NDArray[np.uint32],
+    entries: NDArray[np.uint16],
+    values: NDArray[np.float32],
+    n_inputs: int,
+    n_outputs: int,
+    n_bits: int,
+    has_codes: bool,
+    first: int,
+    n: int,
+    out: NDArray[np.float32],
+    /,
+) -> int: ...
+def run_tiles_count(
+    positions: NDArray[np.int64],
+    codes: NDArray[np.uint8],
+    n_inputs: int,
+    n_outputs: int,
+    code_bits: int,
+    counts: _Counts,
+    n_rest: _Counts,
+    /,
+) -> int: ...
+def run_tiles_build(
+    positions: NDArray[np.int64],
+    codes: NDArray[np.uint8],
+    n_inputs: int,
+    n_outputs: int,
+    code_bits: int,
+    depths: NDArray[np.uint8],
+    words: NDArray[np.uint32],
+    rest_starts: NDArray[np.uint32],
+    rest: NDArray[np.uint32],
+    /,
+) -> int: ...
+def run_tiles(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    words: NDArray[np.uint32],
+    depths: NDArray[np.uint8],
+    rest_starts: NDArray[np.uint32],
+    rest: NDArray[np.uint32],
+    table: NDArray[np.float32],
+    n_rows: int,
+    n_inputs: int,
+    n_outputs: int,
+    code_bits: int,
+    isa: int,
+    /,
+) -> int: ...
+def run_tiles_expand(
+    words: NDArray[np.uint32],
+    depths: NDArray[np.uint8],
+    rest_starts: NDArray[np.uint32],
+    rest: NDArray[np.uint32],
+    table: NDArray[np.float32],
+    n_inputs: int,
+    n_outputs: int,
+    code_bits: int,
+    first: int,
+    n: int,
+    out: NDArray[np.float32],
+    /,
+) -> int: ...
+def run_codes(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    codes: NDArray[np.uint8],
+    codebook: NDArray[np.float32],
+    n_rows: int,
+    n_inputs: int,
+    n_outputs: int,
+    width: int,
+    code_bits: int,
+    isa: int,
+    /,
+) -> int: ...
+def run_codes_expand(
+    codes: NDArray[np.uint8],
+    codebook: NDArray[np.float32],
+    n_inputs: int,
+    n_outputs: int,
+    width: int,
+    code_bits: int,
+    isa: int,
+    first: int,
+    n: int,
+    out: NDArray[np.float32],
+    /,
+) -> int: ...

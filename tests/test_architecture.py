@@ -26,13 +26,14 @@ FLOORS = [
     ["calibration"],
     ["network"],
     # ------------------------------------------------------------ the wall
+    ["runtime"],
     ["dcz", "clustering"],
     ["dcz.coding"],
     ["_native"],
     ["_checks", "_threads", "_files", "_display", "_progress", "errors"],
     ["_lazy", "_version"],
 ]
-WALL = FLOORS.index(["dcz", "clustering"])
+WALL = FLOORS.index(["runtime"])
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
 # The package itself imports its public names when they are first used.
 LAZY = {"__init__", "importers.__init__"}

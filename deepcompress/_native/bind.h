@@ -30,6 +30,7 @@
     FUNCTION(gaps_count)                                                                 \
     FUNCTION(gaps_count_reversed)                                                        \
     FUNCTION(gaps_scatter)                                                               \
+    FUNCTION(gaps_positions)                                                             \
     FUNCTION(nonzeros)                                                                   \
     FUNCTION(reverse)                                                                    \
     FUNCTION(codebook)                                                                   \
@@ -48,7 +49,17 @@
     FUNCTION(context_text)                                                               \
     FUNCTION(context_codes)                                                              \
     FUNCTION(context_bits)                                                               \
-    FUNCTION(context_end)
+    FUNCTION(context_end)                                                                \
+    FUNCTION(run_has_isa)                                                                \
+    FUNCTION(run_columns_build)                                                          \
+    FUNCTION(run_columns)                                                                \
+    FUNCTION(run_columns_expand)                                                         \
+    FUNCTION(run_tiles_count)                                                            \
+    FUNCTION(run_tiles_build)                                                            \
+    FUNCTION(run_tiles)                                                                  \
+    FUNCTION(run_tiles_expand)                                                           \
+    FUNCTION(run_codes)                                                                  \
+    FUNCTION(run_codes_expand)
 
 #define DC_DECLARE(NAME) PyObject *dc_bind_##NAME(PyObject *module, PyObject *args);
 DC_FUNCTIONS(DC_DECLARE)

@@ -87,6 +87,23 @@ PyObject *dc_bind_gaps_scatter(PyObject *module, PyObject *args)
     return dc_close_count(&call, found);
 }
 
+PyObject *dc_bind_gaps_positions(PyObject *module, PyObject *args)
+{
+    PyObject *o[2];
+    int width;
+    Py_ssize_t n_elements;
+    if (!PyArg_ParseTuple(args, "OinO:gaps_positions", &o[0], &width, &n_elements, &o[1]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array symbols = dc_take(&call, o[0], "symbols", 1 | 2, DC_UNSIGNED, DC_READ);
+    const dc_array positions = dc_take(&call, o[1], "positions", 8, DC_SIGNED, DC_WRITE);
+    int64_t found = 0;
+    DC_RUN(&call, found,
+           dc_gaps_positions(symbols.items, symbols.itemsize, symbols.n, width,
+                             n_elements, positions.items, positions.n));
+    return dc_close_count(&call, found);
+}
+
 PyObject *dc_bind_nonzeros(PyObject *module, PyObject *args)
 {
     PyObject *o[3];

@@ -4,6 +4,7 @@
 #include "context/context.h"
 #include "huffman/huffman.h"
 #include "positions/positions.h"
+#include "run/run.h"
 
 #define DC_METHOD(NAME) {#NAME, dc_bind_##NAME, METH_VARARGS, NULL},
 
@@ -23,6 +24,12 @@ static int module_exec(PyObject *module)
                    PyModule_AddIntMacro(module, DC_MAX_ALPHABET) ||
                    PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_RARITY) ||
+                   PyModule_AddIntMacro(module, DC_ISA_PORTABLE) ||
+                   PyModule_AddIntMacro(module, DC_ISA_NEON) ||
+                   PyModule_AddIntMacro(module, DC_ISA_AVX2) ||
+                   PyModule_AddIntMacro(module, DC_ISA_AVX512) ||
+                   PyModule_AddIntMacro(module, DC_MAX_DEPTH) ||
+                   PyModule_AddIntMacro(module, DC_TILE_TABLE) ||
                    PyModule_AddIntConstant(module, "DC_CONTEXT_SIZE",
                                            (long)dc_context_size())
                ? -1

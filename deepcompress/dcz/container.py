@@ -21,6 +21,7 @@ from deepcompress.dcz.assets import plain_size, unpack_assets
 from deepcompress.dcz.coding.bytestream import Located
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import CodedTensor, TensorStats
+from deepcompress.dcz.coding.weights import Weights
 from deepcompress.dcz.directory import (
     LARGE,
     PackedArchitecture,
@@ -176,6 +177,17 @@ class Container(Mapping[str, np.ndarray]):
     def dtype(self, name: str) -> np.dtype:
         """Returns the dtype of an array without decoding it."""
         return self._directory.entries[name].dtype
+
+    def weights(self, name: str) -> Weights:
+        """Returns an array as it is held compressed: positions, codes and codebook.
+
+        What is returned is made without the dense array, and `to_array` of it is that
+        array, bit for bit.
+        """
+        section = self._directory.entries[name].section
+        tensor = self._read_section(section)[name]
+        with self._errors(self._directory.sections[section]):
+            return tensor.weights()
 
     def stats(self) -> dict[str, TensorStats]:
         """Returns the figures of every array by its name."""

@@ -35,6 +35,16 @@ def test_arrays_come_back_from_a_file(coder, arrays, tmp_path):
     assert container.read(dumps({})).architecture is None
 
 
+@pytest.mark.parametrize("arrays", [assorted, parted])
+@pytest.mark.parametrize("coder", container.CODERS)
+def test_arrays_are_held_compressed(coder, arrays):
+    file = container.read(dumps(arrays(), coder=coder))
+    weights = {name: file.weights(name) for name in file}
+    assert_same({n: held.to_array() for n, held in weights.items()}, arrays())
+    with pytest.raises(KeyError):
+        file.weights("nothing")
+
+
 @pytest.mark.parametrize("contents", [assorted, parted])
 @pytest.mark.parametrize("coder", ["huffman", "context"])
 def test_the_second_decoder_reads_the_same(coder, contents):

@@ -54,6 +54,42 @@ def room() -> Buffer:
     return writes(np.zeros(4096, np.uint8), **BYTES)
 
 
+def product(n_inputs: int = 2) -> list[Buffer]:
+    """A row of inputs, and room for three outputs."""
+    x = np.arange(n_inputs, dtype=np.float32)
+    return [reads(x), writes(np.empty(3, np.float32))]
+
+
+def columns() -> list[Buffer]:
+    """The first input reaches output 0, the second output 1."""
+    return [
+        reads(np.array([0, 1, 2], np.uint32)),
+        reads(np.array([0, 1 << 11 | 1], np.uint16)),
+        reads(np.arange(32, dtype=np.float32)),
+    ]
+
+
+def tiles() -> list[Buffer]:
+    """Two tiles of one slot, for forty inputs, and two weights of the rest."""
+    words = np.zeros(32, np.uint32)
+    words[0] = 1 << 5
+    return [
+        reads(words),
+        reads(np.array([1, 1], np.uint8)),
+        reads(np.array([0, 1, 2], np.uint32)),
+        reads(np.array([1 << 12 | 2 << 5 | 1, 3 << 5], np.uint32)),
+        reads(np.arange(_native.DC_TILE_TABLE, dtype=np.float32)),
+    ]
+
+
+def panels() -> list[Buffer]:
+    """Codes of two inputs and three outputs."""
+    return [
+        reads(np.ones((2, 16), np.uint8)),
+        reads(np.arange(256, dtype=np.float32)),
+    ]
+
+
 def plain(arguments: list[Any]) -> list[Any]:
     return [each.array if isinstance(each, Buffer) else each for each in arguments]
 
@@ -122,6 +158,12 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         reads(np.array([1, 2])),
         reads(np.array([7, 8], np.uint32), **BITS),
         writes(np.zeros(6, np.uint32), kinds="uifb"),
+    ],
+    "gaps_positions": lambda: [
+        reads(np.array([0, 2], np.uint8), **SYMBOLS),
+        3,
+        6,
+        writes(np.empty(2, np.int64)),
     ],
     "nonzeros": lambda: [
         reads(np.array([0, 7, 0, 8], np.uint32), **BITS),
@@ -224,6 +266,69 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
     ],
     "context_bits": lambda: [reads(state())],
     "context_end": lambda: [writes(state()), room()],
+    "run_has_isa": lambda: [0],
+    "run_columns_build": lambda: [
+        reads(np.array([0, 3])),
+        reads(np.array([1, 0], np.uint8)),
+        2,
+        3,
+        11,
+        writes(np.empty(3, np.uint32)),
+        writes(np.empty(2, np.uint16)),
+    ],
+    "run_columns": lambda: [*product(), *columns(), 1, 2, 3, 11, True, 0],
+    "run_columns_expand": lambda: [
+        *columns(),
+        2,
+        3,
+        11,
+        True,
+        1,
+        1,
+        writes(np.empty(3, np.float32)),
+    ],
+    "run_tiles_count": lambda: [
+        reads(np.array([0, 3])),
+        reads(np.array([1, 2], np.uint8)),
+        40,
+        3,
+        5,
+        writes(np.empty((2, 33), np.uint64), **COUNTS),
+        writes(np.empty(2, np.uint64), **COUNTS),
+    ],
+    "run_tiles_build": lambda: [
+        reads(np.array([0, 3])),
+        reads(np.array([1, 2], np.uint8)),
+        40,
+        3,
+        5,
+        reads(np.array([1, 1], np.uint8)),
+        writes(np.empty(32, np.uint32)),
+        writes(np.empty(3, np.uint32)),
+        writes(np.empty(2, np.uint32)),
+    ],
+    "run_tiles": lambda: [*product(40), *tiles(), 1, 40, 3, 5, 0],
+    "run_tiles_expand": lambda: [
+        *tiles(),
+        40,
+        3,
+        5,
+        1,
+        1,
+        writes(np.empty(3, np.float32)),
+    ],
+    "run_codes": lambda: [*product(), *panels(), 1, 2, 3, 16, 1, 0],
+    "run_codes_expand": lambda: [
+        *panels(),
+        2,
+        3,
+        16,
+        1,
+        0,
+        1,
+        1,
+        writes(np.empty(3, np.float32)),
+    ],
 }
 
 CONTEXT = {name for name in CALLS if name.startswith("context_")}

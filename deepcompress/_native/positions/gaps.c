@@ -72,15 +72,10 @@ DEFINE_SCATTER(uint16_t)
 DEFINE_SCATTER(uint32_t)
 DEFINE_SCATTER(uint64_t)
 
-static int fits(int itemsize, int width)
-{
-    return width >= 1 && width <= DC_MAX_GAP_WIDTH && (itemsize == 2 || width <= 8);
-}
-
 int64_t dc_gaps_encode(const int64_t *positions, size_t n_positions, int width,
                        void *symbols, int itemsize, size_t capacity)
 {
-    if (!fits(itemsize, width))
+    if (!dc_is_gap_width(itemsize, width))
         return DC_ERROR_ARGUMENT;
     if (itemsize == 1)
         return encode(positions, n_positions, width, symbols, 1, capacity);
@@ -91,7 +86,7 @@ int64_t dc_gaps_scatter(const void *symbols, int itemsize, size_t n_symbols, int
                         dc_scan scan, const void *values, int value_size, size_t n_values,
                         void *out)
 {
-    if (!fits(itemsize, width) || !dc_is_scan(&scan))
+    if (!dc_is_gap_width(itemsize, width) || !dc_is_scan(&scan))
         return DC_ERROR_ARGUMENT;
     const int64_t escape = ((int64_t)1 << width) - 1;
     switch (value_size) {

@@ -76,7 +76,13 @@ int64_t dc_nonzeros(const void *items, int itemsize, size_t n, int64_t *position
 int64_t dc_reverse(const int64_t *positions, size_t n, dc_scan scan, int64_t *spare,
                    int64_t *spare_order, int64_t *reversed, int64_t *order);
 
-/* ---- Gaps: gaps.c, gap_counts.c --------------------------------------------- */
+/* ---- Gaps: gaps.c, gap_positions.c, gap_counts.c ---------------------------- */
+
+/* Whether gap symbols of `width` bits fit in items of so many bytes. */
+static inline int dc_is_gap_width(int itemsize, int width)
+{
+    return width >= 1 && width <= DC_MAX_GAP_WIDTH && (itemsize == 2 || width <= 8);
+}
 
 /* Ascending positions as gap symbols of `width` bits: the number of zeros before
  * each non-zero; 2^width - 1 says "so many zeros, and the gap goes on". Returns
@@ -91,6 +97,12 @@ int64_t dc_gaps_encode(const int64_t *positions, size_t n_positions, int width,
 int64_t dc_gaps_scatter(const void *symbols, int itemsize, size_t n_symbols, int width,
                         dc_scan scan, const void *values, int value_size, size_t n_values,
                         void *out);
+
+/* The positions that the gaps lead to, ascending, within so many elements. Returns
+ * n_positions; anything else than exactly so many is DC_BROKEN_GAPS, with some of them
+ * already written. */
+int64_t dc_gaps_positions(const void *symbols, int itemsize, size_t n_symbols, int width,
+                          int64_t n_elements, int64_t *positions, size_t n_positions);
 
 /* How often each gap, the number of zeros before a non-zero, occurs among ascending
  * positions. Gaps of n_counts and more are not counted. Returns the longest. */

@@ -30,6 +30,7 @@ from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.patterns import count_nonzero, pattern_dtype, patterns_of
 from deepcompress.dcz.coding.rules import Rule
 from deepcompress.dcz.coding.tensor import TensorStats
+from deepcompress.dcz.coding.weights import Weights
 from deepcompress.errors import CorruptFileError
 
 _CODES, _VALUES, _ZEROS, _HUFFMAN, _BACKGROUND = range(5)
@@ -249,6 +250,26 @@ class ContextTensor:
             return self.huffman.to_array()
         array: np.ndarray = self._patterns().view(self.dtype).reshape(self.shape)
         return array
+
+    def weights(self) -> Weights:
+        """Returns the tensor as it is held compressed, as `CodedTensor`."""
+        if self.huffman is not None:
+            return self.huffman.weights()
+        positions = np.flatnonzero(self.codes)
+        stored = np.zeros(0, pattern_dtype(self.dtype))
+        if self.codebook is not None:
+            stored = self.codes[positions] - np.uint16(1)
+        elif self.values is not None:
+            stored = self.values
+        is_full = 0 < len(positions) == prod(self.shape)
+        return Weights.of_patterns(
+            self.dtype,
+            self.shape,
+            None if is_full else positions,
+            stored,
+            codebook=self.codebook,
+            background=self.background,
+        )
 
     def _patterns(self) -> np.ndarray:
         """Returns the patterns of all elements, an array of shape `(n,)`."""

@@ -83,6 +83,43 @@ def scatter(
     return out
 
 
+def positions_of(
+    symbols: np.ndarray,
+    width: int,
+    n_positions: int,
+    shape: tuple[int, ...],
+    *,
+    is_reversed: bool = False,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the positions that gap symbols lead to.
+
+    Args:
+        symbols: uint8 or uint16 array, as `encode` makes it.
+        width: Bits of a symbol.
+        n_positions: How many positions there are.
+        shape: The tensor's shape, no axis of it empty.
+        is_reversed: Whether the gaps run over the tensor with its axes in reverse.
+            Defaults to `False`.
+
+    Returns:
+        Positions in C order, an ascending int64 array; and for each of them which
+        one it is in the order of the gaps, or `None` where that is the same.
+
+    Raises:
+        CorruptFileError: The symbols do not lead to exactly so many positions inside
+            the tensor.
+
+    Example:
+
+    >>> import numpy as np
+    >>> positions_of(np.array([1, 0], np.uint8), 3, 2, (2, 2), is_reversed=True)
+    (array([1, 2]), array([1, 0]))
+    """
+    positions = np.empty(n_positions, np.int64)
+    _native.gaps_positions(symbols, width, prod(shape), positions)
+    return reverse(positions, shape[::-1]) if is_reversed else (positions, None)
+
+
 class GapCounts(NamedTuple):
     """How often each gap occurs.
 

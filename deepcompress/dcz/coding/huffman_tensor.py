@@ -31,6 +31,17 @@ from deepcompress.dcz.coding.huffman import (
     HuffmanCode,
     least_bytes,
 )
+from deepcompress.dcz.coding.huffman_pieces import (
+    HAS_BACKGROUND,
+    HAS_GAPS,
+    HAS_MORE,
+    HAS_PLANES,
+    HAS_SIGNS,
+    HAS_SYMBOLS,
+    IS_REVERSED,
+    WIDTH_SHIFT,
+    pieces_of,
+)
 from deepcompress.dcz.coding.patterns import (
     are_nonzero,
     count_nonzero,
@@ -45,19 +56,11 @@ from deepcompress.dcz.coding.signs import (
     read_signs,
     split_signs,
     turn_signs,
+    with_signs,
 )
 from deepcompress.dcz.coding.tensor import TensorStats
+from deepcompress.dcz.coding.weights import Weights
 from deepcompress.errors import CorruptFileError
-
-_HAS_GAPS = 1
-_HAS_SYMBOLS = 2
-_IS_REVERSED = 4
-_HAS_MORE = 8
-_WIDTH_SHIFT = 4
-# In the byte that follows then.
-_HAS_BACKGROUND = 1
-_HAS_PLANES = 2
-_HAS_SIGNS = 4
 
 _N_FAST_CODES = 256
 
@@ -107,13 +110,13 @@ class HuffmanTensor:
     def encode(cls, array: np.ndarray, writer: ByteWriter) -> "HuffmanTensor":
         """Writes a tensor in the way that needs the fewest bytes, as `CodedTensor`."""
         tensor = cls._smallest(array)
-        pieces, tensor.n_bytes = tensor._to_pieces()
+        pieces, tensor.n_bytes = pieces_of(tensor)
         patterns = patterns_of(array)
         if array.size >= FEWEST_PARTED and has_both_zeros(patterns, array.dtype):
             rest, signs = split_signs(patterns)
             apart = cls._smallest(rest.view(array.dtype))
             apart.signs = signs
-            other, apart.n_bytes = apart._to_pieces()
+            other, apart.n_bytes = pieces_of(apart)
             if apart.n_bytes < tensor.n_bytes:
                 tensor, pieces = apart, other
         for piece in pieces:
@@ -244,41 +247,6 @@ class HuffmanTensor:
             tensor.codes = CodedSymbols(code, codes)
         return tensor
 
-    def _to_pieces(self) -> tuple[list[bytes | memoryview], int]:
-        """Returns what `decode` takes apart again in pieces, and how many bytes."""
-        more = (
-            (_HAS_BACKGROUND if self.background else 0)
-            | (_HAS_PLANES if self.planes is not None else 0)
-            | (_HAS_SIGNS if self.signs is not None else 0)
-        )
-        flags = (
-            self.gap_width << _WIDTH_SHIFT
-            | (_HAS_GAPS if self.gap_width else 0)
-            | (_HAS_SYMBOLS if self.codes is not None else 0)
-            | (_IS_REVERSED if self.is_reversed else 0)
-            | (_HAS_MORE if more else 0)
-        )
-        parts: list[bytes | memoryview] = [bytes([flags, more] if more else [flags])]
-        if self.background:
-            parts.append(self.background.to_bytes(self.dtype.itemsize, "little"))
-        if self.gap_width:
-            parts.append(varint(self.n_stored))
-        if self.gaps is not None:
-            parts += [
-                varint(len(self.gaps.symbols) - self.n_stored),
-                self.gaps.encode(),
-            ]
-        if self.codebook is not None and self.codes is not None:
-            parts += [varint(len(self.codebook)), self.codebook.tobytes()]
-            parts.append(self.codes.encode())
-        if self.planes is not None:
-            parts += self.planes.encode()
-        elif self.raw is not None:
-            parts.append(self.raw.reshape(-1).view(np.uint8).data)
-        if self.signs is not None:
-            parts += self.signs.encode()
-        return parts, sum(map(len, parts))
-
     @classmethod
     def decode(
         cls, reader: ByteReader, dtype: np.dtype, shape: tuple[int, ...]
@@ -286,17 +254,17 @@ class HuffmanTensor:
         """Takes apart the tensor that comes next, as `CodedTensor`."""
         begin, offset = reader.position, reader.offset
         flags = reader.byte()
-        more = reader.byte() if flags & _HAS_MORE else 0
-        width = flags >> _WIDTH_SHIFT
-        has_gaps, has_planes = bool(flags & _HAS_GAPS), bool(more & _HAS_PLANES)
-        has_background = bool(more & _HAS_BACKGROUND)
+        more = reader.byte() if flags & HAS_MORE else 0
+        width = flags >> WIDTH_SHIFT
+        has_gaps, has_planes = bool(flags & HAS_GAPS), bool(more & HAS_PLANES)
+        has_background = bool(more & HAS_BACKGROUND)
         if (
-            bool(flags & _HAS_MORE) != (more > 0)
-            or more > _HAS_BACKGROUND | _HAS_PLANES | _HAS_SIGNS
+            bool(flags & HAS_MORE) != (more > 0)
+            or more > HAS_BACKGROUND | HAS_PLANES | HAS_SIGNS
             or has_gaps != (width > 0)
-            or (flags & _IS_REVERSED and not has_gaps)
+            or (flags & IS_REVERSED and not has_gaps)
             or (has_background and not has_gaps)
-            or (has_planes and flags & _HAS_SYMBOLS)
+            or (has_planes and flags & HAS_SYMBOLS)
         ):
             raise CorruptFileError(
                 f"The tensor encoding {flags:#04x}, {more:#04x} is not known.",
@@ -306,14 +274,14 @@ class HuffmanTensor:
         size = prod(shape)
         if flags and (
             size == 0
-            or (pattern.kind == "V" and (flags, more) != (_HAS_MORE, _HAS_PLANES))
+            or (pattern.kind == "V" and (flags, more) != (HAS_MORE, HAS_PLANES))
         ):
             raise CorruptFileError(
                 f"A tensor {shape} of {dtype} cannot be so coded.", Rule.FLAGS
             )
 
         tensor = cls(dtype, shape, size, width, offset=offset)
-        tensor.is_reversed = bool(flags & _IS_REVERSED)
+        tensor.is_reversed = bool(flags & IS_REVERSED)
         if has_background:
             tensor.background = int.from_bytes(reader.take(dtype.itemsize), "little")
             if tensor.background == 0:
@@ -326,7 +294,7 @@ class HuffmanTensor:
                 raise CorruptFileError("More gaps than elements.", Rule.NUMBER_OF_GAPS)
             if n_gaps:
                 tensor.gaps = CodedSymbols.read(reader, 1 << width, n_gaps)
-        if flags & _HAS_SYMBOLS:
+        if flags & HAS_SYMBOLS:
             n_symbols = reader.varint()
             if not 1 <= n_symbols <= min(tensor.n_stored, MAX_ALPHABET):
                 raise CorruptFileError(
@@ -348,7 +316,7 @@ class HuffmanTensor:
             stored = tensor._values() if tensor.codebook is None else tensor.codebook
             if not stored.all():
                 raise CorruptFileError("A zero among non-zeros.", Rule.NO_ZERO_STORED)
-        if more & _HAS_SIGNS:
+        if more & HAS_SIGNS:
             tensor.signs = read_signs(reader, size)
         tensor.n_bytes = reader.position - begin
         return tensor
@@ -380,6 +348,31 @@ class HuffmanTensor:
             patterns = turn_signs(patterns, self.signs)
         array: np.ndarray = patterns.view(self.dtype)
         return array
+
+    def weights(self) -> Weights:
+        """Returns the tensor as it is held compressed, as `CodedTensor`."""
+        positions = order = None
+        if self.gaps is not None:
+            with Located(self.offset):
+                positions, order = gaps.positions_of(
+                    self.gaps.symbols,
+                    self.gap_width,
+                    self.n_stored,
+                    self.shape,
+                    is_reversed=self.is_reversed,
+                )
+        elif self.gap_width:
+            positions = np.empty(0, np.int64)
+        stored = self._values() if self.codes is None else self.codes.symbols
+        weights = Weights.of_patterns(
+            self.dtype,
+            self.shape,
+            positions,
+            stored if order is None else stored[order],
+            codebook=self.codebook,
+            background=self.background,
+        )
+        return weights if self.signs is None else with_signs(weights, self.signs)
 
     def _values(self) -> np.ndarray:
         """Returns the patterns that are stored, less the background."""

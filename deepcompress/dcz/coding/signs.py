@@ -4,11 +4,16 @@ A mask that is multiplied with weights leaves zeros of either sign. Which one it
 takes a bit; positions and codebook need not know of it.
 """
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
 
 from deepcompress.dcz.coding.bytestream import ByteReader, Located
+from deepcompress.dcz.coding.patterns import pattern_dtype
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.dcz.coding.rules import Rule
+from deepcompress.dcz.coding.weights import Weights, smallest_codes
 from deepcompress.errors import CorruptFileError
 
 _BYTE = np.dtype(np.uint8)
@@ -72,6 +77,39 @@ def turn_signs(patterns: np.ndarray, signs: BytePlanes) -> np.ndarray:
         patterns.dtype
     )
     return turned
+
+
+def with_signs(weights: Weights, signs: BytePlanes) -> Weights:
+    """Returns weights with the signs that stood apart from them.
+
+    A background has either sign then, so that all elements are stored.
+
+    Args:
+        weights: Real numbers without signs.
+        signs: As many as the weights have elements.
+    """
+    if weights.codebook is None or weights.codes is None:
+        array = weights.to_array()
+        turned = turn_signs(array.view(pattern_dtype(weights.dtype)), signs)
+        values = turned.reshape(-1).view(weights.dtype)
+        return replace(weights, positions=None, values=values)
+    patterns = weights.codebook.view(pattern_dtype(weights.dtype))
+    if weights.positions is None:
+        codes = weights.codes.astype(np.uint32)
+    else:
+        background = weights.background.view(patterns.dtype)
+        patterns = np.append(patterns, background)
+        codes = np.full(prod(weights.shape), len(patterns) - 1, np.uint32)
+        codes[weights.positions] = weights.codes
+    bits = np.unpackbits(signs.planes[0], count=codes.size, bitorder="little")
+    codes += bits * np.uint32(len(patterns))
+    codebook = np.concatenate((patterns, patterns ^ _sign_of(patterns.dtype)))
+    return replace(
+        weights,
+        positions=None,
+        codebook=codebook.view(weights.dtype),
+        codes=smallest_codes(codes, len(codebook)),
+    )
 
 
 def _sign_of(items: np.dtype) -> np.unsignedinteger:

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from deepcompress.dcz.coding.weights import Weights
+
 
 @dataclass(frozen=True)
 class TensorStats:
@@ -115,6 +117,14 @@ class CodedTensor(Protocol):
 
     def to_array(self) -> np.ndarray:
         """Returns the tensor, writeable and in C order.
+
+        Raises:
+            CorruptFileError: Its parts do not fit together.
+        """
+        ...
+
+    def weights(self) -> Weights:
+        """Returns the tensor as it is held compressed, without a dense copy.
 
         Raises:
             CorruptFileError: Its parts do not fit together.

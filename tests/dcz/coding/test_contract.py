@@ -87,6 +87,42 @@ def test_the_figures_are_those_of_the_tensors(coder, arrays):
             assert stats.code_counts.sum() == stats.n_stored
 
 
+@given(arrays=st.lists(tensors() | large_tensors(), min_size=1, max_size=3))
+def test_what_is_held_compressed_is_the_array_bit_for_bit(coder, arrays):
+    data, _ = write(coder, arrays)
+    for array, form in zip(arrays, read(coder, data, arrays), strict=True):
+        weights = form.weights()
+        assert weights.to_array().tobytes() == array.tobytes()
+        assert (weights.shape, weights.dtype) == (array.shape, array.dtype)
+        assert weights.background.shape == ()
+        stored = weights.stored()
+        assert stored.dtype == weights.background.dtype == array.dtype
+        assert stored.shape == (weights.n_stored,)
+        assert (weights.codes is None) != (weights.values is None)
+        if weights.codes is not None:
+            n_values = len(weights.codebook)
+            assert weights.codes.dtype == np.min_scalar_type(max(n_values - 1, 0))
+        if weights.positions is not None:
+            assert weights.positions.dtype == np.int64
+            assert (np.diff(weights.positions) > 0).all()
+            if form.stats().background is None:
+                assert weights.background.tobytes() == bytes(array.itemsize)
+
+
+def test_what_is_held_compressed_is_made_without_the_array(coder, rng):
+    array = sparse((2000, 500), 0.02, 15, rng)
+    data, _ = write(coder, [array])
+    form = coder.decode(coder.Reader(data), array.dtype, array.shape)
+    tracemalloc.start()
+    try:
+        weights = form.weights()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert weights.n_stored == np.count_nonzero(array)
+    assert peak < array.nbytes / 4
+
+
 def test_an_array_that_is_not_aligned_comes_back(coder):
     data = np.arange(401, dtype=np.uint8) % 3
     array = np.frombuffer(data[1:].tobytes() + b"\0", np.uint8)[1:].view(np.uint32)
@@ -138,9 +174,11 @@ def test_zeros_and_shared_values_are_cheap(coder, rng):
 )
 def test_any_bytes_are_decoded_or_refused(coder, data, dtype, shape):
     try:
-        array = coder.decode(coder.Reader(data), dtype, shape).to_array()
+        form = coder.decode(coder.Reader(data), dtype, shape)
+        array = form.to_array()
     except CorruptFileError:
         return
+    assert form.weights().to_array().tobytes() == array.tobytes()
     assert array.shape == shape
     assert array.dtype == dtype
 
@@ -157,6 +195,7 @@ def test_damaged_bytes_are_decoded_or_refused(coder, array, data):
     try:
         form = coder.decode(coder.Reader(bytes(damaged)), array.dtype, array.shape)
         decoded = form.to_array()
+        assert form.weights().to_array().tobytes() == decoded.tobytes()
         form.stats()
     except CorruptFileError:
         return

@@ -1,4 +1,5 @@
 import collections
+import contextlib
 
 import numpy as np
 import pytest
@@ -13,9 +14,18 @@ from deepcompress.errors import CorruptFileError
 
 
 def positions_in(symbols, width, n_elements, n_positions):
-    values = np.ones(n_positions, np.uint8)
-    scattered = gaps.scatter(np.asarray(symbols), width, values, (n_elements,))
-    return np.flatnonzero(scattered).tolist()
+    symbols, values = np.asarray(symbols), np.ones(n_positions, np.uint8)
+    scattered, positions = CorruptFileError, CorruptFileError
+    with contextlib.suppress(CorruptFileError):
+        scattered = gaps.scatter(symbols, width, values, (n_elements,))
+        scattered = np.flatnonzero(scattered).tolist()
+    with contextlib.suppress(CorruptFileError):
+        positions, _ = gaps.positions_of(symbols, width, n_positions, (n_elements,))
+        positions = positions.tolist()
+    assert positions == scattered
+    if positions is CorruptFileError:
+        raise CorruptFileError("The gaps lead nowhere.")
+    return positions
 
 
 positions_of_tensors = st.sets(st.integers(0, 3000), min_size=1, max_size=200).map(

@@ -1,0 +1,359 @@
+/* Products with matrices that are held compressed, for Python. A matrix is a few arrays
+ * from outside: the kernels trust none of what they hold. Here is checked that all arrays
+ * have the sizes that belong to the matrix's shape. */
+#include "bind.h"
+#include "run/run.h"
+
+enum { MAX_SIDE = 1 << 30 /* inputs or outputs: bytes of both together fit in 63 bits */ };
+
+static int is_shape(Py_ssize_t n_inputs, Py_ssize_t n_outputs)
+{
+    return n_inputs >= 0 && n_outputs >= 0 && n_inputs <= MAX_SIDE &&
+           n_outputs <= MAX_SIDE;
+}
+
+/* Whether x and y are so many rows; the product of them. */
+static int is_product(dc_product *product, dc_array x, dc_array y, Py_ssize_t n_rows,
+                      Py_ssize_t n_inputs, Py_ssize_t n_outputs)
+{
+    if (!is_shape(n_inputs, n_outputs) || n_rows < 0 || n_rows > PTRDIFF_MAX / MAX_SIDE)
+        return 0;
+    *product = (dc_product){x.items, y.items, (size_t)n_rows, (size_t)n_inputs,
+                            (size_t)n_outputs};
+    return x.n == product->n_rows * product->n_inputs &&
+           y.n == product->n_rows * product->n_outputs;
+}
+
+/* What is stored of a matrix; codes may be left out where that is said. */
+static int is_stored(dc_stored *stored, dc_array positions, dc_array codes,
+                     Py_ssize_t n_inputs, Py_ssize_t n_outputs, int needs_codes)
+{
+    *stored = (dc_stored){positions.items, codes.n ? codes.items : NULL, positions.n,
+                          (size_t)n_inputs, (size_t)n_outputs};
+    return is_shape(n_inputs, n_outputs) &&
+           (codes.n == positions.n || (!needs_codes && codes.n == 0));
+}
+
+/* Whether a matrix has such rows, and `out` is as large as they are. */
+static int are_rows_of(Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_inputs, dc_array out,
+                       Py_ssize_t n_outputs)
+{
+    return first >= 0 && n >= 0 && first <= n_inputs && n <= n_inputs - first &&
+           out.n == (size_t)n * (size_t)n_outputs;
+}
+
+PyObject *dc_bind_run_has_isa(PyObject *module, PyObject *args)
+{
+    int isa;
+    (void)module;
+    return PyArg_ParseTuple(args, "i:run_has_isa", &isa) ? PyBool_FromLong(dc_has_isa(isa))
+                                                         : NULL;
+}
+
+/* Runs a product where inputs are finite; its result is 0 then, and 1 where they are not,
+ * with nothing done. */
+#define RUN_PRODUCT(CALL, RESULT, PRODUCT, KERNEL)                                       \
+    DC_RUN(CALL, RESULT,                                                                 \
+           !dc_are_finite((PRODUCT).x, (PRODUCT).n_rows * (PRODUCT).n_inputs) ? 1        \
+           : (KERNEL) < 0                                       ? DC_ERROR_ARGUMENT : 0)
+
+/* ---- Columns ---------------------------------------------------------------- */
+
+/* Whether starts, entries and values are those of columns; which ones. Values are a
+ * codebook, of as many as codes can tell apart, or else one for each entry. */
+static int are_columns(dc_columns *columns, dc_array starts, dc_array entries,
+                       dc_array values, int n_bits, int has_codes, Py_ssize_t n_inputs,
+                       Py_ssize_t n_outputs)
+{
+    if (!is_shape(n_inputs, n_outputs) || n_bits < 8 || n_bits > 16)
+        return 0;
+    *columns = (dc_columns){.starts = starts.items,
+                            .entries = entries.items,
+                            .codebook = has_codes ? values.items : NULL,
+                            .values = has_codes ? NULL : values.items,
+                            .n_entries = entries.n,
+                            .n_inputs = (size_t)n_inputs,
+                            .n_outputs = (size_t)n_outputs,
+                            .n_bits = n_bits};
+    return values.n == (has_codes ? (size_t)1 << (16 - n_bits) : entries.n) &&
+           starts.n == columns->n_inputs * dc_n_blocks(columns->n_outputs, n_bits) + 1;
+}
+
+PyObject *dc_bind_run_columns_build(PyObject *module, PyObject *args)
+{
+    PyObject *o[4];
+    Py_ssize_t n_inputs, n_outputs;
+    int n_bits;
+    if (!PyArg_ParseTuple(args, "OOnniOO:run_columns_build", &o[0], &o[1], &n_inputs,
+                          &n_outputs, &n_bits, &o[2], &o[3]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array positions = dc_take(&call, o[0], "positions", 8, DC_SIGNED, DC_READ);
+    const dc_array codes = dc_take(&call, o[1], "codes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array starts = dc_take(&call, o[2], "starts", 4, DC_UNSIGNED, DC_WRITE);
+    const dc_array entries = dc_take(&call, o[3], "entries", 2, DC_UNSIGNED, DC_WRITE);
+    dc_stored stored;
+    dc_columns columns;
+    int64_t built = DC_ERROR_ARGUMENT;
+    if (is_stored(&stored, positions, codes, n_inputs, n_outputs, 0) &&
+        positions.n == entries.n &&
+        are_columns(&columns, starts, entries, entries, n_bits, 0, n_inputs, n_outputs)) {
+        uint32_t *next = dc_room(&call, starts.n, sizeof *next);
+        DC_RUN(&call, built,
+               dc_columns_build(&stored, n_bits, next, starts.items, entries.items));
+    }
+    return dc_close_count(&call, built);
+}
+
+PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
+{
+    PyObject *o[5];
+    Py_ssize_t n_rows, n_inputs, n_outputs;
+    int n_bits, has_codes, isa;
+    if (!PyArg_ParseTuple(args, "OOOOOnnnipi:run_columns", &o[0], &o[1], &o[2], &o[3],
+                          &o[4], &n_rows, &n_inputs, &n_outputs, &n_bits, &has_codes,
+                          &isa))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
+    const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
+    const dc_array starts = dc_take(&call, o[2], "starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array entries = dc_take(&call, o[3], "entries", 2, DC_UNSIGNED, DC_READ);
+    const dc_array values = dc_take(&call, o[4], "values", 4, DC_FLOAT, DC_READ);
+    dc_product product;
+    dc_columns columns;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+                    n_outputs) &&
+        dc_has_isa(isa)) {
+        const size_t n_sums = dc_n_blocks(columns.n_outputs, n_bits) << n_bits;
+        const size_t n =
+            n_rows < DC_FEWEST_LANES ? n_sums : DC_LANES * (columns.n_inputs + n_sums);
+        float *room = dc_room(&call, n + DC_SPARE, sizeof *room);
+        uint32_t *active = dc_room(&call, columns.n_inputs + 1, sizeof *active);
+        RUN_PRODUCT(&call, result, product,
+                    dc_columns_multiply(&product, &columns, isa, active, room));
+    }
+    return dc_close_count(&call, result);
+}
+
+PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
+{
+    PyObject *o[4];
+    Py_ssize_t n_inputs, n_outputs, first, n;
+    int n_bits, has_codes;
+    if (!PyArg_ParseTuple(args, "OOOnnipnnO:run_columns_expand", &o[0], &o[1], &o[2],
+                          &n_inputs, &n_outputs, &n_bits, &has_codes, &first, &n, &o[3]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array entries = dc_take(&call, o[1], "entries", 2, DC_UNSIGNED, DC_READ);
+    const dc_array values = dc_take(&call, o[2], "values", 4, DC_FLOAT, DC_READ);
+    const dc_array out = dc_take(&call, o[3], "out", 4, DC_FLOAT, DC_WRITE);
+    dc_columns columns;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+                    n_outputs) &&
+        are_rows_of(first, n, n_inputs, out, n_outputs))
+        DC_RUN(&call, result,
+               dc_columns_expand(&columns, (size_t)first, (size_t)n, out.items));
+    return dc_close_count(&call, result);
+}
+
+/* ---- Tiles ------------------------------------------------------------------ */
+
+PyObject *dc_bind_run_tiles_count(PyObject *module, PyObject *args)
+{
+    PyObject *o[4];
+    Py_ssize_t n_inputs, n_outputs;
+    int code_bits;
+    if (!PyArg_ParseTuple(args, "OOnniOO:run_tiles_count", &o[0], &o[1], &n_inputs,
+                          &n_outputs, &code_bits, &o[2], &o[3]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array positions = dc_take(&call, o[0], "positions", 8, DC_SIGNED, DC_READ);
+    const dc_array codes = dc_take(&call, o[1], "codes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array counts = dc_take(&call, o[2], "counts", 8, DC_INTEGER, DC_WRITE);
+    const dc_array n_rest = dc_take(&call, o[3], "n_rest", 8, DC_INTEGER, DC_WRITE);
+    dc_stored stored;
+    int64_t counted = DC_ERROR_ARGUMENT;
+    if (is_stored(&stored, positions, codes, n_inputs, n_outputs, 1) &&
+        (code_bits == 5 || code_bits == 6) &&
+        n_rest.n == dc_units(stored.n_inputs, DC_TILE_INPUTS) &&
+        counts.n == n_rest.n * (DC_MAX_DEPTH + 1)) {
+        uint8_t *filled = dc_room(&call, stored.n_outputs + 1, 1);
+        DC_RUN(&call, counted,
+               dc_tiles_count(&stored, code_bits, filled, counts.items, n_rest.items));
+    }
+    return dc_close_count(&call, counted);
+}
+
+PyObject *dc_bind_run_tiles_build(PyObject *module, PyObject *args)
+{
+    PyObject *o[6];
+    Py_ssize_t n_inputs, n_outputs;
+    int code_bits;
+    if (!PyArg_ParseTuple(args, "OOnniOOOO:run_tiles_build", &o[0], &o[1], &n_inputs,
+                          &n_outputs, &code_bits, &o[2], &o[3], &o[4], &o[5]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array positions = dc_take(&call, o[0], "positions", 8, DC_SIGNED, DC_READ);
+    const dc_array codes = dc_take(&call, o[1], "codes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array depths = dc_take(&call, o[2], "depths", 1, DC_UNSIGNED, DC_READ);
+    const dc_array words = dc_take(&call, o[3], "words", 4, DC_UNSIGNED, DC_WRITE);
+    const dc_array starts = dc_take(&call, o[4], "rest_starts", 4, DC_UNSIGNED, DC_WRITE);
+    const dc_array rest = dc_take(&call, o[5], "rest", 4, DC_UNSIGNED, DC_WRITE);
+    dc_stored stored;
+    int64_t built = DC_ERROR_ARGUMENT;
+    if (is_stored(&stored, positions, codes, n_inputs, n_outputs, 1) &&
+        depths.n == dc_units(stored.n_inputs, DC_TILE_INPUTS) &&
+        starts.n == depths.n + 1) {
+        const dc_tiles tiles = {.depths = depths.items,
+                                .rest_starts = starts.items,
+                                .n_words = words.n,
+                                .n_rest = rest.n,
+                                .code_bits = code_bits};
+        uint8_t *filled = dc_room(&call, stored.n_outputs + 1, 1);
+        DC_RUN(&call, built,
+               dc_tiles_build(&stored, &tiles, filled, words.items, starts.items,
+                              rest.items));
+    }
+    return dc_close_count(&call, built);
+}
+
+/* Whether the arrays have the sizes of tiles; which ones. */
+static int have_tile_sizes(dc_tiles *tiles, dc_array words, dc_array depths,
+                           dc_array starts, dc_array rest, dc_array table, int code_bits,
+                           Py_ssize_t n_inputs, Py_ssize_t n_outputs)
+{
+    *tiles = (dc_tiles){words.items, depths.items, starts.items, rest.items, table.items,
+                        words.n, rest.n, code_bits};
+    return is_shape(n_inputs, n_outputs) &&
+           depths.n == dc_units((size_t)n_inputs, DC_TILE_INPUTS) &&
+           starts.n == depths.n + 1 && table.n == DC_TILE_TABLE;
+}
+
+PyObject *dc_bind_run_tiles(PyObject *module, PyObject *args)
+{
+    PyObject *o[7];
+    Py_ssize_t n_rows, n_inputs, n_outputs;
+    int code_bits, isa;
+    if (!PyArg_ParseTuple(args, "OOOOOOOnnnii:run_tiles", &o[0], &o[1], &o[2], &o[3],
+                          &o[4], &o[5], &o[6], &n_rows, &n_inputs, &n_outputs,
+                          &code_bits, &isa))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
+    const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
+    const dc_array words = dc_take(&call, o[2], "words", 4, DC_UNSIGNED, DC_READ);
+    const dc_array depths = dc_take(&call, o[3], "depths", 1, DC_UNSIGNED, DC_READ);
+    const dc_array starts = dc_take(&call, o[4], "rest_starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array rest = dc_take(&call, o[5], "rest", 4, DC_UNSIGNED, DC_READ);
+    const dc_array table = dc_take(&call, o[6], "table", 4, DC_FLOAT, DC_READ);
+    dc_product product;
+    dc_tiles tiles;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
+                        n_outputs) &&
+        dc_has_isa(isa)) {
+        const size_t n_sums =
+            DC_TILE_ROWS * DC_TILE_OUTPUTS * dc_units(product.n_outputs, DC_TILE_OUTPUTS);
+        float *sums = dc_room(&call, n_sums + DC_SPARE, sizeof *sums);
+        RUN_PRODUCT(&call, result, product,
+                    dc_tiles_multiply(&product, &tiles, isa, sums));
+    }
+    return dc_close_count(&call, result);
+}
+
+PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
+{
+    PyObject *o[6];
+    Py_ssize_t n_inputs, n_outputs, first, n;
+    int code_bits;
+    if (!PyArg_ParseTuple(args, "OOOOOnninnO:run_tiles_expand", &o[0], &o[1], &o[2],
+                          &o[3], &o[4], &n_inputs, &n_outputs, &code_bits, &first, &n,
+                          &o[5]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array words = dc_take(&call, o[0], "words", 4, DC_UNSIGNED, DC_READ);
+    const dc_array depths = dc_take(&call, o[1], "depths", 1, DC_UNSIGNED, DC_READ);
+    const dc_array starts = dc_take(&call, o[2], "rest_starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array rest = dc_take(&call, o[3], "rest", 4, DC_UNSIGNED, DC_READ);
+    const dc_array table = dc_take(&call, o[4], "table", 4, DC_FLOAT, DC_READ);
+    const dc_array out = dc_take(&call, o[5], "out", 4, DC_FLOAT, DC_WRITE);
+    dc_tiles tiles;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
+                        n_outputs) &&
+        are_rows_of(first, n, n_inputs, out, n_outputs))
+        DC_RUN(&call, result,
+               dc_tiles_expand(&tiles, (size_t)n_inputs, (size_t)n_outputs,
+                               (size_t)first, (size_t)n, out.items));
+    return dc_close_count(&call, result);
+}
+
+/* ---- Codes ------------------------------------------------------------------ */
+
+/* Whether the arrays have the sizes of codes; which ones. */
+static int have_code_sizes(dc_codes *it, dc_array codes, dc_array codebook,
+                           Py_ssize_t width, int code_bits, Py_ssize_t n_inputs,
+                           Py_ssize_t n_outputs)
+{
+    if (!is_shape(n_inputs, n_outputs) || width < DC_LANES || width > DC_MAX_PANEL ||
+        width % DC_LANES || code_bits < 1 || code_bits > 8)
+        return 0;
+    *it = (dc_codes){codes.items, codebook.items, (size_t)width, code_bits};
+    return codebook.n == DC_CODEBOOK &&
+           codes.n == (size_t)n_inputs * it->width *
+                          dc_units((size_t)n_outputs, it->width);
+}
+
+PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
+{
+    PyObject *o[4];
+    Py_ssize_t width, n_rows, n_inputs, n_outputs;
+    int code_bits, isa;
+    if (!PyArg_ParseTuple(args, "OOOOnnnnii:run_codes", &o[0], &o[1], &o[2], &o[3],
+                          &n_rows, &n_inputs, &n_outputs, &width, &code_bits, &isa))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
+    const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
+    const dc_array codes = dc_take(&call, o[2], "codes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array codebook = dc_take(&call, o[3], "codebook", 4, DC_FLOAT, DC_READ);
+    dc_product product;
+    dc_codes matrix;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs, n_outputs) &&
+        dc_has_isa(isa)) {
+        uint32_t *active = dc_room(&call, product.n_inputs + 1, sizeof *active);
+        RUN_PRODUCT(&call, result, product,
+                    dc_codes_multiply(&product, &matrix, isa, active));
+    }
+    return dc_close_count(&call, result);
+}
+
+PyObject *dc_bind_run_codes_expand(PyObject *module, PyObject *args)
+{
+    PyObject *o[3];
+    Py_ssize_t width, n_inputs, n_outputs, first, n;
+    int code_bits, isa;
+    if (!PyArg_ParseTuple(args, "OOnnniinnO:run_codes_expand", &o[0], &o[1], &n_inputs,
+                          &n_outputs, &width, &code_bits, &isa, &first, &n, &o[2]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array codes = dc_take(&call, o[0], "codes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array codebook = dc_take(&call, o[1], "codebook", 4, DC_FLOAT, DC_READ);
+    const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
+    dc_codes matrix;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs, n_outputs) &&
+        are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
+        DC_RUN(&call, result,
+               dc_codes_expand(&matrix, (size_t)n_inputs, (size_t)n_outputs, isa,
+                               (size_t)first, (size_t)n, out.items));
+    return dc_close_count(&call, result);
+}

@@ -1,0 +1,87 @@
+"""A sparse matrix as columns: a list of the outputs that each input reaches."""
+
+import numpy as np
+
+from deepcompress import _native
+from deepcompress.runtime.product import CompressedMatrix
+from deepcompress.runtime.stored import Stored
+
+MAX_VALUES = 256
+# An entry has sixteen bits: the output within its block, and which value it is. Of
+# values that are not shared there is one block.
+_BITS = 16
+_MIN_PLACE_BITS, _MAX_PLACE_BITS = 8, 11
+MAX_OUTPUTS = 1 << _BITS
+
+
+class ColumnMatrix(CompressedMatrix):
+    """For each input the outputs that it reaches: inputs of 0 cost nothing.
+
+    Args:
+        stored: What is not zero: at most 256 values that are shared; or any that are
+            not, and then at most 65,536 outputs.
+        isa_number: The instructions that kernels may use.
+        n_threads: Threads at most, or `None`.
+    """
+
+    form = "columns"
+
+    def __init__(
+        self, stored: Stored, isa_number: int, n_threads: int | None = None
+    ) -> None:
+        assert stored.positions is not None
+        n_inputs, n_outputs = stored.shape
+        self._has_codes = stored.codes is not None
+        if stored.codes is not None:
+            code_bits = max(len(stored.values) - 1, 1).bit_length()
+            self._n_bits = min(_BITS - code_bits, _MAX_PLACE_BITS)
+            values = np.zeros(1 << (_BITS - self._n_bits), np.float32)
+            values[: len(stored.values)] = stored.values
+            codes = stored.codes
+        else:
+            self._n_bits = max((n_outputs - 1).bit_length(), _MIN_PLACE_BITS)
+            values, codes = stored.values, np.empty(0, np.uint8)
+        n_blocks = -(-n_outputs // (1 << self._n_bits))
+        starts = np.empty(n_blocks * n_inputs + 1, np.uint32)
+        entries = np.empty(len(stored.positions), np.uint16)
+        _native.run_columns_build(
+            stored.positions, codes, n_inputs, n_outputs, self._n_bits, starts, entries
+        )
+        super().__init__(
+            stored.shape,
+            len(entries),
+            isa_number,
+            n_threads,
+            starts=starts,
+            entries=entries,
+            values=values,
+        )
+
+    def _run(self, x: np.ndarray, y: np.ndarray) -> int:
+        starts, entries, values = self._arrays
+        return _native.run_columns(
+            x,
+            y,
+            starts,
+            entries,
+            values,
+            len(x),
+            *self.shape,
+            self._n_bits,
+            self._has_codes,
+            self._isa,
+        )
+
+    def _expand(self, first: int, out: np.ndarray) -> None:
+        starts, entries, values = self._arrays
+        _native.run_columns_expand(
+            starts,
+            entries,
+            values,
+            *self.shape,
+            self._n_bits,
+            self._has_codes,
+            first,
+            len(out),
+            out,
+        )

@@ -1,0 +1,165 @@
+"""What all forms of a compressed matrix have in common: rows, threads, bad inputs.
+
+A form brings two kernels: one multiplies, the other expands some rows of the matrix.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from math import inf
+from typing import Any, ClassVar
+
+import numpy as np
+
+from deepcompress import _native
+from deepcompress._threads import map_in_threads
+from deepcompress.runtime import isa
+
+# Multiply-adds from which several threads do the rows of one call: what starting them
+# takes is then a few hundredths of the time.
+_THREADED = 1 << 26
+_ROWS_PER_THREAD = 16
+# Floats that are expanded at a time where all of a matrix is gone through.
+_PANEL = 1 << 20
+
+
+class CompressedMatrix(ABC):
+    """A matrix of which only the compressed form is in memory.
+
+    An input that is not finite gives what the dense product gives: it reaches every
+    output, NaN where the weight is 0 and left out. Such rows take a while longer.
+
+    Args:
+        shape: Inputs and outputs.
+        n_multiplied: Weights that are not left out.
+        arrays: What is held, by name.
+        isa_number: The instructions that kernels may use.
+        n_threads: Threads at most. Defaults to `None`: one a processor.
+    """
+
+    form: ClassVar[str]
+    # From so many rows on the matrix is expanded, panel by panel, for NumPy's product.
+    _panel_rows: float = inf
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        n_multiplied: int,
+        isa_number: int,
+        n_threads: int | None,
+        **arrays: np.ndarray,
+    ) -> None:
+        self.shape, self.n_multiplied = shape, n_multiplied
+        self._isa, self._n_threads = isa_number, n_threads
+        for array in arrays.values():
+            array.flags.writeable = False
+        self._arrays = tuple(arrays.values())
+        self.nbytes = sum(array.nbytes for array in self._arrays)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.form}: {self.shape}, "
+            f"{self.n_multiplied:,} multiply-adds, {self.nbytes:,} bytes>"
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for array in self._arrays:
+            array.flags.writeable = False
+        if not _native.run_has_isa(self._isa):
+            self._isa = isa.number_of()
+
+    @abstractmethod
+    def _run(self, x: np.ndarray, y: np.ndarray) -> int:
+        """Writes the product to `y`, or returns 1 where `x` is not finite."""
+
+    @abstractmethod
+    def _expand(self, first: int, out: np.ndarray) -> None:
+        """Writes the matrix' rows from `first` on to `out`."""
+
+    def multiply(self, x: np.ndarray) -> np.ndarray:
+        """Returns the product of each row with the matrix."""
+        n_rows = check_rows(x, self.shape)
+        y = np.empty((n_rows, self.shape[1]), np.float32)
+        if n_rows >= self._panel_rows:
+            self._multiply_by_panels(x, y)
+        elif n_rows < 2 * _ROWS_PER_THREAD or n_rows * self.n_multiplied < _THREADED:
+            if self._run(x, y):
+                self._multiply_not_finite(x, y)
+        else:
+            self._multiply_in_threads(x, y)
+        return y
+
+    def _multiply_in_threads(self, x: np.ndarray, y: np.ndarray) -> None:
+        def run(begin: int) -> None:
+            part = slice(begin, begin + _ROWS_PER_THREAD * n_units)
+            if self._run(x[part], y[part]):
+                self._multiply_not_finite(x[part], y[part])
+
+        n_units = max(1, -(-len(x) // (_ROWS_PER_THREAD * 8)))
+        begins = range(0, len(x), _ROWS_PER_THREAD * n_units)
+        map_in_threads(run, begins, self._n_threads)
+
+    def _multiply_by_panels(self, x: np.ndarray, y: np.ndarray) -> None:
+        y[:] = 0
+        for first, panel in self._panels():
+            with np.errstate(invalid="ignore", over="ignore"):
+                y += x[:, first : first + len(panel)] @ panel
+
+    def _multiply_not_finite(self, x: np.ndarray, y: np.ndarray) -> None:
+        are_finite = np.isfinite(x)
+        self._run(np.where(are_finite, x, np.float32(0)), y)
+        for row in np.flatnonzero(~are_finite.all(axis=1)):
+            inputs = np.flatnonzero(~are_finite[row])
+            n = max(1, _PANEL // max(self.shape[1], 1))
+            for begin in range(0, len(inputs), n):
+                some = inputs[begin : begin + n]
+                with np.errstate(invalid="ignore"):
+                    y[row] += x[row, some] @ self.rows(some)
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Returns rows of the matrix."""
+        indices = check_indices(indices, self.shape)
+        out = np.empty((len(indices), self.shape[1]), np.float32)
+        for row, index in zip(out, indices.tolist(), strict=True):
+            self._expand(index, row[None])
+        return out
+
+    def to_dense(self) -> np.ndarray:
+        """Returns the matrix as floats."""
+        out = np.empty(self.shape, np.float32)
+        self._expand(0, out)
+        return out
+
+    def _panels(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields all rows of the matrix, some at a time, with the first one's index."""
+        n = max(1, _PANEL // max(self.shape[1], 1))
+        for first in range(0, self.shape[0], n):
+            out = np.empty((min(n, self.shape[0] - first), self.shape[1]), np.float32)
+            self._expand(first, out)
+            yield first, out
+
+
+def check_rows(x: np.ndarray, shape: tuple[int, int]) -> int:
+    """Returns how many rows `x` has; raises where they do not fit a matrix."""
+    if x.ndim != 2 or x.shape[1] != shape[0] or x.dtype != np.float32:
+        raise ValueError(
+            f"Expected float32 rows of {shape[0]} inputs. "
+            f"Received: an array of shape {x.shape} of {x.dtype}"
+        )
+    return len(x)
+
+
+def check_indices(indices: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Returns indices of rows; raises where there are no such rows."""
+    indices = np.asarray(indices)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise ValueError(
+            "Expected a list of integers as indices. "
+            f"Received: an array of shape {indices.shape} of {indices.dtype}"
+        )
+    if indices.size and not 0 <= indices.min() <= indices.max() < shape[0]:
+        raise ValueError(
+            f"Indices must be at least 0 and below {shape[0]}. "
+            f"Received: {indices.min()} to {indices.max()}"
+        )
+    return indices
