@@ -62,14 +62,23 @@ class Weights:
         return held
 
     def matrix(
-        self, number: int, shape: tuple[int, int], *, for_rows: bool = False
+        self,
+        number: int,
+        shape: tuple[int, int],
+        *,
+        for_rows: bool = False,
+        n_rows: int = 1,
     ) -> Matrix:
-        """Returns an array as a matrix that is held compressed."""
+        """Returns an array as a matrix that is held compressed, as in `matrix_of`."""
         key = (self._checked(number), shape, for_rows)
         if key not in self._held:
             weights = self._open().weights(self.names[number])
             self._held[key] = matrix_of(
-                weights, shape, for_rows=for_rows, n_threads=self._n_threads
+                weights,
+                shape,
+                for_rows=for_rows,
+                n_rows=n_rows,
+                n_threads=self._n_threads,
             )
         held: Matrix = self._held[key]
         return held

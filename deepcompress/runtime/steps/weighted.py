@@ -10,6 +10,8 @@ from deepcompress.runtime.steps.step import Builder, Step, activation_of
 from deepcompress.runtime.steps.windows import Window, pad, patches, taps, window_of
 from deepcompress.runtime.weights import Weights, given
 
+# Of a convolution, so many products are computed at once at least.
+_PLACES = 256
 # Patches of so many bytes are multiplied at a time.
 _PATCH_BYTES = 1 << 24
 
@@ -77,7 +79,7 @@ def _conv(operation: Operation, weights: Weights) -> Step:
     activation = activation_of(operation)
     check = _check_channels(weights.name(kernel), window, n_in * groups)
     if groups == 1:
-        matrix = weights.matrix(kernel, (n_taps, n_out))
+        matrix = weights.matrix(kernel, (n_taps, n_out), n_rows=_PLACES)
         matrices, parts = (matrix,), [matrix.multiply]
     else:
         flat = weights.array(kernel).reshape(n_taps, n_out)
