@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepcompress.dcz.coding.bytestream import ByteReader, string, varint
-from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
 from deepcompress.runtime.kinds import (
     ARRAY,
@@ -30,6 +29,7 @@ from deepcompress.runtime.kinds import (
 )
 
 PART = "program"
+RULE = "program"  # what a program breaks that cannot be
 NO_WEIGHT = -1
 
 _VERSION = 1
@@ -134,7 +134,7 @@ class Program:
         Raises:
             CorruptFileError: The bytes are no program.
         """
-        reader = ByteReader(data, Rule.PROGRAM)
+        reader = ByteReader(data, RULE)
         version, form = reader.byte(), reader.byte()
         if version != _VERSION or form > _REFUSED:
             raise _broken(f"version {version}, form {form} is not known")
@@ -195,7 +195,7 @@ class Program:
 
 
 def _broken(what: str) -> CorruptFileError:
-    return CorruptFileError(f"The program cannot be: {what}.", Rule.PROGRAM)
+    return CorruptFileError(f"The program cannot be: {what}.", RULE)
 
 
 def _after(weights: Sequence[int], cursor: int) -> int:

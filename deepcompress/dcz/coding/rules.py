@@ -43,9 +43,6 @@ class Rule(StrEnum):
     ASSET_NAME = "asset-name"
     ASSET_ONCE = "asset-once"
 
-    # The program, which those read that run a model.
-    PROGRAM = "program"
-
     # The arrays of a section.
     SECTION_END = "section-end"
     FLAGS = "flags"

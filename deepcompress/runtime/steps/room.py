@@ -4,8 +4,8 @@ from math import prod
 
 import numpy as np
 
-from deepcompress.dcz.coding.rules import Rule
 from deepcompress.errors import CorruptFileError
+from deepcompress.runtime.program import RULE
 
 MAX_BYTES = 1 << 34  # of one value
 
@@ -13,7 +13,7 @@ MAX_BYTES = 1 << 34  # of one value
 def contradiction(what: str) -> CorruptFileError:
     """Returns the error of a program that does not fit the arrays of its file."""
     return CorruptFileError(
-        f"The program contradicts the arrays of the file: {what}.", Rule.PROGRAM
+        f"The program contradicts the arrays of the file: {what}.", RULE
     )
 
 
