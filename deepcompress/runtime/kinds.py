@@ -32,9 +32,8 @@ REDUCE = "mean sum max min prod any all var std argmax argmin logsumexp".split()
 PADDING = ["valid", "same", "causal"]
 POOLING = ["max", "average"]
 FILLING = ["constant", "reflect", "symmetric", "edge"]
-MERGING = ["concat", "sum", "mul", "ave"]
 SCALING = ["nearest", "bilinear"]
-COUNTING = ["multi_hot", "one_hot", "count", "int", "tf_idf"]
+COUNTING = ["multi_hot", "one_hot", "count"]
 
 
 class Field(NamedTuple):
@@ -98,7 +97,10 @@ KINDS = (
     Kind("conv", (_ACTIVATION, *_WINDOW, Field("groups", INT, 1)), 2, 2),
     Kind("depthwise_conv", (_ACTIVATION, *_WINDOW), 2, 2),
     Kind(
-        "conv_transpose", (_ACTIVATION, *_WINDOW, Field("output_padding", INTS, ())), 2, 2
+        "conv_transpose",
+        (_ACTIVATION, *_WINDOW, Field("output_padding", INTS, ())),
+        2,
+        2,
     ),
     Kind(
         "pool",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-
 from deepcompress.dcz.container import Container
 from deepcompress.errors import CorruptFileError
 from deepcompress.runtime.program import NO_WEIGHT, PART, Operation, Program
@@ -113,9 +112,7 @@ def place(program: Program, weights: Weights) -> list[Placed]:
     """
     last_use = dict.fromkeys(program.outputs, len(program.operations))
     for index, operation in enumerate(program.operations):
-        last_use.update(
-            {n: max(index, last_use.get(n, 0)) for n in operation.inputs}
-        )
+        last_use.update({n: max(index, last_use.get(n, 0)) for n in operation.inputs})
     placed, n_values = [], len(program.inputs)
     for index, operation in enumerate(program.operations):
         outputs = tuple(range(n_values, n_values + operation.n_outputs))
@@ -174,5 +171,3 @@ def _broken_at(operation: Operation) -> Iterator[None]:
         raise
     except (ValueError, IndexError, TypeError, KeyError) as error:
         raise contradiction(f"{operation.kind}: {error}") from error
-
-

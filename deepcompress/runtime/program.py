@@ -33,7 +33,7 @@ RULE = "program"  # what a program breaks that cannot be
 NO_WEIGHT = -1
 
 _VERSION = 1
-_DTYPES = (
+DTYPES = (
     "float32 float16 bfloat16 float64 int8 int16 int32 int64 uint8 uint16 uint32 "
     "uint64 bool string"
 ).split()
@@ -111,7 +111,7 @@ class Program:
         for each in self.inputs:
             pieces += [
                 string("" if len(self.inputs) == 1 else each.name),
-                varint(_DTYPES.index(each.dtype)),
+                varint(DTYPES.index(each.dtype)),
                 varint(len(each.shape)),
                 *(varint(0 if n is None else n) for n in each.shape),
             ]
@@ -167,7 +167,9 @@ class Program:
             n_values += operation.n_outputs
         used = set(self.outputs)
         kept = []
-        for operation, numbers in zip(reversed(self.operations), made[::-1], strict=True):
+        for operation, numbers in zip(
+            reversed(self.operations), made[::-1], strict=True
+        ):
             if used.intersection(numbers):
                 used.update(operation.inputs)
                 kept.append((operation, numbers))
@@ -238,9 +240,7 @@ def _decode(reader: ByteReader, n_values: int, cursor: int) -> Operation:
         raise _broken(f"{kind.name!r} has no such fields")
     inputs = _usual_inputs(kind, n_values)
     if flags & _HAS_INPUTS:
-        inputs = tuple(
-            n_values - 1 - reader.varint() for _ in range(_count(reader))
-        )
+        inputs = tuple(n_values - 1 - reader.varint() for _ in range(_count(reader)))
     fewest, most = kind.n_inputs
     if (
         any(each < 0 for each in inputs)
@@ -302,10 +302,10 @@ def _count(reader: ByteReader) -> int:
 
 def _read_input(reader: ByteReader) -> Input:
     name, dtype = reader.string(), reader.varint()
-    if dtype >= len(_DTYPES):
+    if dtype >= len(DTYPES):
         raise _broken(f"the dtype {dtype} is not known")
     shape = [reader.varint() for _ in range(_count(reader))]
-    return Input(name, tuple(n or None for n in shape), _DTYPES[dtype])
+    return Input(name, tuple(n or None for n in shape), DTYPES[dtype])
 
 
 def _ints(values: Iterable[int]) -> bytes:
@@ -325,7 +325,7 @@ def _encode_value(each: Field, value: Any) -> bytes:
     if each.type == FUNCTION:
         return varint(each.functions.index(value))
     data = np.ascontiguousarray(value)
-    dtype = varint(_DTYPES.index(data.dtype.name))
+    dtype = varint(DTYPES.index(data.dtype.name))
     shape = b"".join(map(varint, data.shape))
     little = data.astype(data.dtype.newbyteorder("<"), copy=False)
     return b"".join([dtype, varint(data.ndim), shape, little.tobytes()])
@@ -351,9 +351,9 @@ def _decode_value(reader: ByteReader, each: Field) -> Any:
 
 def _read_array(reader: ByteReader) -> np.ndarray:
     number = reader.varint()
-    if number >= len(_DTYPES) or _DTYPES[number] in ("string", "bfloat16"):
+    if number >= len(DTYPES) or DTYPES[number] in ("string", "bfloat16"):
         raise _broken("an array of an unknown dtype")
-    dtype = np.dtype(_DTYPES[number])
+    dtype = np.dtype(DTYPES[number])
     shape = tuple(reader.varint() for _ in range(_count(reader)))
     if len(shape) > 32:
         raise _broken(f"an array of {len(shape)} axes")

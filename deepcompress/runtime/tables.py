@@ -53,7 +53,8 @@ class ModelSummary(Shown):
     def to_table(self) -> Table:
         """Returns the table for a `rich` console."""
         done, dense = (
-            sum(getattr(row, name) for row in self.rows) for name in ("n_done", "n_dense")
+            sum(getattr(row, name) for row in self.rows)
+            for name in ("n_done", "n_dense")
         )
         table = new_table(
             "Compressed model",

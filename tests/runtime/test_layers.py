@@ -14,7 +14,9 @@ F, C = "channels_first", "channels_last"
 def outputs_agree(model, x, **options):
     """Runs a model both ways; returns the compressed one."""
     net = dc.CompressedModel(dc.HuffmanSerializer().dumps(model), **options)
-    expected = keras.tree.map_structure(keras.ops.convert_to_numpy, model(x, training=False))
+    expected = keras.tree.map_structure(
+        keras.ops.convert_to_numpy, model(x, training=False)
+    )
     found = net(x)
     keras.tree.assert_same_structure(expected, found)
     for one, other in zip(
@@ -47,9 +49,18 @@ def numbers(shape, seed=1):
 ONE_INPUT = {
     "dense": (L.Dense(5, activation="relu"), (7,)),
     "dense without bias": (L.Dense(5, use_bias=False), (3, 7)),
-    "einsum of two axes": (L.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"), (4, 5)),
-    "einsum back": (L.EinsumDense("abcd,cde->abe", (None, 6), bias_axes="e"), (4, 2, 3)),
-    "einsum of another kind": (L.EinsumDense("abc,bd->adc", (6, None), bias_axes="d"), (4, 5)),
+    "einsum of two axes": (
+        L.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"),
+        (4, 5),
+    ),
+    "einsum back": (
+        L.EinsumDense("abcd,cde->abe", (None, 6), bias_axes="e"),
+        (4, 2, 3),
+    ),
+    "einsum of another kind": (
+        L.EinsumDense("abc,bd->adc", (6, None), bias_axes="d"),
+        (4, 5),
+    ),
     "conv1d": (L.Conv1D(6, 3, activation="tanh"), (9, 4)),
     "conv1d causal": (L.Conv1D(6, 3, padding="causal", dilation_rate=2), (9, 4)),
     "conv2d": (L.Conv2D(6, (3, 2), activation="gelu"), (9, 8, 4)),
@@ -62,12 +73,19 @@ ONE_INPUT = {
     "depthwise1d": (L.DepthwiseConv1D(3, depth_multiplier=2), (9, 4)),
     "depthwise2d": (L.DepthwiseConv2D(3, padding="same", strides=2), (9, 8, 4)),
     "separable1d": (L.SeparableConv1D(5, 3), (9, 4)),
-    "separable2d": (L.SeparableConv2D(5, 3, depth_multiplier=2, padding="same"), (9, 8, 4)),
+    "separable2d": (
+        L.SeparableConv2D(5, 3, depth_multiplier=2, padding="same"),
+        (9, 8, 4),
+    ),
     "transposed1d": (L.Conv1DTranspose(5, 4, strides=3), (6, 4)),
-    "transposed2d same": (L.Conv2DTranspose(5, 3, strides=2, padding="same"), (6, 5, 4)),
+    "transposed2d same": (
+        L.Conv2DTranspose(5, 3, strides=2, padding="same"),
+        (6, 5, 4),
+    ),
     "transposed2d short": (L.Conv2DTranspose(5, 2, strides=3), (6, 5, 4)),
     "transposed2d padded": (
-        L.Conv2DTranspose(5, 3, strides=2, padding="same", output_padding=1), (6, 5, 4)
+        L.Conv2DTranspose(5, 3, strides=2, padding="same", output_padding=1),
+        (6, 5, 4),
     ),
     "max1d": (L.MaxPooling1D(3, strides=2), (9, 4)),
     "max2d same": (L.MaxPooling2D(3, strides=2, padding="same"), (9, 8, 4)),
@@ -82,7 +100,10 @@ ONE_INPUT = {
     "upsampling2d": (L.UpSampling2D((2, 3)), (4, 5, 2)),
     "upsampling2d bilinear": (L.UpSampling2D(2, interpolation="bilinear"), (4, 5, 2)),
     "batch normalization": (L.BatchNormalization(), (4, 5, 3)),
-    "batch normalization plain": (L.BatchNormalization(scale=False, center=False), (6,)),
+    "batch normalization plain": (
+        L.BatchNormalization(scale=False, center=False),
+        (6,),
+    ),
     "layer normalization": (L.LayerNormalization(), (4, 5)),
     "layer normalization axes": (L.LayerNormalization(axis=(1, 2)), (4, 5)),
     "layer normalization no center": (L.LayerNormalization(center=False), (4, 5)),
@@ -91,7 +112,10 @@ ONE_INPUT = {
     "instance normalization": (L.GroupNormalization(-1), (4, 5, 6)),
     "unit normalization": (L.UnitNormalization(), (4, 5)),
     "relu6": (L.ReLU(max_value=6), (5,)),
-    "relu of all kinds": (L.ReLU(max_value=2, negative_slope=0.1, threshold=0.3), (50,)),
+    "relu of all kinds": (
+        L.ReLU(max_value=2, negative_slope=0.1, threshold=0.3),
+        (50,),
+    ),
     "leaky": (L.LeakyReLU(negative_slope=0.3), (5,)),
     "prelu": (L.PReLU(), (4, 5)),
     "prelu shared": (L.PReLU(shared_axes=[1]), (4, 5)),
@@ -105,7 +129,10 @@ ONE_INPUT = {
     "dropout": (L.Dropout(0.5), (5,)),
     "noise": (L.GaussianNoise(0.5), (5,)),
     "rescaling": (L.Rescaling(1 / 255, offset=-0.5), (5,)),
-    "normalization": (L.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0]), (3,)),
+    "normalization": (
+        L.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0]),
+        (3,),
+    ),
     "resizing": (L.Resizing(7, 5), (4, 6, 2)),
     "center crop": (L.CenterCrop(3, 2), (6, 5, 2)),
     "flip": (L.RandomFlip(), (6, 5, 2)),
@@ -147,7 +174,9 @@ def of_three_tenths(x):
 def test_an_activation_computes_what_it_computes_in_keras(name):
     name = of_three_tenths if name == "threshold" else name
     inputs = keras.Input((5,))
-    both = L.Concatenate()([L.Activation(name)(L.Dense(6)(inputs)), L.Dense(6, name)(inputs)])
+    both = L.Concatenate()(
+        [L.Activation(name)(L.Dense(6)(inputs)), L.Dense(6, name)(inputs)]
+    )
     outputs_agree(keras.Model(inputs, both), 3 * numbers((20, 5)))
 
 
@@ -245,7 +274,7 @@ def test_a_nested_model_and_a_shared_layer():
     inner = keras.Sequential([keras.Input((5,)), L.Dense(4, "relu"), L.Dense(4)])
     one, other = keras.Input((5,)), keras.Input((5,))
     a, b = inner(one), inner(other)
-    model = keras.Model([one, other], ops.norm(a - b, axis=-1) if False else a * b)
+    model = keras.Model([one, other], a * b)
     outputs_agree(randomized(model), [numbers((3, 5)), numbers((3, 5), 2)])
 
 
@@ -259,7 +288,9 @@ def test_states_are_given_and_returned():
 def test_grouped_attention():
     inputs = keras.Input((6, 8))
     layer = L.GroupQueryAttention(head_dim=4, num_query_heads=4, num_key_value_heads=2)
-    outputs_agree(randomized(keras.Model(inputs, layer(inputs, inputs))), numbers((2, 6, 8)))
+    outputs_agree(
+        randomized(keras.Model(inputs, layer(inputs, inputs))), numbers((2, 6, 8))
+    )
 
 
 def test_texts():

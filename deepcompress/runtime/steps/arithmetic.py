@@ -104,7 +104,9 @@ def _attention(operation: Operation, _weights: Weights) -> Step:
     return Step(run)
 
 
-def _parameters(operation: Operation, weights: Weights, n: int) -> list[np.ndarray | None]:
+def _parameters(
+    operation: Operation, weights: Weights, n: int
+) -> list[np.ndarray | None]:
     """Returns the weights of a normalization, `None` for those that it has not."""
     numbers = iter(given(operation, n))
     found: list[np.ndarray | None] = []

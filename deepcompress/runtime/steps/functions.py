@@ -99,6 +99,10 @@ def _shrunk(x: Array, threshold: float) -> Array:
     return np.sign(x) * np.maximum(np.abs(x) - np.float32(threshold), _ZERO)
 
 
+def _plain(function: Unary) -> Callable[..., Array]:
+    return lambda x, *_: function(x)
+
+
 # Each takes an array, and alpha, beta, gamma and the axis of its operation.
 _UNARY: dict[str, Callable[..., Array]] = {
     "linear": lambda x, *_: x,
@@ -113,8 +117,10 @@ _UNARY: dict[str, Callable[..., Array]] = {
     "log_softmax": lambda x, a, b, c, axis: log_softmax(x, axis),
     "glu": lambda x, a, b, c, axis: _glu(x, axis),
     "elu": lambda x, a, *_: _elu(x, a),
-    "celu": lambda x, a, *_: np.maximum(x, _ZERO)
-    + np.float32(a) * np.expm1(np.minimum(x, _ZERO) / np.float32(a)),
+    "celu": lambda x, a, *_: (
+        np.maximum(x, _ZERO)
+        + np.float32(a) * np.expm1(np.minimum(x, _ZERO) / np.float32(a))
+    ),
     "selu": lambda x, *_: _selu(x),
     "gelu": lambda x, *_: _gelu(x),
     "gelu_tanh": lambda x, *_: _gelu_tanh(x),
@@ -136,7 +142,7 @@ _UNARY: dict[str, Callable[..., Array]] = {
     "rsqrt": lambda x, *_: _ONE / np.sqrt(x),
     "erf": lambda x, *_: erf(x),
     **{
-        name: (lambda function: lambda x, *_: function(x))(getattr(np, name))
+        name: _plain(getattr(np, name))
         for name in (
             "negative absolute square sqrt exp expm1 log log1p log2 log10 sin cos tan "
             "arcsin arccos arctan sinh cosh arcsinh arccosh arctanh reciprocal sign "

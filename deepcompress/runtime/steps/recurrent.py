@@ -98,7 +98,11 @@ def _recurrent(
             states = [in_float32(state) for state in rest] or [
                 np.zeros((n, units), np.float32) for _ in range(n_states)
             ]
-            return _over_time(operation, z, mask, states, by_state.multiply, cell)
+
+            def step(part: np.ndarray, now: list[np.ndarray]) -> list[np.ndarray]:
+                return cell(part, by_state.multiply(in_float32(now[0])), now)
+
+            return _over_time(operation, z, mask, states, step)
 
         return Step(run, (by_inputs, by_state))
 
@@ -110,15 +114,14 @@ def _over_time(
     z: np.ndarray,
     mask: np.ndarray | None,
     states: list[np.ndarray],
-    by_state: Callable[[np.ndarray], np.ndarray],
-    cell: Cell,
+    step: Callable[[np.ndarray, list[np.ndarray]], list[np.ndarray]],
 ) -> object:
     n, times = z.shape[:2]
     output = np.zeros_like(states[0])
     every = operation["return_sequences"]
     outputs = np.empty((n, times, states[0].shape[1]), np.float32) if every else None
     for time in range(times):
-        new = cell(z[:, time], by_state(in_float32(states[0])), states)
+        new = step(z[:, time], states)
         made = new[0]
         if mask is not None:
             is_there = mask[:, time, None]

@@ -1,5 +1,6 @@
 """Steps that multiply with weights, and those that hand weights out."""
 
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -165,8 +166,8 @@ def _conv_transpose(operation: Operation, weights: Weights) -> Step:
             *x.shape[:-1], *window.size, n_out
         )
         inner = (slice(None),) * (window.rank + 1)
-        for tap, place in taps(y, window, sizes):
-            place += product[(*inner, *tap)]
+        for tap, met in taps(y, window, sizes):
+            np.add(met, product[(*inner, *tap)], out=met)
         index = [slice(b, b + m) for b, m in zip(before, made, strict=True)]
         y = np.ascontiguousarray(y[(slice(None), *index)])
         if bias is not None:
@@ -207,7 +208,9 @@ def _kernel_shape(
     return shape
 
 
-def _check_channels(name: str, window: Window, n_channels: int):  # type: ignore[no-untyped-def]
+def _check_channels(
+    name: str, window: Window, n_channels: int
+) -> Callable[[np.ndarray], None]:
     def check(x: np.ndarray) -> None:
         if x.ndim != window.rank + 2 or x.shape[-1] != n_channels:
             raise ValueError(

@@ -130,7 +130,7 @@ class Builder:
         return self.add("constant", array=found)
 
     def _for_each_example(self, array: np.ndarray, axis: int) -> int:
-        """Returns the number of what was made for each example of a batch, all alike."""
+        """Returns the number of what is made alike for each example of a batch."""
         one = array.take([0], axis)
         if not np.array_equal(np.broadcast_to(one, array.shape), array):
             raise CannotRunError("it makes another array for each example of a batch")

@@ -9,6 +9,7 @@ import numpy as np
 from deepcompress._display import in_short
 from deepcompress.network import internals
 from deepcompress.network.graphs import graph_of
+from deepcompress.network.internals import symbols
 from deepcompress.network.variables import named_variables
 from deepcompress.runtime.feeding import paths
 from deepcompress.runtime.program import Input, Program
@@ -32,11 +33,11 @@ def lower(model: keras.Model, assets: Mapping[str, bytes]) -> Program:
         The program; one with a `refusal` where the model cannot be run.
     """
     try:
-        with internals.leaving_no_calls(model):
-            states = internals.random_states(model)
+        with symbols.leaving_no_calls(model):
+            states = symbols.random_states(model)
             before = [state.numpy() for state in states]
             program = _lowered(model, assets)
-            after = internals.random_states(model)
+            after = symbols.random_states(model)
             drawn = len(after) != len(before) or any(
                 not np.array_equal(state.numpy(), value)
                 for state, value in zip(states, before, strict=True)
@@ -74,7 +75,7 @@ def _lowered(model: keras.Model, assets: Mapping[str, bytes]) -> Program:
 
 def _inputs(model: keras.Model, dtype: str) -> Any:
     """Returns symbolic inputs of a subclassed model, as it was called when built."""
-    shapes = internals.build_shapes(model)
+    shapes = symbols.build_shapes(model)
     if len(shapes) != 1:
         raise CannotRunError(
             "it does not say which inputs it takes, or takes several arguments. Call "

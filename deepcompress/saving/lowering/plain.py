@@ -12,6 +12,8 @@ from deepcompress.saving.lowering.weighted import channels_back, channels_last
 if TYPE_CHECKING:
     from deepcompress.saving.lowering.tracing import Tracer
 
+L = keras.layers
+
 # In the shape of a program: as long as the first axis.
 AS_FIRST = -2
 _LARGE_NEGATIVE = -1e9  # what `Softmax` adds where a mask is false
@@ -22,13 +24,15 @@ def same(_tracer: "Tracer", _layer: Any, x: Value, *_args: Any, **_kwargs: Any) 
     return x.number
 
 
-def pool(function: str) -> Rule:
+def _pool(function: str) -> Rule:
     def rule(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
         rank = len(x.shape)
         size = layer.pool_size
         size = (size,) * (rank - 2) if isinstance(size, int) else tuple(size)
         strides = layer.strides
-        strides = (strides,) * (rank - 2) if isinstance(strides, int) else tuple(strides)
+        strides = (
+            (strides,) * (rank - 2) if isinstance(strides, int) else tuple(strides)
+        )
         first = channels_last(tracer, x.number, rank, layer)
         y = tracer.builder.add(
             "pool",
@@ -43,7 +47,7 @@ def pool(function: str) -> Rule:
     return rule
 
 
-def global_(function: str) -> Rule:
+def _global_(function: str) -> Rule:
     def rule(
         tracer: "Tracer", layer: Any, x: Value, mask: Value | None = None, **_: Any
     ) -> int:
@@ -73,29 +77,29 @@ def global_(function: str) -> Rule:
     return rule
 
 
-def flatten(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _flatten(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     first, rank = x.number, len(x.shape)
     if layer.data_format == "channels_first" and rank > 1:
         first = channels_last(tracer, first, rank, layer)
     return tracer.builder.add("flatten", first)
 
 
-def reshape(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _reshape(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return tracer.builder.add(
         "reshape", x.number, shape=(AS_FIRST, *map(int, layer.target_shape))
     )
 
 
-def permute(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _permute(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return tracer.builder.add("transpose", x.number, axes=(0, *layer.dims))
 
 
-def repeat_vector(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _repeat_vector(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     y = tracer.builder.add("expand_dims", x.number, axes=(1,))
     return tracer.builder.add("repeat", y, times=layer.n, axis=1)
 
 
-def upsampling(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _upsampling(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     rank, b = len(x.shape), tracer.builder
     sizes = layer.size
     sizes = (sizes,) * (rank - 2) if isinstance(sizes, int) else tuple(sizes)
@@ -125,17 +129,17 @@ def _pairs(layer: Any, name: str, rank: int) -> tuple[int, ...]:
     return (0, 0, *inner, 0, 0)
 
 
-def zero_padding(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _zero_padding(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     widths = _pairs(layer, "padding", len(x.shape))
     return tracer.builder.add("pad", x.number, widths=widths)
 
 
-def cropping(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _cropping(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     widths = _pairs(layer, "cropping", len(x.shape))
     return tracer.builder.add("crop", x.number, widths=widths)
 
 
-def batch_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _batch_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     variables = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
     return normalized(
         tracer,
@@ -166,7 +170,7 @@ def _axes(axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(sorted(_from_end(a, rank) for a in given))
 
 
-def layer_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _layer_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return normalized(
         tracer,
         "layer_normalization",
@@ -177,7 +181,7 @@ def layer_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int
     )
 
 
-def rms_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _rms_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return normalized(
         tracer,
         "layer_normalization",
@@ -189,7 +193,7 @@ def rms_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     )
 
 
-def group_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _group_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     if _from_end(layer.axis, len(x.shape)) != -1:
         raise CannotRunError("it normalizes groups of another axis than the last")
     return normalized(
@@ -202,11 +206,12 @@ def group_normalization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int
     )
 
 
-def activation(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _activation(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return activate(tracer, x.number, x, layer.activation)
 
 
 def relu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+    """Adds Keras' ReLU: of a layer, or of an operation with the same attributes."""
     return tracer.builder.add(
         "unary",
         x.number,
@@ -217,18 +222,18 @@ def relu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     )
 
 
-def leaky_relu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _leaky_relu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     slope = float(layer.negative_slope)
     return tracer.builder.add("unary", x.number, function="leaky_relu", alpha=slope)
 
 
-def elu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _elu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return tracer.builder.add(
         "unary", x.number, function="elu", alpha=float(layer.alpha)
     )
 
 
-def prelu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _prelu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     b = tracer.builder
     zero = b.constant(np.float32(0))
     above = b.add("unary", x.number, function="relu")
@@ -237,7 +242,7 @@ def prelu(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return b.add("binary", above, below)
 
 
-def softmax(
+def _softmax(
     tracer: "Tracer", layer: Any, x: Value, mask: Value | None = None, **_: Any
 ) -> int:
     b, y, axis = tracer.builder, x.number, layer.axis
@@ -254,7 +259,7 @@ def softmax(
     return b.add("unary", y, function="exp")
 
 
-def merge(function: str) -> Rule:
+def _merge(function: str) -> Rule:
     def rule(tracer: "Tracer", layer: Any, xs: list[Value], **_: Any) -> int:
         ranks = {len(x.shape) for x in xs}
         if len(ranks) > 1:
@@ -270,8 +275,61 @@ def merge(function: str) -> Rule:
     return rule
 
 
-def concatenate(tracer: "Tracer", layer: Any, xs: list[Value], **_: Any) -> int:
+def _concatenate(tracer: "Tracer", layer: Any, xs: list[Value], **_: Any) -> int:
     numbers = [x.number for x in xs]
     return tracer.builder.add("concatenate", *numbers, axis=layer.axis)
 
 
+LAYERS: dict[type, Rule] = {
+    L.Flatten: _flatten,
+    L.Reshape: _reshape,
+    L.Permute: _permute,
+    L.RepeatVector: _repeat_vector,
+    L.BatchNormalization: _batch_normalization,
+    L.LayerNormalization: _layer_normalization,
+    L.RMSNormalization: _rms_normalization,
+    L.GroupNormalization: _group_normalization,
+    L.Activation: _activation,
+    L.ReLU: relu,
+    L.LeakyReLU: _leaky_relu,
+    L.ELU: _elu,
+    L.PReLU: _prelu,
+    L.Softmax: _softmax,
+    L.Add: _merge("add"),
+    L.Average: _merge("add"),
+    L.Subtract: _merge("subtract"),
+    L.Multiply: _merge("multiply"),
+    L.Maximum: _merge("maximum"),
+    L.Minimum: _merge("minimum"),
+    L.Concatenate: _concatenate,
+    **dict.fromkeys((L.MaxPooling1D, L.MaxPooling2D, L.MaxPooling3D), _pool("max")),
+    **dict.fromkeys(
+        (L.AveragePooling1D, L.AveragePooling2D, L.AveragePooling3D),
+        _pool("average"),
+    ),
+    **dict.fromkeys(
+        (L.GlobalMaxPooling1D, L.GlobalMaxPooling2D, L.GlobalMaxPooling3D),
+        _global_("max"),
+    ),
+    **dict.fromkeys(
+        (L.GlobalAveragePooling1D, L.GlobalAveragePooling2D, L.GlobalAveragePooling3D),
+        _global_("mean"),
+    ),
+    **dict.fromkeys((L.UpSampling1D, L.UpSampling2D, L.UpSampling3D), _upsampling),
+    **dict.fromkeys((L.ZeroPadding1D, L.ZeroPadding2D, L.ZeroPadding3D), _zero_padding),
+    **dict.fromkeys((L.Cropping1D, L.Cropping2D, L.Cropping3D), _cropping),
+    **dict.fromkeys(
+        (
+            L.Identity,
+            L.Dropout,
+            L.AlphaDropout,
+            L.SpatialDropout1D,
+            L.SpatialDropout2D,
+            L.SpatialDropout3D,
+            L.GaussianDropout,
+            L.GaussianNoise,
+            L.ActivityRegularization,
+        ),
+        same,
+    ),
+}

@@ -173,7 +173,6 @@ def _discretization(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return _counted(tracer, layer, number, len(bounds) + 1)
 
 
-
 _RANDOM = [
     kind
     for name, kind in vars(L).items()

@@ -27,55 +27,50 @@ def _recurrent(
     if layer.stateful:
         raise CannotRunError("it is stateful: what it computes depends on calls before")
     check_plain(layer)
+    b, states = tracer.builder, []
+    if initial_state is not None:
+        states = [b.number(state) for state in keras.tree.flatten(initial_state)]
     cells = [layer.cell]
     if isinstance(layer.cell, L.StackedRNNCells):
         cells = list(layer.cell.cells)
-        if initial_state is not None or layer.return_state:
+        if states or layer.return_state:
             raise CannotRunError("its stacked cells are given states, or return them")
-    states = [] if initial_state is None else keras.tree.flatten(initial_state)
-    y = [x.number]
+    number = None if mask is None else mask.number
+    settings: dict[str, Any] = {
+        "return_state": int(layer.return_state),
+        "has_mask": int(mask is not None),
+        "zero_output_for_mask": int(
+            bool(getattr(layer, "zero_output_for_mask", False))
+        ),
+    }
+    made = [x.number]
     for place, cell in enumerate(cells):
         is_last = place == len(cells) - 1
-        y = _cell(tracer, layer, cell, y[0], states, mask, is_last, place == 0)
-    return y
+        settings["return_sequences"] = int(layer.return_sequences or not is_last)
+        settings["go_backwards"] = int(layer.go_backwards and place == 0)
+        if layer.go_backwards and place == 1 and number is not None:
+            number = b.add("flip", number, axes=(1,))  # as the first has left the rest
+        values = [made[0], *([] if number is None else [number]), *states]
+        made = _cell(tracer, cell, values, settings)
+    return made
 
 
 def _cell(
-    tracer: "Tracer",
-    layer: Any,
-    cell: Any,
-    x: int,
-    states: list[Any],
-    mask: Value | None,
-    is_last: bool,
-    is_first: bool,
+    tracer: "Tracer", cell: Any, values: list[int], settings: dict[str, Any]
 ) -> list[int]:
     kind = _KINDS.get(type(cell))
     if kind is None:
         raise CannotRunError(f"its cell is of class {type(cell).__name__!r}")
-    b = tracer.builder
-    settings: dict[str, Any] = {
-        "activation": name_of(cell.activation),
-        "return_sequences": int(layer.return_sequences or not is_last),
-        "return_state": int(layer.return_state),
-        "go_backwards": int(layer.go_backwards and is_first),
-        "has_mask": int(mask is not None),
-        "zero_output_for_mask": int(bool(getattr(layer, "zero_output_for_mask", False))),
-    }
+    settings = {**settings, "activation": name_of(cell.activation)}
     if kind != "simple_rnn":
         settings["recurrent_activation"] = name_of(cell.recurrent_activation)
     if kind == "gru":
         settings["reset_after"] = int(cell.reset_after)
-    inputs = [x]
-    if mask is not None:
-        backwards = layer.go_backwards and not is_first
-        inputs.append(
-            b.add("flip", mask.number, axes=(1,)) if backwards else mask.number
-        )
-    inputs += [b.number(state) for state in states]
-    n_outputs = 1 + (_N_STATES[kind] if layer.return_state else 0)
+    n_outputs = 1 + (_N_STATES[kind] if settings["return_state"] else 0)
     weights = (cell.kernel, cell.recurrent_kernel, cell.bias)
-    return b.add_many(n_outputs, kind, *inputs, weights=weights, **settings)
+    return tracer.builder.add_many(
+        n_outputs, kind, *values, weights=weights, **settings
+    )
 
 
 def _bidirectional(

@@ -9,6 +9,7 @@ import keras
 
 from deepcompress.network import internals
 from deepcompress.network.graphs import graph_of, is_of_keras
+from deepcompress.network.internals import symbols
 from deepcompress.saving.lowering.builder import BATCH, Builder, CannotRunError, Value
 from deepcompress.saving.lowering.layers import LAYERS
 from deepcompress.saving.lowering.operations import OPERATIONS
@@ -103,8 +104,8 @@ class Tracer:
         flat = [m for m in keras.tree.flatten(made) if isinstance(m, int | Value)]
         if len(flat) < len(node.outputs):
             raise CannotRunError("it makes another number of values than it says")
-        for tensor, number in zip(node.outputs, flat, strict=False):
-            number = number.number if isinstance(number, Value) else number
+        for tensor, each in zip(node.outputs, flat, strict=False):
+            number = each.number if isinstance(each, Value) else each
             self._scopes[-1][id(tensor)] = self._new(tensor, number)
 
     def _masked(self, layer: Any, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -142,7 +143,7 @@ class Tracer:
 
     def _new(self, tensor: Any, number: int) -> Value:
         dtype = keras.backend.standardize_dtype(tensor.dtype)
-        mask = internals.mask_of(tensor)
+        mask = symbols.mask_of(tensor)
         return Value(number, tuple(tensor.shape), dtype, mask)
 
     def _value_of(self, tensor: Any) -> Value:
@@ -202,7 +203,7 @@ class Tracer:
             self._kept.append(made)
             if argument.mask is not None:
                 # Layers inside look for it, as they do when the model runs.
-                internals.give_mask(made, symbol(self._value_of(argument.mask)))
+                symbols.give_mask(made, symbol(self._value_of(argument.mask)))
             return made
 
         args, kwargs = keras.tree.map_structure(symbol, (args, kwargs))
@@ -236,7 +237,7 @@ class Tracer:
 
 
 def _flat(structure: Any, given: Any) -> list[Value]:
-    """Returns values in the order of a graph's inputs, by name where they have names."""
+    """Returns values in the order of a graph's inputs, by name if they have names."""
     if isinstance(structure, Mapping) and isinstance(given, Mapping):
         given = {name: given[name] for name in structure}
     return [each for each in keras.tree.flatten(given) if isinstance(each, Value)]

@@ -2,31 +2,36 @@
 
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from deepcompress.network import internals
+from deepcompress.network.internals import symbols
 from deepcompress.saving.lowering.activations import activate, split_activation
-from deepcompress.saving.lowering.builder import CannotRunError, Value
+from deepcompress.saving.lowering.builder import CannotRunError, Rule, Value
 
 if TYPE_CHECKING:
     from deepcompress.saving.lowering.tracing import Tracer
 
+L = keras.layers
+
 
 def check_plain(layer: Any) -> None:
+    """Refuses a layer that Keras has quantized."""
     if internals.is_quantized(layer):
         raise CannotRunError(
             f"its weights are quantized by Keras ({layer.quantization_mode})"
         )
 
 
-def dense(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _dense(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     check_plain(layer)
     name, after = split_activation(layer.activation)
     b = tracer.builder
     bias = layer.bias
     if getattr(layer, "lora_enabled", False):
         # The kernel is another matrix, and the product of two small ones.
-        y = b.add("dense", x.number, weights=(internals.kernel_of(layer), bias))
+        y = b.add("dense", x.number, weights=(symbols.kernel_of(layer), bias))
         low = b.add("dense", x.number, weights=(layer.lora_kernel_a, None))
         low = b.add("dense", low, weights=(layer.lora_kernel_b, None))
         factor = b.constant(np.float32(layer.lora_alpha / layer.lora_rank))
@@ -36,9 +41,9 @@ def dense(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return activate(tracer, y, x, after)
 
 
-def einsum_dense(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _einsum_dense(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     check_plain(layer)
-    b, kernel, bias = tracer.builder, internals.kernel_of(layer), layer.bias
+    b, kernel, bias = tracer.builder, symbols.kernel_of(layer), layer.bias
     is_lora = getattr(layer, "lora_enabled", False)
     n_axes = _contracted(layer.equation, len(x.shape), len(kernel.shape))
     fits = bias is None or tuple(bias.shape) == tuple(kernel.shape[n_axes or 0 :])
@@ -77,10 +82,10 @@ def _contracted(equation: str, n_axes: int, n_kernel: int) -> int:
     return 0
 
 
-def embedding(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _embedding(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     check_plain(layer)
     b = tracer.builder
-    y = b.add("embedding", x.number, weights=(internals.table_of(layer),))
+    y = b.add("embedding", x.number, weights=(symbols.table_of(layer),))
     if getattr(layer, "lora_enabled", False):
         low = b.add("embedding", x.number, weights=(layer.lora_embeddings_a,))
         low = b.add("dense", low, weights=(layer.lora_embeddings_b, None))
@@ -116,7 +121,7 @@ def window(layer: Any) -> dict[str, Any]:
     return fields
 
 
-def conv(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _conv(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     check_plain(layer)
     if getattr(layer, "lora_enabled", False):
         raise CannotRunError("its kernel has LoRA weights beside it")
@@ -134,7 +139,7 @@ def conv(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return activate(tracer, channels_back(tracer, y, rank, layer), x, after)
 
 
-def depthwise(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _depthwise(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     rank = len(x.shape)
     name, after = split_activation(layer.activation)
     first = channels_last(tracer, x.number, rank, layer)
@@ -148,20 +153,18 @@ def depthwise(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return activate(tracer, channels_back(tracer, y, rank, layer), x, after)
 
 
-def separable(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _separable(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     rank, b = len(x.shape), tracer.builder
     name, after = split_activation(layer.activation)
     first = channels_last(tracer, x.number, rank, layer)
     y = b.add(
         "depthwise_conv", first, weights=(layer.depthwise_kernel, None), **window(layer)
     )
-    y = b.add(
-        "conv", y, weights=(layer.pointwise_kernel, layer.bias), activation=name
-    )
+    y = b.add("conv", y, weights=(layer.pointwise_kernel, layer.bias), activation=name)
     return activate(tracer, channels_back(tracer, y, rank, layer), x, after)
 
 
-def conv_transpose(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
+def _conv_transpose(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     check_plain(layer)
     rank = len(x.shape)
     more = layer.output_padding
@@ -180,3 +183,17 @@ def conv_transpose(tracer: "Tracer", layer: Any, x: Value, **_: Any) -> int:
     return activate(tracer, channels_back(tracer, y, rank, layer), x, after)
 
 
+LAYERS: dict[type, Rule] = {
+    L.Dense: _dense,
+    L.EinsumDense: _einsum_dense,
+    L.Embedding: _embedding,
+    L.SeparableConv1D: _separable,
+    L.SeparableConv2D: _separable,
+    L.DepthwiseConv1D: _depthwise,
+    L.DepthwiseConv2D: _depthwise,
+    **dict.fromkeys((L.Conv1D, L.Conv2D, L.Conv3D), _conv),
+    **dict.fromkeys(
+        (L.Conv1DTranspose, L.Conv2DTranspose, L.Conv3DTranspose),
+        _conv_transpose,
+    ),
+}
