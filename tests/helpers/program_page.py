@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (rows of tables)
 """Writes docs/program.md: how a program is stored, and what each operation computes.
 
 python tests/helpers/program_page.py
