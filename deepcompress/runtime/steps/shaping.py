@@ -244,6 +244,17 @@ def _pool(operation: Operation, _weights: Weights) -> Step:
     return Step(run)
 
 
+def _patches(operation: Operation, _weights: Weights) -> Step:
+    window = windows.window_of(operation, operation["size"])
+
+    def run(x: np.ndarray) -> np.ndarray:
+        sizes = window.output_sizes(x.shape[1:-1])
+        room_for((len(x), *sizes, prod(window.size), x.shape[-1]))
+        return windows.patches(in_float32(x), window).reshape(len(x), *sizes, -1)
+
+    return Step(run)
+
+
 def _resize(operation: Operation, x: np.ndarray) -> np.ndarray:
     """Returns images of another size, `(batch, height, width, channels)`."""
     size = operation["size"]
@@ -276,6 +287,7 @@ BUILDERS: dict[str, Builder] = {
     "slice": _slice,
     "cast": _cast,
     "pool": _pool,
+    "patches": _patches,
     **{
         name: _plain(function)
         for name, function in {

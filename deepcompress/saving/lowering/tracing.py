@@ -116,6 +116,8 @@ class Tracer:
             return self._value_of(value.mask) if has else None
 
         signature = inspect.signature(layer.call)
+        if "training" not in signature.parameters:
+            kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         given = signature.bind(*args, **kwargs).arguments
         with_values = {
             name: value
