@@ -1,6 +1,9 @@
 /* Products with matrices that are held compressed, for Python. A matrix is a few arrays
  * from outside: the kernels trust none of what they hold. Here is checked that all arrays
- * have the sizes that belong to the matrix's shape. */
+ * have the sizes that belong to the matrix's shape.
+ *
+ * Of every form two functions take the same arguments: arrays, rows and shape, what else
+ * tells the form, and an isa, whether or not there is a version for it. */
 #include "bind.h"
 #include "run/run.h"
 
@@ -142,9 +145,10 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
 {
     PyObject *o[4];
     Py_ssize_t n_inputs, n_outputs, first, n;
-    int n_bits, has_codes;
-    if (!PyArg_ParseTuple(args, "OOOnnipnnO:run_columns_expand", &o[0], &o[1], &o[2],
-                          &n_inputs, &n_outputs, &n_bits, &has_codes, &first, &n, &o[3]))
+    int n_bits, has_codes, isa;
+    if (!PyArg_ParseTuple(args, "OOOnnipinnO:run_columns_expand", &o[0], &o[1], &o[2],
+                          &n_inputs, &n_outputs, &n_bits, &has_codes, &isa, &first, &n,
+                          &o[3]))
         return NULL;
     dc_call call = {.module = module};
     const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
@@ -155,7 +159,7 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
     int64_t result = DC_ERROR_ARGUMENT;
     if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
                     n_outputs) &&
-        are_rows_of(first, n, n_inputs, out, n_outputs))
+        are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_columns_expand(&columns, (size_t)first, (size_t)n, out.items));
     return dc_close_count(&call, result);
@@ -271,10 +275,10 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
 {
     PyObject *o[6];
     Py_ssize_t n_inputs, n_outputs, first, n;
-    int code_bits;
-    if (!PyArg_ParseTuple(args, "OOOOOnninnO:run_tiles_expand", &o[0], &o[1], &o[2],
-                          &o[3], &o[4], &n_inputs, &n_outputs, &code_bits, &first, &n,
-                          &o[5]))
+    int code_bits, isa;
+    if (!PyArg_ParseTuple(args, "OOOOOnniinnO:run_tiles_expand", &o[0], &o[1], &o[2],
+                          &o[3], &o[4], &n_inputs, &n_outputs, &code_bits, &isa, &first,
+                          &n, &o[5]))
         return NULL;
     dc_call call = {.module = module};
     const dc_array words = dc_take(&call, o[0], "words", 4, DC_UNSIGNED, DC_READ);
@@ -287,7 +291,7 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
     int64_t result = DC_ERROR_ARGUMENT;
     if (have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
                         n_outputs) &&
-        are_rows_of(first, n, n_inputs, out, n_outputs))
+        are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_tiles_expand(&tiles, (size_t)n_inputs, (size_t)n_outputs,
                                (size_t)first, (size_t)n, out.items));

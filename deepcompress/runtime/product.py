@@ -1,10 +1,9 @@
 """What all forms of a compressed matrix have in common: rows, threads, bad inputs.
 
-A form brings two kernels: one multiplies, the other expands some rows of the matrix.
+A form has two kernels: one multiplies, the other expands some rows of the matrix.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any, ClassVar
 
@@ -20,9 +19,10 @@ _THREADED = 1 << 26
 _ROWS_PER_THREAD = 16
 # Floats that are expanded at a time where all of a matrix is gone through.
 _PANEL = 1 << 20
+_CACHE_LINE = 64
 
 
-class CompressedMatrix(ABC):
+class CompressedMatrix:
     """A matrix of which only the compressed form is in memory.
 
     An input that is not finite gives what the dense product gives: it reaches every
@@ -31,12 +31,16 @@ class CompressedMatrix(ABC):
     Args:
         shape: Inputs and outputs.
         n_multiplied: Weights that are not left out.
-        arrays: What is held, by name.
+        arrays: What is held.
+        facts: What else tells the form.
         isa_number: The instructions that kernels may use.
         n_threads: Threads at most. Defaults to `None`: one a processor.
     """
 
     form: ClassVar[str]
+    # The kernels, which take arrays, rows and shape, and what else tells the form.
+    _multiplier: ClassVar[Callable[..., int]]
+    _expander: ClassVar[Callable[..., int]]
     # From so many rows on the matrix is expanded, panel by panel, for NumPy's product.
     _panel_rows: float = inf
 
@@ -44,16 +48,16 @@ class CompressedMatrix(ABC):
         self,
         shape: tuple[int, int],
         n_multiplied: int,
+        arrays: tuple[np.ndarray, ...],
+        facts: tuple[int, ...],
+        *,
         isa_number: int,
         n_threads: int | None,
-        **arrays: np.ndarray,
     ) -> None:
         self.shape, self.n_multiplied = shape, n_multiplied
-        self._isa, self._n_threads = isa_number, n_threads
-        for array in arrays.values():
-            array.flags.writeable = False
-        self._arrays = tuple(arrays.values())
-        self.nbytes = sum(array.nbytes for array in self._arrays)
+        self._arrays, self._n_threads = tuple(map(_at_rest, arrays)), n_threads
+        self._facts = (*shape, *facts, isa_number)
+        self.nbytes = sum(array.nbytes for array in arrays)
 
     def __repr__(self) -> str:
         return (
@@ -63,18 +67,17 @@ class CompressedMatrix(ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for array in self._arrays:
-            array.flags.writeable = False
-        if not _native.run_has_isa(self._isa):
-            self._isa = isa.number_of()
+        self._arrays = tuple(map(_at_rest, self._arrays))
+        if not _native.run_has_isa(self._facts[-1]):
+            self._facts = (*self._facts[:-1], isa.number_of())
 
-    @abstractmethod
     def _run(self, x: np.ndarray, y: np.ndarray) -> int:
         """Writes the product to `y`, or returns 1 where `x` is not finite."""
+        return self._multiplier(x, y, *self._arrays, len(x), *self._facts)
 
-    @abstractmethod
     def _expand(self, first: int, out: np.ndarray) -> None:
         """Writes the matrix' rows from `first` on to `out`."""
+        self._expander(*self._arrays, *self._facts, first, len(out), out)
 
     def multiply(self, x: np.ndarray) -> np.ndarray:
         """Returns the product of each row with the matrix."""
@@ -137,6 +140,24 @@ class CompressedMatrix(ABC):
             out = np.empty((min(n, self.shape[0] - first), self.shape[1]), np.float32)
             self._expand(first, out)
             yield first, out
+
+
+def aligned(n: int, dtype: type) -> np.ndarray:
+    """Returns room for `n` items where a cache line begins."""
+    room = np.empty(n * np.dtype(dtype).itemsize + _CACHE_LINE, np.uint8)
+    begin = -room.ctypes.data % _CACHE_LINE
+    array: np.ndarray = room[begin : begin + n * np.dtype(dtype).itemsize].view(dtype)
+    return array
+
+
+def _at_rest(array: np.ndarray) -> np.ndarray:
+    """Returns an array that cannot be written to and begins with a cache line."""
+    if array.ctypes.data % _CACHE_LINE:
+        room = aligned(array.size, array.dtype.type).reshape(array.shape)
+        room[...] = array
+        array = room
+    array.flags.writeable = False
+    return array
 
 
 def check_rows(x: np.ndarray, shape: tuple[int, int]) -> int:

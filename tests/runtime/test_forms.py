@@ -20,16 +20,16 @@ def forms(dense, number):
     stored = Stored.of(held(dense), dense.shape)
     sparse = stored.without_zeros()
     plain = columns.ColumnMatrix(sparse.without_codes(), number, 1)
-    yield plain, compressed_twins.columns, (plain._n_bits, False)
+    yield plain, compressed_twins.columns, plain._facts[2:4]
     if stored.codes is None or stored.n_values >= codes.MAX_VALUES:
         return
     matrix = columns.ColumnMatrix(sparse, number, 1)
-    yield matrix, compressed_twins.columns, (matrix._n_bits, True)
+    yield matrix, compressed_twins.columns, matrix._facts[2:4]
     every = codes.CodeMatrix(*stored.to_codes(), number, 1)
-    yield every, compressed_twins.codes, (every._width,)
+    yield every, compressed_twins.codes, every._facts[2:3]
     if stored.n_values <= tiles.MAX_VALUES:
         tiled = tiles.TileMatrix(sparse, number, 1)
-        yield tiled, compressed_twins.tiles, (tiled._code_bits,)
+        yield tiled, compressed_twins.tiles, tiled._facts[2:3]
 
 
 @given(dense=matrices(), n_rows=N_ROWS, density=st.sampled_from([0, 0.3, 1]))
@@ -84,10 +84,10 @@ def test_rare_values_are_left_to_the_rest(rng):
     dense = shared((320, 160), 0.1, 32, rng)
     stored = Stored.of(held(dense), dense.shape).without_zeros()
     assert len(stored.values) == 32
-    assert tiles.TileMatrix(stored, ISAS[-1], 1)._code_bits == 5
+    assert tiles.TileMatrix(stored, ISAS[-1], 1)._facts[2] == 5
     even = np.where(dense, rng.choice(np.unique(dense[dense != 0]), dense.shape), 0)
     stored = Stored.of(held(even), dense.shape).without_zeros()
-    assert tiles.TileMatrix(stored, ISAS[-1], 1)._code_bits == 6
+    assert tiles.TileMatrix(stored, ISAS[-1], 1)._facts[2] == 6
 
 
 def test_what_is_no_matrix_is_refused(rng):
@@ -116,16 +116,9 @@ def test_what_is_no_matrix_is_refused(rng):
 
 
 def arguments_of(matrix, x, y, number):
-    """A call's arguments, and which of them are arrays of the matrix."""
-    shape = (len(x), *matrix.shape)
-    if matrix.form == "columns":
-        more = (*shape, matrix._n_bits, matrix._has_codes, number)
-        return _native.run_columns, [x, y, *matrix._arrays, *more]
-    if matrix.form == "tiles":
-        more = (*shape, matrix._code_bits, number)
-        return _native.run_tiles, [x, y, *matrix._arrays, *more]
-    more = (*shape, matrix._width, matrix._code_bits, number)
-    return _native.run_codes, [x, y, *matrix._arrays, *more]
+    """A kernel, and the arguments of a call."""
+    facts = *matrix._facts[:-1], number
+    return matrix._multiplier, [x, y, *matrix._arrays, len(x), *facts]
 
 
 @given(dense=matrices(), n_rows=st.integers(1, 9), data=st.data())
