@@ -113,8 +113,8 @@ def matrix_of(
             to 1.
         n_threads: Threads at most for large products. Defaults to `None`: one a
             processor.
-        isa_name: `"portable"`, `"neon"`, `"avx2"` or `"avx512"`: the instructions that
-            kernels may use. Defaults to `None`: what the environment variable
+        isa_name: The instructions that kernels may use: `"portable"`, `"avx2"` or
+            `"avx512"`. Defaults to `None`: what the environment variable
             `DEEPCOMPRESS_ISA` names, else the fastest that there are.
 
     Example:

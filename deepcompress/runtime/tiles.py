@@ -11,7 +11,7 @@ INPUTS, OUTPUTS = 32, 16
 MAX_VALUES = _native.DC_TILE_TABLE - 1
 MAX_OUTPUTS = 1 << 20
 # What a slot of a tile and an entry of the rest take, in the same unit of time.
-_SLOT, _ENTRY = 2.0, 1.5
+_SLOT, _ENTRY = 2.0, 3.0
 # Codes take five bits rather than six if no more than this part of the weights are then
 # of the rest, for having another value than the 31 most frequent.
 _RARE = 0.02

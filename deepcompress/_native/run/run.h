@@ -20,9 +20,10 @@
 
 /* ---- Instruction sets: isa.c ------------------------------------------------ */
 
-/* A kernel is told which instructions it may use; those without a version of their own
- * take the next one below. */
-enum { DC_ISA_PORTABLE, DC_ISA_NEON, DC_ISA_AVX2, DC_ISA_AVX512, DC_N_ISAS };
+/* A kernel is told which instructions it may use; one without a version for them takes
+ * the next below. The portable versions become NEON where a compiler makes it of loops
+ * over DC_LANES. */
+enum { DC_ISA_PORTABLE, DC_ISA_AVX2, DC_ISA_AVX512 };
 
 /* Whether this processor, and what the kernels were compiled to, have an isa. */
 int dc_has_isa(int isa);
