@@ -7,7 +7,7 @@
 #include "bind.h"
 #include "run/run.h"
 
-enum { MAX_SIDE = 1 << 30 /* inputs or outputs: bytes of both together fit in 63 bits */ };
+enum { MAX_SIDE = 1 << 30 /* inputs or outputs: floats of both fit in 63 bits */ };
 
 static int is_shape(Py_ssize_t n_inputs, Py_ssize_t n_outputs)
 {
@@ -49,8 +49,9 @@ PyObject *dc_bind_run_has_isa(PyObject *module, PyObject *args)
 {
     int isa;
     (void)module;
-    return PyArg_ParseTuple(args, "i:run_has_isa", &isa) ? PyBool_FromLong(dc_has_isa(isa))
-                                                         : NULL;
+    if (!PyArg_ParseTuple(args, "i:run_has_isa", &isa))
+        return NULL;
+    return PyBool_FromLong(dc_has_isa(isa));
 }
 
 /* Runs a product where inputs are finite; its result is 0 then, and 1 where they are not,
@@ -331,7 +332,8 @@ PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
     dc_codes matrix;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
-        have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs, n_outputs) &&
+        have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs,
+                        n_outputs) &&
         dc_has_isa(isa)) {
         uint32_t *active = dc_room(&call, product.n_inputs + 1, sizeof *active);
         RUN_PRODUCT(&call, result, product,
@@ -354,7 +356,8 @@ PyObject *dc_bind_run_codes_expand(PyObject *module, PyObject *args)
     const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
     dc_codes matrix;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs, n_outputs) &&
+    if (have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs,
+                        n_outputs) &&
         are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_codes_expand(&matrix, (size_t)n_inputs, (size_t)n_outputs, isa,

@@ -95,8 +95,9 @@ DC_AVX2 static void add_from_registers(const dc_columns *columns, size_t begin,
         /* The fourth and the fifth bit of a code, where a blend looks for them. */
         const __m256 bit3 = _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28));
         const __m256 bit4 = _mm256_castsi256_ps(_mm256_slli_epi32(codes, 27));
-        const __m256 low = _mm256_blendv_ps(_mm256_permutevar8x32_ps(part[0], codes),
-                                            _mm256_permutevar8x32_ps(part[1], codes), bit3);
+        const __m256 low =
+            _mm256_blendv_ps(_mm256_permutevar8x32_ps(part[0], codes),
+                             _mm256_permutevar8x32_ps(part[1], codes), bit3);
         const __m256 high =
             _mm256_blendv_ps(_mm256_permutevar8x32_ps(part[2], codes),
                              _mm256_permutevar8x32_ps(part[3], codes), bit3);
@@ -120,7 +121,9 @@ static adder *adder_of(const dc_columns *columns, int isa)
         return add_from_registers;
 #endif
     (void)isa;
-    return columns->n_bits == 11 ? add_from_32 : columns->n_bits == 10 ? add_from_64 : add_coded;
+    return columns->n_bits == 11   ? add_from_32
+           : columns->n_bits == 10 ? add_from_64
+                                   : add_coded;
 }
 
 static int64_t single(const float *x, const dc_columns *columns, int isa,
@@ -159,7 +162,8 @@ static int64_t single(const float *x, const dc_columns *columns, int isa,
 
 /* The outputs of DC_LANES rows, with vectors of so many of them. */
 #define DEFINE_MANY(NAME, N_LANES, TARGET)                                               \
-    TARGET static int64_t NAME(const dc_lanes *x, const dc_columns *columns, dc_lanes *y) \
+    TARGET static int64_t NAME(const dc_lanes *x, const dc_columns *columns,             \
+                               dc_lanes *y)                                              \
     {                                                                                    \
         typedef VECTOR(N_LANES) vector;                                                  \
         typedef struct {                                                                 \

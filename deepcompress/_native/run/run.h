@@ -131,8 +131,8 @@ static inline size_t dc_walk_to(dc_row_walk *walk, size_t position, size_t n_col
  * block and, above these bits, a code. List i of block b is
  * entries[starts[b n_inputs + i]] and so on, up to the next start. n_bits are 8 to 16.
  *
- * `codebook` has 2^(16 - n_bits) values; it is NULL where there are `values`, one for each
- * entry, whose codes mean nothing then. */
+ * `codebook` has 2^(16 - n_bits) values; it is NULL where there are `values`, one for
+ * each entry, whose codes mean nothing then. */
 typedef struct {
     const uint32_t *starts;
     const uint16_t *entries;

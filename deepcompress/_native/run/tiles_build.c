@@ -8,7 +8,7 @@ int dc_are_tiles(const dc_tiles *tiles, size_t n_inputs, size_t n_outputs)
     const size_t n_blocks = dc_units(n_inputs, DC_TILE_INPUTS);
     const size_t n_tiles = dc_units(n_outputs, DC_TILE_OUTPUTS);
     size_t n_words = 0;
-    if (n_outputs > DC_MAX_TILE_OUTPUTS || (tiles->code_bits != 5 && tiles->code_bits != 6))
+    if (n_outputs > DC_MAX_TILE_OUTPUTS || tiles->code_bits < 5 || tiles->code_bits > 6)
         return 0;
     for (size_t block = 0; block < n_blocks; block++) {
         if (tiles->depths[block] > DC_MAX_DEPTH ||
@@ -61,7 +61,8 @@ int64_t dc_tiles_build(const dc_stored *stored, const dc_tiles *tiles, uint8_t *
     const int code_bits = tiles->code_bits, slot_bits = 5 + code_bits;
     const size_t n_slots = code_bits == 5 ? 3 : 2;
     memset(rest_starts, 0, (n_blocks + 1) * sizeof *rest_starts);
-    if (!dc_are_tiles(tiles, stored->n_inputs, stored->n_outputs) || !dc_are_positions(stored))
+    if (!dc_are_tiles(tiles, stored->n_inputs, stored->n_outputs) ||
+        !dc_are_positions(stored))
         return DC_ERROR_ARGUMENT;
     dc_row_walk walk = {0};
     size_t i = 0, n_rest = 0;
