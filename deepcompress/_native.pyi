@@ -191,6 +191,8 @@ def run_columns_build(
 def run_columns(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    is_rectified: bool,
     starts: NDArray[np.uint32],
     entries: NDArray[np.uint16],
     values: NDArray[np.float32],
@@ -241,6 +243,8 @@ def run_tiles_build(
 def run_tiles(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    is_rectified: bool,
     words: NDArray[np.uint32],
     depths: NDArray[np.uint8],
     rest_starts: NDArray[np.uint32],
@@ -271,6 +275,8 @@ def run_tiles_expand(
 def run_codes(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    is_rectified: bool,
     codes: NDArray[np.uint8],
     codebook: NDArray[np.float32],
     n_rows: int,

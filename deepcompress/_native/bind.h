@@ -82,7 +82,7 @@ enum {
 /* What is done to a buffer. */
 enum { DC_READ, DC_WRITE };
 
-enum { DC_MAX_BUFFERS = 7, DC_MAX_ROOMS = 5 };
+enum { DC_MAX_BUFFERS = 8, DC_MAX_ROOMS = 5 };
 
 /* A call from Python, with all that it holds. Starts as {.module = module}. */
 typedef struct {

@@ -54,12 +54,36 @@ PyObject *dc_bind_run_has_isa(PyObject *module, PyObject *args)
     return PyBool_FromLong(dc_has_isa(isa));
 }
 
-/* Runs a product where inputs are finite; its result is 0 then, and 1 where they are not,
- * with nothing done. */
-#define RUN_PRODUCT(CALL, RESULT, PRODUCT, KERNEL)                                       \
-    DC_RUN(CALL, RESULT,                                                                 \
-           !dc_are_finite((PRODUCT).x, (PRODUCT).n_rows * (PRODUCT).n_inputs) ? 1        \
-           : (KERNEL) < 0                                       ? DC_ERROR_ARGUMENT : 0)
+/* The bias of a product; no items where it is None. */
+static dc_array take_bias(dc_call *call, PyObject *object)
+{
+    if (object == Py_None)
+        return (dc_array){0};
+    return dc_take(call, object, "bias", 4, DC_FLOAT, DC_READ);
+}
+
+static int is_bias_of(dc_array bias, const dc_product *product)
+{
+    return !bias.items || bias.n == product->n_outputs;
+}
+
+/* Runs a product, and what follows it, where inputs are finite; its result is 0 then, and
+ * 1 where they are not, with nothing done. */
+#define RUN_PRODUCT(CALL, RESULT, PRODUCT, BIAS, IS_RECTIFIED, KERNEL)                   \
+    do {                                                                                 \
+        if (!(CALL)->has_failed) {                                                       \
+            Py_BEGIN_ALLOW_THREADS                                                       \
+            if (!dc_are_finite((PRODUCT).x, (PRODUCT).n_rows * (PRODUCT).n_inputs)) {    \
+                (RESULT) = 1;                                                            \
+            } else if ((KERNEL) < 0) {                                                   \
+                (RESULT) = DC_ERROR_ARGUMENT;                                            \
+            } else {                                                                     \
+                dc_finish(&(PRODUCT), (BIAS).items, IS_RECTIFIED);                       \
+                (RESULT) = 0;                                                            \
+            }                                                                            \
+            Py_END_ALLOW_THREADS                                                         \
+        }                                                                                \
+    } while (0)
 
 /* ---- Columns ---------------------------------------------------------------- */
 
@@ -111,23 +135,25 @@ PyObject *dc_bind_run_columns_build(PyObject *module, PyObject *args)
 
 PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
 {
-    PyObject *o[5];
+    PyObject *o[6];
     Py_ssize_t n_rows, n_inputs, n_outputs;
-    int n_bits, has_codes, isa;
-    if (!PyArg_ParseTuple(args, "OOOOOnnnipi:run_columns", &o[0], &o[1], &o[2], &o[3],
-                          &o[4], &n_rows, &n_inputs, &n_outputs, &n_bits, &has_codes,
-                          &isa))
+    int n_bits, has_codes, isa, is_rectified;
+    if (!PyArg_ParseTuple(args, "OOOpOOOnnnipi:run_columns", &o[0], &o[1], &o[2],
+                          &is_rectified, &o[3], &o[4], &o[5], &n_rows, &n_inputs,
+                          &n_outputs, &n_bits, &has_codes, &isa))
         return NULL;
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array starts = dc_take(&call, o[2], "starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array entries = dc_take(&call, o[3], "entries", 2, DC_UNSIGNED, DC_READ);
-    const dc_array values = dc_take(&call, o[4], "values", 4, DC_FLOAT, DC_READ);
+    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array starts = dc_take(&call, o[3], "starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array entries = dc_take(&call, o[4], "entries", 2, DC_UNSIGNED, DC_READ);
+    const dc_array values = dc_take(&call, o[5], "values", 4, DC_FLOAT, DC_READ);
     dc_product product;
     dc_columns columns;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        is_bias_of(bias, &product) &&
         are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
                     n_outputs) &&
         dc_has_isa(isa)) {
@@ -136,7 +162,7 @@ PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
             n_rows < DC_FEWEST_LANES ? n_sums : DC_LANES * (columns.n_inputs + n_sums);
         float *room = dc_room(&call, n + DC_SPARE, sizeof *room);
         uint32_t *active = dc_room(&call, columns.n_inputs + 1, sizeof *active);
-        RUN_PRODUCT(&call, result, product,
+        RUN_PRODUCT(&call, result, product, bias, is_rectified,
                     dc_columns_multiply(&product, &columns, isa, active, room));
     }
     return dc_close_count(&call, result);
@@ -241,32 +267,34 @@ static int have_tile_sizes(dc_tiles *tiles, dc_array words, dc_array depths,
 
 PyObject *dc_bind_run_tiles(PyObject *module, PyObject *args)
 {
-    PyObject *o[7];
+    PyObject *o[8];
     Py_ssize_t n_rows, n_inputs, n_outputs;
-    int code_bits, isa;
-    if (!PyArg_ParseTuple(args, "OOOOOOOnnnii:run_tiles", &o[0], &o[1], &o[2], &o[3],
-                          &o[4], &o[5], &o[6], &n_rows, &n_inputs, &n_outputs,
-                          &code_bits, &isa))
+    int code_bits, isa, is_rectified;
+    if (!PyArg_ParseTuple(args, "OOOpOOOOOnnnii:run_tiles", &o[0], &o[1], &o[2],
+                          &is_rectified, &o[3], &o[4], &o[5], &o[6], &o[7], &n_rows,
+                          &n_inputs, &n_outputs, &code_bits, &isa))
         return NULL;
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array words = dc_take(&call, o[2], "words", 4, DC_UNSIGNED, DC_READ);
-    const dc_array depths = dc_take(&call, o[3], "depths", 1, DC_UNSIGNED, DC_READ);
-    const dc_array starts = dc_take(&call, o[4], "rest_starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array rest = dc_take(&call, o[5], "rest", 4, DC_UNSIGNED, DC_READ);
-    const dc_array table = dc_take(&call, o[6], "table", 4, DC_FLOAT, DC_READ);
+    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array words = dc_take(&call, o[3], "words", 4, DC_UNSIGNED, DC_READ);
+    const dc_array depths = dc_take(&call, o[4], "depths", 1, DC_UNSIGNED, DC_READ);
+    const dc_array starts = dc_take(&call, o[5], "rest_starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array rest = dc_take(&call, o[6], "rest", 4, DC_UNSIGNED, DC_READ);
+    const dc_array table = dc_take(&call, o[7], "table", 4, DC_FLOAT, DC_READ);
     dc_product product;
     dc_tiles tiles;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        is_bias_of(bias, &product) &&
         have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
                         n_outputs) &&
         dc_has_isa(isa)) {
         const size_t n_sums =
             DC_TILE_ROWS * DC_TILE_OUTPUTS * dc_units(product.n_outputs, DC_TILE_OUTPUTS);
         float *sums = dc_room(&call, n_sums + DC_SPARE, sizeof *sums);
-        RUN_PRODUCT(&call, result, product,
+        RUN_PRODUCT(&call, result, product, bias, is_rectified,
                     dc_tiles_multiply(&product, &tiles, isa, sums));
     }
     return dc_close_count(&call, result);
@@ -317,26 +345,29 @@ static int have_code_sizes(dc_codes *it, dc_array codes, dc_array codebook,
 
 PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
 {
-    PyObject *o[4];
+    PyObject *o[5];
     Py_ssize_t width, n_rows, n_inputs, n_outputs;
-    int code_bits, isa;
-    if (!PyArg_ParseTuple(args, "OOOOnnnnii:run_codes", &o[0], &o[1], &o[2], &o[3],
-                          &n_rows, &n_inputs, &n_outputs, &width, &code_bits, &isa))
+    int code_bits, isa, is_rectified;
+    if (!PyArg_ParseTuple(args, "OOOpOOnnnnii:run_codes", &o[0], &o[1], &o[2],
+                          &is_rectified, &o[3], &o[4], &n_rows, &n_inputs, &n_outputs,
+                          &width, &code_bits, &isa))
         return NULL;
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array codes = dc_take(&call, o[2], "codes", 1, DC_UNSIGNED, DC_READ);
-    const dc_array codebook = dc_take(&call, o[3], "codebook", 4, DC_FLOAT, DC_READ);
+    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array codes = dc_take(&call, o[3], "codes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array codebook = dc_take(&call, o[4], "codebook", 4, DC_FLOAT, DC_READ);
     dc_product product;
     dc_codes matrix;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        is_bias_of(bias, &product) &&
         have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs,
                         n_outputs) &&
         dc_has_isa(isa)) {
         uint32_t *active = dc_room(&call, product.n_inputs + 1, sizeof *active);
-        RUN_PRODUCT(&call, result, product,
+        RUN_PRODUCT(&call, result, product, bias, is_rectified,
                     dc_codes_multiply(&product, &matrix, isa, active));
     }
     return dc_close_count(&call, result);

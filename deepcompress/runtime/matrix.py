@@ -48,8 +48,10 @@ class Matrix(Protocol):
         """Multiply-adds for one row without zeros."""
         ...
 
-    def multiply(self, x: np.ndarray) -> np.ndarray:
-        """Returns the product of each row with the matrix.
+    def multiply(
+        self, x: np.ndarray, bias: np.ndarray | None = None, *, relu: bool = False
+    ) -> np.ndarray:
+        """Returns the product of each row with the matrix, and what mostly follows it.
 
         What is not finite spreads as in a dense product: an infinity that meets a
         weight of zero gives NaN, whether the weight is stored or not. Sums run in
@@ -57,6 +59,9 @@ class Matrix(Protocol):
 
         Args:
             x: float32 array of shape `(n_rows, n_inputs)`, in C order.
+            bias: float32 array of shape `(n_outputs,)` that is added to each row, or
+                `None`, the default.
+            relu: Whether what is below 0 becomes 0 at last. Defaults to `False`.
 
         Returns:
             A new float32 array of shape `(n_rows, n_outputs)`.

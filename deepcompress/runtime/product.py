@@ -17,6 +17,7 @@ from deepcompress.runtime import isa
 # takes is then a few hundredths of the time.
 _THREADED = 1 << 26
 _ROWS_PER_THREAD = 16
+_PARTS = 8  # so that threads end at about the same time
 # Floats that are expanded at a time where all of a matrix is gone through.
 _PANEL = 1 << 20
 _CACHE_LINE = 64
@@ -71,34 +72,43 @@ class CompressedMatrix:
         if not _native.run_has_isa(self._facts[-1]):
             self._facts = (*self._facts[:-1], isa.number_of())
 
-    def _run(self, x: np.ndarray, y: np.ndarray) -> int:
+    def _run(
+        self, x: np.ndarray, y: np.ndarray, bias: np.ndarray | None, relu: bool
+    ) -> int:
         """Writes the product to `y`, or returns 1 where `x` is not finite."""
-        return self._multiplier(x, y, *self._arrays, len(x), *self._facts)
+        return self._multiplier(x, y, bias, relu, *self._arrays, len(x), *self._facts)
 
     def _expand(self, first: int, out: np.ndarray) -> None:
         """Writes the matrix' rows from `first` on to `out`."""
         self._expander(*self._arrays, *self._facts, first, len(out), out)
 
-    def multiply(self, x: np.ndarray) -> np.ndarray:
+    def multiply(
+        self, x: np.ndarray, bias: np.ndarray | None = None, *, relu: bool = False
+    ) -> np.ndarray:
         """Returns the product of each row with the matrix."""
         n_rows = check_rows(x, self.shape)
         y = np.empty((n_rows, self.shape[1]), np.float32)
         if n_rows >= self._panel_rows:
             self._multiply_by_panels(x, y)
+            finish(y, bias, relu)
         elif n_rows < 2 * _ROWS_PER_THREAD or n_rows * self.n_multiplied < _THREADED:
-            if self._run(x, y):
+            if self._run(x, y, bias, relu):
                 self._multiply_not_finite(x, y)
+                finish(y, bias, relu)
         else:
-            self._multiply_in_threads(x, y)
+            self._multiply_in_threads(x, y, bias, relu)
         return y
 
-    def _multiply_in_threads(self, x: np.ndarray, y: np.ndarray) -> None:
+    def _multiply_in_threads(
+        self, x: np.ndarray, y: np.ndarray, bias: np.ndarray | None, relu: bool
+    ) -> None:
         def run(begin: int) -> None:
             part = slice(begin, begin + _ROWS_PER_THREAD * n_units)
-            if self._run(x[part], y[part]):
+            if self._run(x[part], y[part], bias, relu):
                 self._multiply_not_finite(x[part], y[part])
+                finish(y[part], bias, relu)
 
-        n_units = max(1, -(-len(x) // (_ROWS_PER_THREAD * 8)))
+        n_units = max(1, -(-len(x) // (_ROWS_PER_THREAD * _PARTS)))
         begins = range(0, len(x), _ROWS_PER_THREAD * n_units)
         map_in_threads(run, begins, self._n_threads)
 
@@ -110,7 +120,7 @@ class CompressedMatrix:
 
     def _multiply_not_finite(self, x: np.ndarray, y: np.ndarray) -> None:
         are_finite = np.isfinite(x)
-        self._run(np.where(are_finite, x, np.float32(0)), y)
+        self._run(np.where(are_finite, x, np.float32(0)), y, None, False)
         for row in np.flatnonzero(~are_finite.all(axis=1)):
             inputs = np.flatnonzero(~are_finite[row])
             n = max(1, _PANEL // max(self.shape[1], 1))
@@ -158,6 +168,19 @@ def _at_rest(array: np.ndarray) -> np.ndarray:
         array = room
     array.flags.writeable = False
     return array
+
+
+def finish(y: np.ndarray, bias: np.ndarray | None, relu: bool) -> None:
+    """Adds a bias to each row of a product, and rectifies it."""
+    if bias is not None:
+        if bias.shape != y.shape[1:] or bias.dtype != np.float32:
+            raise ValueError(
+                f"Expected a float32 bias of shape {y.shape[1:]}. "
+                f"Received: an array of shape {bias.shape} of {bias.dtype}"
+            )
+        y += bias
+    if relu:
+        np.maximum(y, 0, out=y)
 
 
 def check_rows(x: np.ndarray, shape: tuple[int, int]) -> int:

@@ -118,7 +118,9 @@ def test_what_is_no_matrix_is_refused(rng):
 def arguments_of(matrix, x, y, number):
     """A kernel, and the arguments of a call."""
     facts = *matrix._facts[:-1], number
-    return matrix._multiplier, [x, y, *matrix._arrays, len(x), *facts]
+    bias = np.zeros(y.shape[1], np.float32)
+    arguments = [x, y, bias, False, *matrix._arrays, len(x), *facts]
+    return matrix._multiplier, arguments
 
 
 @given(dense=matrices(), n_rows=st.integers(1, 9), data=st.data())
@@ -130,7 +132,7 @@ def test_any_arrays_are_multiplied_or_refused(dense, n_rows, data):
     number = data.draw(st.sampled_from(ISAS))
     for matrix, _, _ in forms(dense, number):
         function, arguments = arguments_of(matrix, x, y, number)
-        for at in range(2, 2 + len(matrix._arrays)):
+        for at in range(4, 4 + len(matrix._arrays)):
             wrong = list(arguments)
             bad = wrong[at].copy()
             if bad.size:
@@ -150,13 +152,13 @@ def test_arguments_that_do_not_belong_together_are_refused(dense, data):
     y = np.empty((3, dense.shape[1]), np.float32)
     for matrix, _, _ in forms(dense, 0):
         function, arguments = arguments_of(matrix, x, y, 0)
-        n_arrays = 2 + len(matrix._arrays)
+        n_arrays = 4 + len(matrix._arrays)
         assert function(*arguments) == 0
         for at in range(n_arrays):
-            if arguments[at].size:
+            if np.size(arguments[at]) and at != 3:
                 wrong = list(arguments)
                 wrong[at] = np.ascontiguousarray(arguments[at].reshape(-1)[:-1])
-                if matrix.form == "tiles" and at == 5 and wrong[at].size:
+                if matrix.form == "tiles" and at == 7 and wrong[at].size:
                     continue  # of the rest there may be less than there is room for
                 with pytest.raises(ValueError, match="outside the allowed range"):
                     function(*wrong)

@@ -66,6 +66,27 @@ def form(request):
     return matrix, dense
 
 
+@pytest.mark.parametrize("n_rows", [1, 2, 40])
+def test_a_bias_is_added_and_what_is_negative_cut_off(form, n_rows, monkeypatch, rng):
+    matrix, dense = form
+    bias = rng.standard_normal(dense.shape[1]).astype("f4")
+    x = inputs((n_rows, len(dense)), 0.5, rng)
+    expected = product(x, dense) + bias
+    for threaded in (1 << 26, 1):
+        monkeypatch.setattr("deepcompress.runtime.product._THREADED", threaded)
+        assert_close(matrix.multiply(x, bias), expected)
+        assert_close(matrix.multiply(x, bias, relu=True), np.maximum(expected, 0))
+        x[-1, 3] = np.nan
+        spoilt = matrix.multiply(x, bias, relu=True)
+        assert np.isnan(spoilt[-1]).all()
+        assert_close(spoilt[:-1], np.maximum(expected[:-1], 0))
+        x[-1, 3] = 0
+        expected[-1] = product(x[-1:], dense) + bias
+    for wrong in (bias[1:], bias[None].repeat(2, 0), bias.astype("f8")):
+        with pytest.raises((ValueError, TypeError)):
+            matrix.multiply(x, wrong)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_spreads_as_in_a_dense_product(form, bad, rng):
     matrix, dense = form

@@ -56,6 +56,10 @@ typedef struct {
     size_t n_rows, n_inputs, n_outputs;
 } dc_product;
 
+/* Adds a bias to each row of y, if it is not NULL, and sets what is below 0 to it, if
+ * that is asked for: finish.c. */
+void dc_finish(const dc_product *product, const float *bias, int is_rectified);
+
 enum {
     DC_LANES = 16,      /* rows, or outputs, that vectors take at once */
     DC_FEWEST_LANES = 3 /* fewer rows are done one by one */
