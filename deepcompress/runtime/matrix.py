@@ -180,8 +180,9 @@ def _fastest(stored: Stored, n_rows: int, isa_number: int) -> str:
         if tiles.suits(stored, isa_number):
             times["tiles"] = costs.tiles(size, n, n_rows)
     if _is_shared(stored) or stored.shape[1] <= columns.MAX_OUTPUTS:
-        times["columns"] = costs.columns(n, n_rows)
-    times["dense"] = costs.dense(size, n_rows)
-    if len(times) > 1:
-        times["dense"] /= _DENSE_GAIN
-    return min(times, key=lambda form: times[form])
+        times["columns"] = costs.columns(stored.shape[0], n, n_rows)
+    best = min(times, key=lambda form: times[form], default="dense")
+    dense = costs.CALL + costs.dense(size, n_rows)
+    if best == "dense" or dense < _DENSE_GAIN * (costs.CALL + times[best]):
+        return "dense"
+    return best

@@ -1,12 +1,14 @@
 """Every form of a matrix, with all instructions there are, beside dense products."""
 
 import copy
+import os
 import pickle
 import threading
 
 import numpy as np
 import pytest
 from helpers.compressed import assert_close, held, inputs, matrices, product, shared
+from helpers.running import run_program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +52,7 @@ FORMS = {
     "columns of floats": ((100, 70), 0.05, 7000, 1, None),
     "codes": ((100, 70), 1, 20, 1, "avx512"),
     "codes of many": ((100, 70), 1, 200, 16, None),
-    "dense": ((100, 70), 1, 7000, 1, None),
+    "dense": ((300, 200), 1, 60_000, 1, None),
 }
 
 
@@ -174,6 +176,12 @@ def test_large_products_are_the_same_in_threads(monkeypatch, form, rng):
     x = inputs((700, len(dense)), 0.5, rng)
     x[650, 3] = np.nan
     assert_close(matrix.multiply(x), product(x, dense))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_a_process_that_is_forked_off_multiplies_too():
+    result = run_program("fork_and_multiply")
+    assert result.returncode == 0, result.stderr
 
 
 def test_half_precisions_are_exact(rng):

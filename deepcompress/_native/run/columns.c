@@ -17,7 +17,8 @@
 
 enum {
     AHEAD = 6,
-    LINES = 6 /* of a list that are asked for */
+    LINES = 6, /* of a list that are asked for */
+    SHORT = 16 /* entries for which there is no table */
 };
 
 /* ---- One row ---------------------------------------------------------------- */
@@ -126,27 +127,36 @@ static adder *adder_of(const dc_columns *columns, int isa)
                                    : add_coded;
 }
 
+/* Asks for a list's first cache lines. */
+static void ask_for(const dc_columns *columns, size_t list)
+{
+    enum { PER_LINE = DC_CACHE_LINE / sizeof *columns->entries };
+    size_t begin = columns->starts[list], end = columns->starts[list + 1];
+    if (end > begin + LINES * PER_LINE)
+        end = begin + LINES * PER_LINE;
+    for (; begin < end; begin += PER_LINE)
+        DC_PREFETCH(columns->entries + begin);
+}
+
 static int64_t single(const float *x, const dc_columns *columns, int isa,
                       uint32_t *active, float *y)
 {
     const size_t n_active = find_active(x, columns->n_inputs, active);
     const size_t n_blocks = dc_n_blocks(columns->n_outputs, columns->n_bits);
     adder *const add = adder_of(columns, isa);
+    adder *const add_few = columns->values ? add_values : add_coded;
     memset(y, 0, columns->n_outputs * sizeof *y);
     for (size_t block = 0; block < n_blocks; block++) {
         const size_t before = block * columns->n_inputs;
         for (size_t i = 0; i < n_active; i++) {
             const size_t list = before + active[i];
-            if (i + AHEAD < n_active) {
-                const size_t next = columns->starts[before + active[i + AHEAD]];
-                for (size_t line = 0; line < LINES; line++)
-                    DC_PREFETCH((const char *)(columns->entries + next) +
-                                line * DC_CACHE_LINE);
-            }
+            if (i + AHEAD < n_active)
+                ask_for(columns, before + active[i + AHEAD]);
             if (!dc_is_list(columns, list))
                 return DC_ERROR_ARGUMENT;
-            add(columns, columns->starts[list], columns->starts[list + 1], x[active[i]],
-                y + (block << columns->n_bits));
+            const size_t begin = columns->starts[list], end = columns->starts[list + 1];
+            (end - begin < SHORT ? add_few : add)(columns, begin, end, x[active[i]],
+                                                  y + (block << columns->n_bits));
         }
     }
     return 1;
