@@ -4,6 +4,7 @@ import os
 import sys
 
 import numpy as np
+
 from deepcompress.dcz.coding.weights import Weights
 from deepcompress.runtime import product
 from deepcompress.runtime.matrix import matrix_of
