@@ -218,6 +218,18 @@ def run_columns_expand(
     out: NDArray[np.float32],
     /,
 ) -> int: ...
+def run_columns_rows(
+    starts: NDArray[np.uint32],
+    entries: NDArray[np.uint16],
+    values: NDArray[np.float32],
+    n_inputs: int,
+    n_outputs: int,
+    n_bits: int,
+    has_codes: bool,
+    rows: NDArray[np.int64],
+    out: NDArray[np.float32],
+    /,
+) -> int: ...
 def run_tiles_count(
     positions: NDArray[np.int64],
     codes: NDArray[np.uint8],

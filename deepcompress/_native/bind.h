@@ -54,6 +54,7 @@
     FUNCTION(run_columns_build)                                                          \
     FUNCTION(run_columns)                                                                \
     FUNCTION(run_columns_expand)                                                         \
+    FUNCTION(run_columns_rows)                                                           \
     FUNCTION(run_tiles_count)                                                            \
     FUNCTION(run_tiles_build)                                                            \
     FUNCTION(run_tiles)                                                                  \

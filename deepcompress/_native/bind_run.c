@@ -192,6 +192,30 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
     return dc_close_count(&call, result);
 }
 
+PyObject *dc_bind_run_columns_rows(PyObject *module, PyObject *args)
+{
+    PyObject *o[5];
+    Py_ssize_t n_inputs, n_outputs;
+    int n_bits, has_codes;
+    if (!PyArg_ParseTuple(args, "OOOnnipOO:run_columns_rows", &o[0], &o[1], &o[2],
+                          &n_inputs, &n_outputs, &n_bits, &has_codes, &o[3], &o[4]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array entries = dc_take(&call, o[1], "entries", 2, DC_UNSIGNED, DC_READ);
+    const dc_array values = dc_take(&call, o[2], "values", 4, DC_FLOAT, DC_READ);
+    const dc_array rows = dc_take(&call, o[3], "rows", 8, DC_SIGNED, DC_READ);
+    const dc_array out = dc_take(&call, o[4], "out", 4, DC_FLOAT, DC_WRITE);
+    dc_columns columns;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+                    n_outputs) &&
+        out.n == rows.n * columns.n_outputs)
+        DC_RUN(&call, result,
+               dc_columns_rows(&columns, rows.items, rows.n, out.items));
+    return dc_close_count(&call, result);
+}
+
 /* ---- Tiles ------------------------------------------------------------------ */
 
 PyObject *dc_bind_run_tiles_count(PyObject *module, PyObject *args)

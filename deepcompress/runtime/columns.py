@@ -1,9 +1,11 @@
 """A sparse matrix as columns: a list of the outputs that each input reaches."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from deepcompress import _native
-from deepcompress.runtime.product import CompressedMatrix, aligned
+from deepcompress.runtime.product import CompressedMatrix, aligned, check_indices
 from deepcompress.runtime.stored import Stored
 
 MAX_VALUES = 256
@@ -12,6 +14,9 @@ MAX_VALUES = 256
 _BITS = 16
 _MIN_PLACE_BITS, _MAX_PLACE_BITS = 8, 11
 MAX_OUTPUTS = 1 << _BITS
+
+
+_run_rows: Callable[..., int] = _native.run_columns_rows
 
 
 class ColumnMatrix(CompressedMatrix):
@@ -53,3 +58,11 @@ class ColumnMatrix(CompressedMatrix):
         super().__init__(
             stored.shape, n, arrays, facts, isa_number=isa_number, n_threads=n_threads
         )
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Returns rows of the matrix."""
+        indices = check_indices(indices, self.shape)
+        out = np.empty((len(indices), self.shape[1]), np.float32)
+        facts = self._facts[:-1]
+        _run_rows(*self._arrays, *facts, np.ascontiguousarray(indices, np.int64), out)
+        return out

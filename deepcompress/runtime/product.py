@@ -114,10 +114,13 @@ class CompressedMatrix:
         map_in_threads(run, begins, self._n_threads)
 
     def _multiply_by_panels(self, x: np.ndarray, y: np.ndarray) -> None:
-        y[:] = 0
         for first, panel in self._panels():
+            some = x[:, first : first + len(panel)]
             with np.errstate(invalid="ignore", over="ignore"):
-                y += x[:, first : first + len(panel)] @ panel
+                if first == 0:
+                    np.matmul(some, panel, out=y)
+                else:
+                    y += some @ panel
 
     def _multiply_not_finite(self, x: np.ndarray, y: np.ndarray) -> None:
         are_finite = np.isfinite(x)

@@ -289,6 +289,15 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         1,
         writes(np.empty(3, np.float32)),
     ],
+    "run_columns_rows": lambda: [
+        *columns(),
+        2,
+        3,
+        11,
+        True,
+        reads(np.array([1, 0])),
+        writes(np.empty((2, 3), np.float32)),
+    ],
     "run_tiles_count": lambda: [
         reads(np.array([0, 3])),
         reads(np.array([1, 2], np.uint8)),

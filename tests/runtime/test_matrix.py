@@ -100,12 +100,26 @@ def test_what_is_not_finite_spreads_as_in_a_dense_product(form, bad, rng):
         assert_close(matrix.multiply(x[4:5].copy()), product(x[4:5], dense))
 
 
+def test_many_panels_are_multiplied(monkeypatch, rng):
+    monkeypatch.setattr("deepcompress.runtime.product._PANEL", 700)
+    dense = shared((100, 70), 1, 200, rng)
+    matrix = matrix_of(held(dense), dense.shape, n_rows=16)
+    assert matrix.form == "codes"
+    x = inputs((20, 100), 0.5, rng)
+    assert_close(matrix.multiply(x), product(x, dense))
+    x[3, 5] = np.nan
+    assert_close(matrix.multiply(x), product(x, dense))
+
+
 def test_weights_that_are_not_finite_stay_dense(rng):
     dense = shared((40, 30), 0.1, 5, rng)
     dense[3, 4], dense[5, 6] = np.inf, np.nan
-    matrix = matrix_of(held(dense), dense.shape)
     x = inputs((3, 40), 0.3, rng)
-    assert_close(matrix.multiply(x), product(x, dense))
+    for weights in (dense, dense.astype("f8") * 1e300):
+        matrix = matrix_of(held(weights), dense.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            expected = product(x, weights.astype("f4"))
+        assert_close(matrix.multiply(x), expected)
 
 
 def test_a_wrong_input_is_refused(form):

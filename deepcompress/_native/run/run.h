@@ -177,8 +177,11 @@ int64_t dc_columns_build(const dc_stored *stored, int n_bits, uint32_t *next,
 int64_t dc_columns_multiply(const dc_product *product, const dc_columns *columns, int isa,
                             uint32_t *active, float *room);
 
-/* Rows of W from `first` on as floats: `out` has room for n of them. Returns n. */
+/* Rows of W from `first` on as floats, or any rows: `out` has room for n of them. Returns
+ * n; DC_ERROR_ARGUMENT for what is no row. */
 int64_t dc_columns_expand(const dc_columns *columns, size_t first, size_t n, float *out);
+int64_t dc_columns_rows(const dc_columns *columns, const int64_t *rows, size_t n,
+                        float *out);
 
 /* ---- Tiles: tiles_build.c, tiles.c, tiles_expand.c -------------------------- */
 
