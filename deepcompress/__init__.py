@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from deepcompress.pruning.schedules import ConstantSparsity as ConstantSparsity
     from deepcompress.pruning.schedules import PolynomialDecay as PolynomialDecay
     from deepcompress.pruning.schedules import PruningSchedule as PruningSchedule
+    from deepcompress.runtime.compressed_model import CompressedModel as CompressedModel
+    from deepcompress.runtime.tables import ModelProfile as ModelProfile
+    from deepcompress.runtime.tables import ModelSummary as ModelSummary
     from deepcompress.saving.serializer import HuffmanSerializer as HuffmanSerializer
     from deepcompress.saving.serializer import load_model as load_model
     from deepcompress.search.compress import compress as compress
@@ -58,6 +61,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "dcz.writing": ["write"],
         "errors": ["CorruptFileError"],
         "network.variables": ["count_weights"],
+        "runtime.compressed_model": ["CompressedModel"],
+        "runtime.tables": ["ModelProfile", "ModelSummary"],
         "pruning.callback": ["PruningCallback"],
         "pruning.prune": ["prune"],
         "pruning.schedules": ["ConstantSparsity", "PolynomialDecay", "PruningSchedule"],

@@ -149,7 +149,7 @@ def private_attributes_of_others(package):
     defined = {module: set(_defined(tree)) for module, tree in known.items()}
     everywhere = set().union(*defined.values())
     for module, tree in known.items():
-        if module == "network.internals":
+        if module in ("network.internals.__init__", "network.internals.symbols"):
             continue
         for node, owner, name in _attributes(tree):
             own = everywhere if owner in {"self", "cls"} else defined[module]

@@ -65,7 +65,9 @@ def namespace():
 
 # The small model has layers with fewer weights left than a codebook has values.
 @pytest.mark.filterwarnings("ignore:Left alone")
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/index.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/guide.md", "docs/index.md", "docs/runtime.md"]
+)
 def test_the_code_of_a_page_runs(page, namespace, tmp_path, monkeypatch, capsys):
     path = ROOT / page
     monkeypatch.chdir(tmp_path)

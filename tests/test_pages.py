@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from helpers import rules_page, second_decoder
+from helpers import program_page, rules_page, second_decoder
 from helpers.golden import GOLDEN
 from helpers.trace import PAGE, data, example, page
 
@@ -28,6 +28,11 @@ def test_the_page_lists_the_rules_of_the_package():
 def test_the_table_of_rules_and_tests_is_that_of_the_files():
     table = rules_page.PAGE.read_text(encoding="utf-8")
     assert table == rules_page.page(), "run tests/helpers/rules_page.py"
+
+
+def test_the_page_of_the_program_is_that_of_its_tables():
+    text = program_page.PAGE.read_text(encoding="utf-8")
+    assert text == program_page.page(), "run tests/helpers/program_page.py"
 
 
 def test_the_bytes_of_the_example_in_version_2():

@@ -16,7 +16,7 @@ from rich.console import Console
 from deepcompress import _lazy, importers
 from deepcompress._files import atomic_writer, check_room, write_npz
 from deepcompress._version import __version__
-from deepcompress.commands import chatter, exact, own_code, smaller
+from deepcompress.commands import chatter, exact, own_code, running, smaller
 from deepcompress.commands.contents import contents
 from deepcompress.commands.saying import (
     close_output,
@@ -170,6 +170,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_loading(extract)
     extract.set_defaults(run=_extract)
+
+    runs = commands.add_parser(
+        "run",
+        help="compute what a .dcz file makes of an input, without TensorFlow",
+        description="Computes from the compressed weights of a .dcz file, without "
+        "Keras, and prints the largest outputs.",
+    )
+    running.add_options(runs)
+    runs.set_defaults(run=running.run)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +17,10 @@ from deepcompress.dcz.report import CompressionReport
 from deepcompress.dcz.writing import write
 from deepcompress.network import assets, internals
 from deepcompress.network.variables import finalize, named_variables
+from deepcompress.runtime.program import PART
 from deepcompress.saving.building import assign, build
 from deepcompress.saving.describing import describe
+from deepcompress.saving.lowering.lower import lower
 
 
 class HuffmanSerializer:
@@ -38,6 +41,9 @@ class HuffmanSerializer:
         include_architecture: Whether the file holds the architecture, so that it
             loads by itself. Without it, it loads into a model that is given.
             Defaults to `True`.
+        include_program: Whether a file with an architecture also holds the program, by
+            which `CompressedModel` runs it without Keras: some ten bytes and a few for
+            each layer. Defaults to `True`.
         coder: The entropy coder: `"huffman"`, or `"context"`, which learns the
             probability of every bit from its neighbours: files of heavily pruned nets
             are smaller by 15 to 20 %, and take longer to write and to read. Files of
@@ -63,9 +69,14 @@ class HuffmanSerializer:
     """
 
     def __init__(
-        self, *, include_architecture: bool = True, coder: str = "huffman"
+        self,
+        *,
+        include_architecture: bool = True,
+        include_program: bool = True,
+        coder: str = "huffman",
     ) -> None:
         self.include_architecture = include_architecture
+        self.include_program = include_program
         self.coder = one_of("coder", coder, CODERS)
 
     def __repr__(self) -> str:
@@ -172,13 +183,35 @@ class HuffmanSerializer:
     ) -> CompressionReport:
         weights = _Weights(model)
         architecture = describe(model) if self.include_architecture else None
+        kept = assets.collect(model)
+        parts = {}
+        if self.include_architecture and self.include_program:
+            program = lower(model, kept)
+            if program.refusal:
+                _warn_once(program.refusal)
+            parts[PART] = program.encode()
         return write(
             file,
             weights,
             architecture=architecture,
             coder=self.coder,
-            assets=assets.collect(model),
+            assets=kept,
+            parts=parts,
         )
+
+
+def _warn_once(refusal: str) -> None:
+    """Says why a model cannot be run compressed, once for each reason."""
+    if refusal not in _WARNED:
+        _WARNED.add(refusal)
+        warnings.warn(
+            f"`CompressedModel` cannot run this model: {refusal}. The file is whole, "
+            "and `load_model` loads it. `include_program=False` saves without asking.",
+            stacklevel=5,
+        )
+
+
+_WARNED: set[str] = set()
 
 
 class _Weights(Mapping[str, np.ndarray]):

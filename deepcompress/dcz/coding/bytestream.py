@@ -77,7 +77,7 @@ class ByteReader:
     def __init__(
         self,
         data: bytes | memoryview,
-        rule: Rule = Rule.SECTION_END,
+        rule: str = Rule.SECTION_END,
         begin: int | None = None,
     ) -> None:
         self._data = memoryview(data).cast("B")

@@ -1,0 +1,173 @@
+"""From a file to the steps that run: the program checked against the arrays."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from deepcompress.dcz.container import Container
+from deepcompress.errors import CorruptFileError
+from deepcompress.runtime.program import NO_WEIGHT, PART, Operation, Program
+from deepcompress.runtime.steps import (
+    arithmetic,
+    preprocessing,
+    recurrent,
+    shaping,
+    weighted,
+)
+from deepcompress.runtime.steps.room import contradiction
+from deepcompress.runtime.steps.step import Step
+from deepcompress.runtime.weights import Weights
+
+BUILDERS = {
+    **weighted.BUILDERS,
+    **arithmetic.BUILDERS,
+    **shaping.BUILDERS,
+    **recurrent.BUILDERS,
+    **preprocessing.BUILDERS,
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A step in its place.
+
+    Attributes:
+        name: The layer that it is of, or what it does.
+        kind: What it does.
+        step: The step.
+        inputs: The numbers of the values that it takes.
+        outputs: The numbers of the values that it makes.
+        done: The numbers of the values that no later step takes.
+    """
+
+    name: str
+    kind: str
+    step: Step
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    done: tuple[int, ...] = ()
+
+    def __call__(self, values: list[Any]) -> None:
+        """Computes its values out of the others, and lets go of what is done."""
+        try:
+            made = self.step.run(*(values[number] for number in self.inputs))
+        except (ValueError, IndexError, TypeError) as error:
+            raise ValueError(f"{self.name} ({self.kind}): {error}") from error
+        if len(self.outputs) == 1:
+            made = (made,)
+        if len(made) != len(self.outputs):
+            raise contradiction(f"{self.kind} makes {len(made)} values")
+        for number, value in zip(self.outputs, made, strict=True):
+            values[number] = value
+        for number in self.done:
+            values[number] = None
+
+
+def program_of(file: Container) -> Program:
+    """Returns the program of a file.
+
+    Raises:
+        ValueError: The file has none and none can be made, or its model cannot be run.
+        CorruptFileError: The program is damaged.
+    """
+    if PART in file.parts:
+        program = Program.decode(file.parts[PART])
+    elif file.architecture is None:
+        raise ValueError(
+            "The file holds weights without an architecture, so that nothing says what "
+            "to compute. Save the model with its architecture."
+        )
+    else:
+        program = Program.decode(_above("lowered", file))
+    if program.refusal:
+        raise ValueError(f"The model cannot be run compressed: {program.refusal}")
+    return program
+
+
+def file_of(model: Any) -> bytes:
+    """Returns the file of a Keras model."""
+    data: bytes = _above("dumped", model)
+    return data
+
+
+def _above(function: str, argument: Any) -> Any:
+    """Asks what knows Keras, where it is installed: nothing else here reaches there."""
+    try:
+        door = import_module("deepcompress.saving.programs")
+    except ImportError as error:
+        raise ValueError(
+            "The file has no program. To make one, Keras and deepcompress-keras are "
+            f"needed ({error}); or save the model anew with them."
+        ) from error
+    return getattr(door, function)(argument)
+
+
+def place(program: Program, weights: Weights) -> list[Placed]:
+    """Returns the steps of a program, each with its weights.
+
+    Raises:
+        CorruptFileError: The program contradicts the arrays.
+    """
+    last_use = dict.fromkeys(program.outputs, len(program.operations))
+    for index, operation in enumerate(program.operations):
+        last_use.update({n: max(index, last_use.get(n, 0)) for n in operation.inputs})
+    placed, n_values = [], len(program.inputs)
+    for index, operation in enumerate(program.operations):
+        outputs = tuple(range(n_values, n_values + operation.n_outputs))
+        n_values += operation.n_outputs
+        numbers = {*operation.inputs, *outputs}
+        with _broken_at(operation):
+            step = BUILDERS[operation.kind](operation, weights)
+        done = tuple(n for n in numbers if last_use.get(n, index) == index)
+        name = _name(operation, weights)
+        placed.append(
+            Placed(name, operation.kind, step, operation.inputs, outputs, done)
+        )
+    return placed
+
+
+def fold(placed: list[Placed], values: list[Any], outputs: set[int]) -> list[Placed]:
+    """Computes what depends on no input, once, and returns the steps that are left.
+
+    Args:
+        placed: The steps.
+        values: Where what has been computed is kept.
+        outputs: The values that the program gives.
+    """
+    known: set[int] = set()
+    left = []
+    for each in placed:
+        if known.issuperset(each.inputs) and each.kind != "embedding":
+            Placed(each.name, each.kind, each.step, each.inputs, each.outputs)(values)
+            known.update(each.outputs)
+        else:
+            done = tuple(n for n in each.done if n not in known)
+            left.append(
+                Placed(each.name, each.kind, each.step, each.inputs, each.outputs, done)
+            )
+    needed = {n for each in left for n in each.inputs} | outputs
+    for number in known - needed:
+        values[number] = None
+    return left
+
+
+def _name(operation: Operation, weights: Weights) -> str:
+    for number in operation.weights:
+        if number != NO_WEIGHT:
+            return weights.name(number).rpartition("/")[0] or weights.name(number)
+    if operation.kind in ("unary", "binary", "reduce"):
+        return str(operation["function"])
+    return operation.kind
+
+
+@contextmanager
+def _broken_at(operation: Operation) -> Iterator[None]:
+    """Makes of any error in what a program asks for one of the file."""
+    try:
+        yield
+    except CorruptFileError:
+        raise
+    except (ValueError, IndexError, TypeError, KeyError) as error:
+        raise contradiction(f"{operation.kind}: {error}") from error

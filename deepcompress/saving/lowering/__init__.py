@@ -1,0 +1,1 @@
+"""From a Keras model to its program, which runs without Keras."""
