@@ -16,8 +16,8 @@
 #endif
 
 enum {
-    AHEAD = 6,
-    LINES = 6, /* of a list that are asked for */
+    AHEAD = 4,
+    LINES = 3, /* of a list that are asked for */
     SHORT = 16 /* entries for which there is no table */
 };
 
