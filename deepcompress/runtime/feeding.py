@@ -13,7 +13,8 @@ def paths(structure: Any) -> list[str]:
 
     Example:
 
-    >>> paths({"b": 1, "a": {"y": 2, "x": [3, 4]}})
+    >>> one = np.zeros(3)
+    >>> paths({"b": one, "a": {"y": one, "x": [one, one]}})
     ['a/x/0', 'a/x/1', 'a/y', 'b']
     """
     return list(_flat(structure))

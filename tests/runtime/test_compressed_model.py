@@ -109,12 +109,22 @@ def test_wrong_inputs_are_refused_with_what_is_right(data, wrong, error, words):
         dc.CompressedModel(data).predict(wrong)
 
 
-def test_what_is_not_finite_goes_through_as_in_keras(model, data, x):
-    x = x[:3].copy()
+def test_what_is_not_finite_goes_through_as_in_keras(data, x):
+    # TensorFlow's fused ReLU makes 0 of NaN, which other backends do not.
+    model = keras.Sequential(
+        [keras.Input((40,)), L.Dense(30, activation="tanh"), L.Dense(5)]
+    )
+    dc.prune(model, 0.8)
+    dc.WeightSharingQuantizer(bits=3).quantize(model)
+    rows = np.random.default_rng(1).normal(size=(4, 40)).astype("float32")
+    rows[0, 3], rows[1, 5], rows[2, 7] = np.nan, np.inf, -np.inf
+    found = dc.CompressedModel(model).predict(rows)
+    close(found, model.predict(rows, verbose=0))
+    x = x[:2].copy()
     x[0, 0, 0, 0] = np.nan
-    found, expected = dc.CompressedModel(data).predict(x), model.predict(x, verbose=0)
-    assert np.isnan(found[0]).all() == np.isnan(expected[0]).all()
-    close(found[1:], expected[1:])
+    found = dc.CompressedModel(data).predict(x)
+    assert np.isnan(found[0]).all()
+    assert np.isfinite(found[1]).all()
 
 
 def test_many_threads_may_call_one_net(data, x):
@@ -172,8 +182,10 @@ def test_random_numbers_are_refused_and_none_is_drawn():
     layer = Noise()
     model = keras.Model(inputs, layer(inputs))
     before = layer.seeds.state.numpy()
+    with pytest.warns(UserWarning, match="random"):
+        data = dc.HuffmanSerializer().dumps(model)
     with pytest.raises(ValueError, match="random"):
-        dc.CompressedModel(model)
+        dc.CompressedModel(data)
     np.testing.assert_array_equal(layer.seeds.state.numpy(), before)
 
 
