@@ -19,7 +19,6 @@ DC_MAX_GAP_WIDTH: int
 DC_MAX_RARITY: int
 DC_CONTEXT_SIZE: int
 DC_ISA_PORTABLE: int
-DC_ISA_NEON: int
 DC_ISA_AVX2: int
 DC_ISA_AVX512: int
 DC_MAX_DEPTH: int
@@ -192,6 +191,8 @@ def run_columns_build(
 def run_columns(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    is_rectified: bool,
     starts: NDArray[np.uint32],
     entries: NDArray[np.uint16],
     values: NDArray[np.float32],
@@ -211,8 +212,21 @@ def run_columns_expand(
     n_outputs: int,
     n_bits: int,
     has_codes: bool,
+    isa: int,
     first: int,
     n: int,
+    out: NDArray[np.float32],
+    /,
+) -> int: ...
+def run_columns_rows(
+    starts: NDArray[np.uint32],
+    entries: NDArray[np.uint16],
+    values: NDArray[np.float32],
+    n_inputs: int,
+    n_outputs: int,
+    n_bits: int,
+    has_codes: bool,
+    rows: NDArray[np.int64],
     out: NDArray[np.float32],
     /,
 ) -> int: ...
@@ -241,6 +255,8 @@ def run_tiles_build(
 def run_tiles(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    is_rectified: bool,
     words: NDArray[np.uint32],
     depths: NDArray[np.uint8],
     rest_starts: NDArray[np.uint32],
@@ -262,6 +278,7 @@ def run_tiles_expand(
     n_inputs: int,
     n_outputs: int,
     code_bits: int,
+    isa: int,
     first: int,
     n: int,
     out: NDArray[np.float32],
@@ -270,6 +287,8 @@ def run_tiles_expand(
 def run_codes(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    is_rectified: bool,
     codes: NDArray[np.uint8],
     codebook: NDArray[np.float32],
     n_rows: int,

@@ -21,6 +21,9 @@ PUBLIC = {
     "deepcompress": dc.__all__,
     "deepcompress.importers": dc.importers.__all__,
     "deepcompress.models": dc.models.__all__,
+    # The kernels of the runtime by themselves, each with every instruction set.
+    "deepcompress.runtime.matrix": ["matrix_of"],
+    "deepcompress.runtime.isa": ["available"],
 }
 
 

@@ -54,6 +54,7 @@
     FUNCTION(run_columns_build)                                                          \
     FUNCTION(run_columns)                                                                \
     FUNCTION(run_columns_expand)                                                         \
+    FUNCTION(run_columns_rows)                                                           \
     FUNCTION(run_tiles_count)                                                            \
     FUNCTION(run_tiles_build)                                                            \
     FUNCTION(run_tiles)                                                                  \
@@ -82,7 +83,7 @@ enum {
 /* What is done to a buffer. */
 enum { DC_READ, DC_WRITE };
 
-enum { DC_MAX_BUFFERS = 7, DC_MAX_ROOMS = 5 };
+enum { DC_MAX_BUFFERS = 8, DC_MAX_ROOMS = 5 };
 
 /* A call from Python, with all that it holds. Starts as {.module = module}. */
 typedef struct {

@@ -1,10 +1,13 @@
 /* Products with matrices that are held compressed, for Python. A matrix is a few arrays
  * from outside: the kernels trust none of what they hold. Here is checked that all arrays
- * have the sizes that belong to the matrix's shape. */
+ * have the sizes that belong to the matrix's shape.
+ *
+ * Of every form two functions take the same arguments: arrays, rows and shape, what else
+ * tells the form, and an isa, whether or not there is a version for it. */
 #include "bind.h"
 #include "run/run.h"
 
-enum { MAX_SIDE = 1 << 30 /* inputs or outputs: bytes of both together fit in 63 bits */ };
+enum { MAX_SIDE = 1 << 30 /* inputs or outputs: floats of both fit in 63 bits */ };
 
 static int is_shape(Py_ssize_t n_inputs, Py_ssize_t n_outputs)
 {
@@ -46,16 +49,41 @@ PyObject *dc_bind_run_has_isa(PyObject *module, PyObject *args)
 {
     int isa;
     (void)module;
-    return PyArg_ParseTuple(args, "i:run_has_isa", &isa) ? PyBool_FromLong(dc_has_isa(isa))
-                                                         : NULL;
+    if (!PyArg_ParseTuple(args, "i:run_has_isa", &isa))
+        return NULL;
+    return PyBool_FromLong(dc_has_isa(isa));
 }
 
-/* Runs a product where inputs are finite; its result is 0 then, and 1 where they are not,
- * with nothing done. */
-#define RUN_PRODUCT(CALL, RESULT, PRODUCT, KERNEL)                                       \
-    DC_RUN(CALL, RESULT,                                                                 \
-           !dc_are_finite((PRODUCT).x, (PRODUCT).n_rows * (PRODUCT).n_inputs) ? 1        \
-           : (KERNEL) < 0                                       ? DC_ERROR_ARGUMENT : 0)
+/* The bias of a product; no items where it is None. */
+static dc_array take_bias(dc_call *call, PyObject *object)
+{
+    if (object == Py_None)
+        return (dc_array){0};
+    return dc_take(call, object, "bias", 4, DC_FLOAT, DC_READ);
+}
+
+static int is_bias_of(dc_array bias, const dc_product *product)
+{
+    return !bias.items || bias.n == product->n_outputs;
+}
+
+/* Runs a product, and what follows it, where inputs are finite; its result is 0 then, and
+ * 1 where they are not, with nothing done. */
+#define RUN_PRODUCT(CALL, RESULT, PRODUCT, BIAS, IS_RECTIFIED, KERNEL)                   \
+    do {                                                                                 \
+        if (!(CALL)->has_failed) {                                                       \
+            Py_BEGIN_ALLOW_THREADS                                                       \
+            if (!dc_are_finite((PRODUCT).x, (PRODUCT).n_rows * (PRODUCT).n_inputs)) {    \
+                (RESULT) = 1;                                                            \
+            } else if ((KERNEL) < 0) {                                                   \
+                (RESULT) = DC_ERROR_ARGUMENT;                                            \
+            } else {                                                                     \
+                dc_finish(&(PRODUCT), (BIAS).items, IS_RECTIFIED);                       \
+                (RESULT) = 0;                                                            \
+            }                                                                            \
+            Py_END_ALLOW_THREADS                                                         \
+        }                                                                                \
+    } while (0)
 
 /* ---- Columns ---------------------------------------------------------------- */
 
@@ -107,23 +135,25 @@ PyObject *dc_bind_run_columns_build(PyObject *module, PyObject *args)
 
 PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
 {
-    PyObject *o[5];
+    PyObject *o[6];
     Py_ssize_t n_rows, n_inputs, n_outputs;
-    int n_bits, has_codes, isa;
-    if (!PyArg_ParseTuple(args, "OOOOOnnnipi:run_columns", &o[0], &o[1], &o[2], &o[3],
-                          &o[4], &n_rows, &n_inputs, &n_outputs, &n_bits, &has_codes,
-                          &isa))
+    int n_bits, has_codes, isa, is_rectified;
+    if (!PyArg_ParseTuple(args, "OOOpOOOnnnipi:run_columns", &o[0], &o[1], &o[2],
+                          &is_rectified, &o[3], &o[4], &o[5], &n_rows, &n_inputs,
+                          &n_outputs, &n_bits, &has_codes, &isa))
         return NULL;
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array starts = dc_take(&call, o[2], "starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array entries = dc_take(&call, o[3], "entries", 2, DC_UNSIGNED, DC_READ);
-    const dc_array values = dc_take(&call, o[4], "values", 4, DC_FLOAT, DC_READ);
+    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array starts = dc_take(&call, o[3], "starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array entries = dc_take(&call, o[4], "entries", 2, DC_UNSIGNED, DC_READ);
+    const dc_array values = dc_take(&call, o[5], "values", 4, DC_FLOAT, DC_READ);
     dc_product product;
     dc_columns columns;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        is_bias_of(bias, &product) &&
         are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
                     n_outputs) &&
         dc_has_isa(isa)) {
@@ -132,7 +162,7 @@ PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
             n_rows < DC_FEWEST_LANES ? n_sums : DC_LANES * (columns.n_inputs + n_sums);
         float *room = dc_room(&call, n + DC_SPARE, sizeof *room);
         uint32_t *active = dc_room(&call, columns.n_inputs + 1, sizeof *active);
-        RUN_PRODUCT(&call, result, product,
+        RUN_PRODUCT(&call, result, product, bias, is_rectified,
                     dc_columns_multiply(&product, &columns, isa, active, room));
     }
     return dc_close_count(&call, result);
@@ -142,9 +172,10 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
 {
     PyObject *o[4];
     Py_ssize_t n_inputs, n_outputs, first, n;
-    int n_bits, has_codes;
-    if (!PyArg_ParseTuple(args, "OOOnnipnnO:run_columns_expand", &o[0], &o[1], &o[2],
-                          &n_inputs, &n_outputs, &n_bits, &has_codes, &first, &n, &o[3]))
+    int n_bits, has_codes, isa;
+    if (!PyArg_ParseTuple(args, "OOOnnipinnO:run_columns_expand", &o[0], &o[1], &o[2],
+                          &n_inputs, &n_outputs, &n_bits, &has_codes, &isa, &first, &n,
+                          &o[3]))
         return NULL;
     dc_call call = {.module = module};
     const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
@@ -155,9 +186,33 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
     int64_t result = DC_ERROR_ARGUMENT;
     if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
                     n_outputs) &&
-        are_rows_of(first, n, n_inputs, out, n_outputs))
+        are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_columns_expand(&columns, (size_t)first, (size_t)n, out.items));
+    return dc_close_count(&call, result);
+}
+
+PyObject *dc_bind_run_columns_rows(PyObject *module, PyObject *args)
+{
+    PyObject *o[5];
+    Py_ssize_t n_inputs, n_outputs;
+    int n_bits, has_codes;
+    if (!PyArg_ParseTuple(args, "OOOnnipOO:run_columns_rows", &o[0], &o[1], &o[2],
+                          &n_inputs, &n_outputs, &n_bits, &has_codes, &o[3], &o[4]))
+        return NULL;
+    dc_call call = {.module = module};
+    const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array entries = dc_take(&call, o[1], "entries", 2, DC_UNSIGNED, DC_READ);
+    const dc_array values = dc_take(&call, o[2], "values", 4, DC_FLOAT, DC_READ);
+    const dc_array rows = dc_take(&call, o[3], "rows", 8, DC_SIGNED, DC_READ);
+    const dc_array out = dc_take(&call, o[4], "out", 4, DC_FLOAT, DC_WRITE);
+    dc_columns columns;
+    int64_t result = DC_ERROR_ARGUMENT;
+    if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+                    n_outputs) &&
+        out.n == rows.n * columns.n_outputs)
+        DC_RUN(&call, result,
+               dc_columns_rows(&columns, rows.items, rows.n, out.items));
     return dc_close_count(&call, result);
 }
 
@@ -236,32 +291,34 @@ static int have_tile_sizes(dc_tiles *tiles, dc_array words, dc_array depths,
 
 PyObject *dc_bind_run_tiles(PyObject *module, PyObject *args)
 {
-    PyObject *o[7];
+    PyObject *o[8];
     Py_ssize_t n_rows, n_inputs, n_outputs;
-    int code_bits, isa;
-    if (!PyArg_ParseTuple(args, "OOOOOOOnnnii:run_tiles", &o[0], &o[1], &o[2], &o[3],
-                          &o[4], &o[5], &o[6], &n_rows, &n_inputs, &n_outputs,
-                          &code_bits, &isa))
+    int code_bits, isa, is_rectified;
+    if (!PyArg_ParseTuple(args, "OOOpOOOOOnnnii:run_tiles", &o[0], &o[1], &o[2],
+                          &is_rectified, &o[3], &o[4], &o[5], &o[6], &o[7], &n_rows,
+                          &n_inputs, &n_outputs, &code_bits, &isa))
         return NULL;
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array words = dc_take(&call, o[2], "words", 4, DC_UNSIGNED, DC_READ);
-    const dc_array depths = dc_take(&call, o[3], "depths", 1, DC_UNSIGNED, DC_READ);
-    const dc_array starts = dc_take(&call, o[4], "rest_starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array rest = dc_take(&call, o[5], "rest", 4, DC_UNSIGNED, DC_READ);
-    const dc_array table = dc_take(&call, o[6], "table", 4, DC_FLOAT, DC_READ);
+    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array words = dc_take(&call, o[3], "words", 4, DC_UNSIGNED, DC_READ);
+    const dc_array depths = dc_take(&call, o[4], "depths", 1, DC_UNSIGNED, DC_READ);
+    const dc_array starts = dc_take(&call, o[5], "rest_starts", 4, DC_UNSIGNED, DC_READ);
+    const dc_array rest = dc_take(&call, o[6], "rest", 4, DC_UNSIGNED, DC_READ);
+    const dc_array table = dc_take(&call, o[7], "table", 4, DC_FLOAT, DC_READ);
     dc_product product;
     dc_tiles tiles;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
+        is_bias_of(bias, &product) &&
         have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
                         n_outputs) &&
         dc_has_isa(isa)) {
         const size_t n_sums =
             DC_TILE_ROWS * DC_TILE_OUTPUTS * dc_units(product.n_outputs, DC_TILE_OUTPUTS);
         float *sums = dc_room(&call, n_sums + DC_SPARE, sizeof *sums);
-        RUN_PRODUCT(&call, result, product,
+        RUN_PRODUCT(&call, result, product, bias, is_rectified,
                     dc_tiles_multiply(&product, &tiles, isa, sums));
     }
     return dc_close_count(&call, result);
@@ -271,10 +328,10 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
 {
     PyObject *o[6];
     Py_ssize_t n_inputs, n_outputs, first, n;
-    int code_bits;
-    if (!PyArg_ParseTuple(args, "OOOOOnninnO:run_tiles_expand", &o[0], &o[1], &o[2],
-                          &o[3], &o[4], &n_inputs, &n_outputs, &code_bits, &first, &n,
-                          &o[5]))
+    int code_bits, isa;
+    if (!PyArg_ParseTuple(args, "OOOOOnniinnO:run_tiles_expand", &o[0], &o[1], &o[2],
+                          &o[3], &o[4], &n_inputs, &n_outputs, &code_bits, &isa, &first,
+                          &n, &o[5]))
         return NULL;
     dc_call call = {.module = module};
     const dc_array words = dc_take(&call, o[0], "words", 4, DC_UNSIGNED, DC_READ);
@@ -287,7 +344,7 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
     int64_t result = DC_ERROR_ARGUMENT;
     if (have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
                         n_outputs) &&
-        are_rows_of(first, n, n_inputs, out, n_outputs))
+        are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_tiles_expand(&tiles, (size_t)n_inputs, (size_t)n_outputs,
                                (size_t)first, (size_t)n, out.items));
@@ -312,25 +369,29 @@ static int have_code_sizes(dc_codes *it, dc_array codes, dc_array codebook,
 
 PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
 {
-    PyObject *o[4];
+    PyObject *o[5];
     Py_ssize_t width, n_rows, n_inputs, n_outputs;
-    int code_bits, isa;
-    if (!PyArg_ParseTuple(args, "OOOOnnnnii:run_codes", &o[0], &o[1], &o[2], &o[3],
-                          &n_rows, &n_inputs, &n_outputs, &width, &code_bits, &isa))
+    int code_bits, isa, is_rectified;
+    if (!PyArg_ParseTuple(args, "OOOpOOnnnnii:run_codes", &o[0], &o[1], &o[2],
+                          &is_rectified, &o[3], &o[4], &n_rows, &n_inputs, &n_outputs,
+                          &width, &code_bits, &isa))
         return NULL;
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array codes = dc_take(&call, o[2], "codes", 1, DC_UNSIGNED, DC_READ);
-    const dc_array codebook = dc_take(&call, o[3], "codebook", 4, DC_FLOAT, DC_READ);
+    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array codes = dc_take(&call, o[3], "codes", 1, DC_UNSIGNED, DC_READ);
+    const dc_array codebook = dc_take(&call, o[4], "codebook", 4, DC_FLOAT, DC_READ);
     dc_product product;
     dc_codes matrix;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
-        have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs, n_outputs) &&
+        is_bias_of(bias, &product) &&
+        have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs,
+                        n_outputs) &&
         dc_has_isa(isa)) {
         uint32_t *active = dc_room(&call, product.n_inputs + 1, sizeof *active);
-        RUN_PRODUCT(&call, result, product,
+        RUN_PRODUCT(&call, result, product, bias, is_rectified,
                     dc_codes_multiply(&product, &matrix, isa, active));
     }
     return dc_close_count(&call, result);
@@ -350,7 +411,8 @@ PyObject *dc_bind_run_codes_expand(PyObject *module, PyObject *args)
     const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
     dc_codes matrix;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs, n_outputs) &&
+    if (have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs,
+                        n_outputs) &&
         are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_codes_expand(&matrix, (size_t)n_inputs, (size_t)n_outputs, isa,

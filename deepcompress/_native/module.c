@@ -25,7 +25,6 @@ static int module_exec(PyObject *module)
                    PyModule_AddIntMacro(module, DC_MAX_GAP_WIDTH) ||
                    PyModule_AddIntMacro(module, DC_MAX_RARITY) ||
                    PyModule_AddIntMacro(module, DC_ISA_PORTABLE) ||
-                   PyModule_AddIntMacro(module, DC_ISA_NEON) ||
                    PyModule_AddIntMacro(module, DC_ISA_AVX2) ||
                    PyModule_AddIntMacro(module, DC_ISA_AVX512) ||
                    PyModule_AddIntMacro(module, DC_MAX_DEPTH) ||

@@ -4,7 +4,7 @@ import numpy as np
 
 from deepcompress import _native
 from deepcompress.runtime import costs
-from deepcompress.runtime.product import CompressedMatrix, check_indices
+from deepcompress.runtime.product import CompressedMatrix, aligned, check_indices
 
 LANES, MAX_PANEL = 16, 64
 MAX_VALUES = 256
@@ -21,6 +21,8 @@ class CodeMatrix(CompressedMatrix):
     """
 
     form = "codes"
+    _multiplier = staticmethod(_native.run_codes)
+    _expander = staticmethod(_native.run_codes_expand)
 
     def __init__(
         self,
@@ -33,49 +35,20 @@ class CodeMatrix(CompressedMatrix):
         if not costs.are_always_looked_up(len(values), isa_number):
             self._panel_rows = costs.MANY
         self._width = min(MAX_PANEL, max(1, -(-n_outputs // LANES)) * LANES)
-        self._code_bits = max(len(values) - 1, 1).bit_length()
+        code_bits = max(len(values) - 1, 1).bit_length()
         n_panels = -(-n_outputs // self._width)
-        panels = np.zeros((n_panels, n_inputs, self._width), np.uint8)
+        panels = aligned(n_panels * n_inputs * self._width, np.uint8)
+        panels = panels.reshape(n_panels, n_inputs, self._width)
         for panel, begin in zip(panels, range(0, n_outputs, self._width), strict=True):
             part = codes[:, begin : begin + self._width]
             panel[:, : part.shape[1]] = part
+            panel[:, part.shape[1] :] = 0
         codebook = np.zeros(MAX_VALUES, np.float32)
         codebook[: len(values)] = values
+        arrays, facts = (panels, codebook), (self._width, code_bits)
+        shape = n_inputs, n_outputs
         super().__init__(
-            (n_inputs, n_outputs),
-            codes.size,
-            isa_number,
-            n_threads,
-            codes=panels,
-            codebook=codebook,
-        )
-
-    def _run(self, x: np.ndarray, y: np.ndarray) -> int:
-        codes, codebook = self._arrays
-        return _native.run_codes(
-            x,
-            y,
-            codes,
-            codebook,
-            len(x),
-            *self.shape,
-            self._width,
-            self._code_bits,
-            self._isa,
-        )
-
-    def _expand(self, first: int, out: np.ndarray) -> None:
-        codes, codebook = self._arrays
-        _native.run_codes_expand(
-            codes,
-            codebook,
-            *self.shape,
-            self._width,
-            self._code_bits,
-            self._isa,
-            first,
-            len(out),
-            out,
+            shape, codes.size, arrays, facts, isa_number=isa_number, n_threads=n_threads
         )
 
     def rows(self, indices: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """A sparse matrix as columns: a list of the outputs that each input reaches."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from deepcompress import _native
-from deepcompress.runtime.product import CompressedMatrix
+from deepcompress.runtime.product import CompressedMatrix, aligned, check_indices
 from deepcompress.runtime.stored import Stored
 
 MAX_VALUES = 256
@@ -12,6 +14,9 @@ MAX_VALUES = 256
 _BITS = 16
 _MIN_PLACE_BITS, _MAX_PLACE_BITS = 8, 11
 MAX_OUTPUTS = 1 << _BITS
+
+
+_run_rows: Callable[..., int] = _native.run_columns_rows
 
 
 class ColumnMatrix(CompressedMatrix):
@@ -25,63 +30,39 @@ class ColumnMatrix(CompressedMatrix):
     """
 
     form = "columns"
+    _multiplier = staticmethod(_native.run_columns)
+    _expander = staticmethod(_native.run_columns_expand)
 
     def __init__(
         self, stored: Stored, isa_number: int, n_threads: int | None = None
     ) -> None:
         assert stored.positions is not None
         n_inputs, n_outputs = stored.shape
-        self._has_codes = stored.codes is not None
         if stored.codes is not None:
             code_bits = max(len(stored.values) - 1, 1).bit_length()
-            self._n_bits = min(_BITS - code_bits, _MAX_PLACE_BITS)
-            values = np.zeros(1 << (_BITS - self._n_bits), np.float32)
+            n_bits = min(_BITS - code_bits, _MAX_PLACE_BITS)
+            values = np.zeros(1 << (_BITS - n_bits), np.float32)
             values[: len(stored.values)] = stored.values
             codes = stored.codes
         else:
-            self._n_bits = max((n_outputs - 1).bit_length(), _MIN_PLACE_BITS)
+            n_bits = max((n_outputs - 1).bit_length(), _MIN_PLACE_BITS)
             values, codes = stored.values, np.empty(0, np.uint8)
-        n_blocks = -(-n_outputs // (1 << self._n_bits))
+        n_blocks = -(-n_outputs // (1 << n_bits))
         starts = np.empty(n_blocks * n_inputs + 1, np.uint32)
-        entries = np.empty(len(stored.positions), np.uint16)
+        entries = aligned(len(stored.positions), np.uint16)
         _native.run_columns_build(
-            stored.positions, codes, n_inputs, n_outputs, self._n_bits, starts, entries
+            stored.positions, codes, n_inputs, n_outputs, n_bits, starts, entries
         )
+        arrays, facts = (starts, entries, values), (n_bits, stored.codes is not None)
+        n = len(entries)
         super().__init__(
-            stored.shape,
-            len(entries),
-            isa_number,
-            n_threads,
-            starts=starts,
-            entries=entries,
-            values=values,
+            stored.shape, n, arrays, facts, isa_number=isa_number, n_threads=n_threads
         )
 
-    def _run(self, x: np.ndarray, y: np.ndarray) -> int:
-        starts, entries, values = self._arrays
-        return _native.run_columns(
-            x,
-            y,
-            starts,
-            entries,
-            values,
-            len(x),
-            *self.shape,
-            self._n_bits,
-            self._has_codes,
-            self._isa,
-        )
-
-    def _expand(self, first: int, out: np.ndarray) -> None:
-        starts, entries, values = self._arrays
-        _native.run_columns_expand(
-            starts,
-            entries,
-            values,
-            *self.shape,
-            self._n_bits,
-            self._has_codes,
-            first,
-            len(out),
-            out,
-        )
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """Returns rows of the matrix."""
+        indices = check_indices(indices, self.shape)
+        out = np.empty((len(indices), self.shape[1]), np.float32)
+        facts = self._facts[:-1]
+        _run_rows(*self._arrays, *facts, np.ascontiguousarray(indices, np.int64), out)
+        return out

@@ -6,6 +6,8 @@ All constants are nanoseconds on one core of a Zen 5 server, measured with matri
 
 from deepcompress.runtime import isa
 
+# What every call takes, however small a matrix is.
+CALL = 1000
 # So many rows at once are many: the weights are then read once for several of them.
 MANY = 4
 # Floats that take more bytes come from memory, and not from a cache.
@@ -19,9 +21,11 @@ def dense(n_elements: int, n_rows: int) -> float:
     return (0.05 if 4 * n_elements <= _CACHED_BYTES else 0.2) * n_elements
 
 
-def columns(n_stored: int, n_rows: int) -> float:
-    """Columns, for each element that is not zero."""
-    return (0.075 if n_rows >= MANY else 0.5) * n_stored
+def columns(n_inputs: int, n_stored: int, n_rows: int) -> float:
+    """Columns: for each element that is not zero, and for each list."""
+    if n_rows >= MANY:
+        return 0.075 * n_stored
+    return 2.5 * n_inputs + 0.4 * n_stored
 
 
 def tiles(n_elements: int, n_stored: int, n_rows: int) -> float:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from deepcompress.runtime.product import check_indices, check_rows
+from deepcompress.runtime.product import check_indices, check_rows, finish
 
 
 class DenseMatrix:
@@ -29,11 +29,14 @@ class DenseMatrix:
         self.__dict__.update(state)
         self._values.flags.writeable = False
 
-    def multiply(self, x: np.ndarray) -> np.ndarray:
+    def multiply(
+        self, x: np.ndarray, bias: np.ndarray | None = None, *, relu: bool = False
+    ) -> np.ndarray:
         """Returns the product of each row with the matrix."""
         check_rows(x, self.shape)
         with np.errstate(invalid="ignore", over="ignore"):
             product: np.ndarray = x @ self._values
+            finish(product, bias, relu)
         return product
 
     def rows(self, indices: np.ndarray) -> np.ndarray:

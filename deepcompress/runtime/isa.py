@@ -6,7 +6,6 @@ from deepcompress import _native
 
 ISAS = {
     "portable": _native.DC_ISA_PORTABLE,
-    "neon": _native.DC_ISA_NEON,
     "avx2": _native.DC_ISA_AVX2,
     "avx512": _native.DC_ISA_AVX512,
 }

@@ -48,8 +48,10 @@ class Matrix(Protocol):
         """Multiply-adds for one row without zeros."""
         ...
 
-    def multiply(self, x: np.ndarray) -> np.ndarray:
-        """Returns the product of each row with the matrix.
+    def multiply(
+        self, x: np.ndarray, bias: np.ndarray | None = None, *, relu: bool = False
+    ) -> np.ndarray:
+        """Returns the product of each row with the matrix, and what mostly follows it.
 
         What is not finite spreads as in a dense product: an infinity that meets a
         weight of zero gives NaN, whether the weight is stored or not. Sums run in
@@ -57,6 +59,9 @@ class Matrix(Protocol):
 
         Args:
             x: float32 array of shape `(n_rows, n_inputs)`, in C order.
+            bias: float32 array of shape `(n_outputs,)` that is added to each row, or
+                `None`, the default.
+            relu: Whether what is below 0 becomes 0 at last. Defaults to `False`.
 
         Returns:
             A new float32 array of shape `(n_rows, n_outputs)`.
@@ -113,8 +118,8 @@ def matrix_of(
             to 1.
         n_threads: Threads at most for large products. Defaults to `None`: one a
             processor.
-        isa_name: `"portable"`, `"neon"`, `"avx2"` or `"avx512"`: the instructions that
-            kernels may use. Defaults to `None`: what the environment variable
+        isa_name: The instructions that kernels may use: `"portable"`, `"avx2"` or
+            `"avx512"`. Defaults to `None`: what the environment variable
             `DEEPCOMPRESS_ISA` names, else the fastest that there are.
 
     Example:
@@ -175,8 +180,9 @@ def _fastest(stored: Stored, n_rows: int, isa_number: int) -> str:
         if tiles.suits(stored, isa_number):
             times["tiles"] = costs.tiles(size, n, n_rows)
     if _is_shared(stored) or stored.shape[1] <= columns.MAX_OUTPUTS:
-        times["columns"] = costs.columns(n, n_rows)
-    times["dense"] = costs.dense(size, n_rows)
-    if len(times) > 1:
-        times["dense"] /= _DENSE_GAIN
-    return min(times, key=lambda form: times[form])
+        times["columns"] = costs.columns(stored.shape[0], n, n_rows)
+    best = min(times, key=lambda form: times[form], default="dense")
+    dense = costs.CALL + costs.dense(size, n_rows)
+    if best == "dense" or dense < _DENSE_GAIN * (costs.CALL + times[best]):
+        return "dense"
+    return best

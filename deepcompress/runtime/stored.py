@@ -106,8 +106,9 @@ def _with_background(
     """Returns values, codes and positions, a background other than 0 among them."""
     shared = weights.values if weights.codes is None else weights.codebook
     assert shared is not None
-    values, codes = shared.astype(np.float32), weights.codes
-    background = weights.background.astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        values, codes = shared.astype(np.float32), weights.codes
+        background = weights.background.astype(np.float32)
     if weights.positions is None or background == 0:
         return values, codes, weights.positions
     n = prod(weights.shape)

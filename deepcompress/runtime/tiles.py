@@ -4,14 +4,14 @@ import numpy as np
 
 from deepcompress import _native
 from deepcompress.runtime import isa
-from deepcompress.runtime.product import CompressedMatrix
+from deepcompress.runtime.product import CompressedMatrix, aligned
 from deepcompress.runtime.stored import Stored, count
 
 INPUTS, OUTPUTS = 32, 16
 MAX_VALUES = _native.DC_TILE_TABLE - 1
 MAX_OUTPUTS = 1 << 20
 # What a slot of a tile and an entry of the rest take, in the same unit of time.
-_SLOT, _ENTRY = 2.0, 1.5
+_SLOT, _ENTRY = 2.0, 3.0
 # Codes take five bits rather than six if no more than this part of the weights are then
 # of the rest, for having another value than the 31 most frequent.
 _RARE = 0.02
@@ -40,6 +40,8 @@ class TileMatrix(CompressedMatrix):
     """
 
     form = "tiles"
+    _multiplier = staticmethod(_native.run_tiles)
+    _expander = staticmethod(_native.run_tiles_expand)
 
     def __init__(
         self, stored: Stored, isa_number: int, n_threads: int | None = None
@@ -50,7 +52,7 @@ class TileMatrix(CompressedMatrix):
         frequencies = count(stored.codes, len(stored.values))
         order = np.argsort(-frequencies, kind="stable")
         n_common = frequencies[order[: 2**5 - 1]].sum()
-        self._code_bits = 5 if n - n_common <= _RARE * n else 6
+        code_bits = 5 if n - n_common <= _RARE * n else 6
         table = np.zeros(_native.DC_TILE_TABLE, np.float32)
         table[1 : len(order) + 1] = stored.values[order]
         renamed = np.zeros(len(order), np.uint8)
@@ -60,7 +62,7 @@ class TileMatrix(CompressedMatrix):
         n_blocks, n_tiles = -(-n_inputs // INPUTS), -(-n_outputs // OUTPUTS)
         counts = np.empty((n_blocks, _native.DC_MAX_DEPTH + 1), np.int64)
         n_rare = np.empty(n_blocks, np.int64)
-        what = stored.positions, codes, n_inputs, n_outputs, self._code_bits
+        what = stored.positions, codes, n_inputs, n_outputs, code_bits
         _native.run_tiles_count(*what, counts, n_rare)
         numbers = np.arange(_native.DC_MAX_DEPTH + 1)
         left_over = np.maximum(numbers[:, None] - numbers, 0)  # by count and depth
@@ -69,53 +71,16 @@ class TileMatrix(CompressedMatrix):
         depths = np.argmin(cost, axis=1).astype(np.uint8)
         n_rest = np.take_along_axis(n_rest, depths[:, None].astype(np.intp), 1)
 
-        n_slots = 3 if self._code_bits == 5 else 2
+        n_slots = 3 if code_bits == 5 else 2
         n_words = (
             OUTPUTS * n_tiles * int((-(-depths.astype(np.int64) // n_slots)).sum())
         )
-        words = np.empty(n_words, np.uint32)
+        words = aligned(n_words, np.uint32)
         rest_starts = np.empty(n_blocks + 1, np.uint32)
         rest = np.empty(int(n_rest.sum() + n_rare.sum()), np.uint32)
         _native.run_tiles_build(*what, depths, words, rest_starts, rest)
+        arrays = words, depths, rest_starts, rest, table
+        facts = (code_bits,)
         super().__init__(
-            stored.shape,
-            n,
-            isa_number,
-            n_threads,
-            words=words,
-            depths=depths,
-            rest_starts=rest_starts,
-            rest=rest,
-            table=table,
-        )
-
-    def _run(self, x: np.ndarray, y: np.ndarray) -> int:
-        words, depths, starts, rest, table = self._arrays
-        return _native.run_tiles(
-            x,
-            y,
-            words,
-            depths,
-            starts,
-            rest,
-            table,
-            len(x),
-            *self.shape,
-            self._code_bits,
-            self._isa,
-        )
-
-    def _expand(self, first: int, out: np.ndarray) -> None:
-        words, depths, starts, rest, table = self._arrays
-        _native.run_tiles_expand(
-            words,
-            depths,
-            starts,
-            rest,
-            table,
-            *self.shape,
-            self._code_bits,
-            first,
-            len(out),
-            out,
+            stored.shape, n, arrays, facts, isa_number=isa_number, n_threads=n_threads
         )

@@ -54,10 +54,11 @@ def room() -> Buffer:
     return writes(np.zeros(4096, np.uint8), **BYTES)
 
 
-def product(n_inputs: int = 2) -> list[Buffer]:
-    """A row of inputs, and room for three outputs."""
+def product(n_inputs: int = 2) -> list[Any]:
+    """A row of inputs, and room for three outputs; a bias, and whether to rectify."""
     x = np.arange(n_inputs, dtype=np.float32)
-    return [reads(x), writes(np.empty(3, np.float32))]
+    bias = np.arange(3, dtype=np.float32)
+    return [reads(x), writes(np.empty(3, np.float32)), reads(bias), True]
 
 
 def columns() -> list[Buffer]:
@@ -283,9 +284,19 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         3,
         11,
         True,
+        0,
         1,
         1,
         writes(np.empty(3, np.float32)),
+    ],
+    "run_columns_rows": lambda: [
+        *columns(),
+        2,
+        3,
+        11,
+        True,
+        reads(np.array([1, 0])),
+        writes(np.empty((2, 3), np.float32)),
     ],
     "run_tiles_count": lambda: [
         reads(np.array([0, 3])),
@@ -313,6 +324,7 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         40,
         3,
         5,
+        0,
         1,
         1,
         writes(np.empty(3, np.float32)),

@@ -20,16 +20,16 @@ def forms(dense, number):
     stored = Stored.of(held(dense), dense.shape)
     sparse = stored.without_zeros()
     plain = columns.ColumnMatrix(sparse.without_codes(), number, 1)
-    yield plain, compressed_twins.columns, (plain._n_bits, False)
+    yield plain, compressed_twins.columns, plain._facts[2:4]
     if stored.codes is None or stored.n_values >= codes.MAX_VALUES:
         return
     matrix = columns.ColumnMatrix(sparse, number, 1)
-    yield matrix, compressed_twins.columns, (matrix._n_bits, True)
+    yield matrix, compressed_twins.columns, matrix._facts[2:4]
     every = codes.CodeMatrix(*stored.to_codes(), number, 1)
-    yield every, compressed_twins.codes, (every._width,)
+    yield every, compressed_twins.codes, every._facts[2:3]
     if stored.n_values <= tiles.MAX_VALUES:
         tiled = tiles.TileMatrix(sparse, number, 1)
-        yield tiled, compressed_twins.tiles, (tiled._code_bits,)
+        yield tiled, compressed_twins.tiles, tiled._facts[2:3]
 
 
 @given(dense=matrices(), n_rows=N_ROWS, density=st.sampled_from([0, 0.3, 1]))
@@ -84,10 +84,10 @@ def test_rare_values_are_left_to_the_rest(rng):
     dense = shared((320, 160), 0.1, 32, rng)
     stored = Stored.of(held(dense), dense.shape).without_zeros()
     assert len(stored.values) == 32
-    assert tiles.TileMatrix(stored, ISAS[-1], 1)._code_bits == 5
+    assert tiles.TileMatrix(stored, ISAS[-1], 1)._facts[2] == 5
     even = np.where(dense, rng.choice(np.unique(dense[dense != 0]), dense.shape), 0)
     stored = Stored.of(held(even), dense.shape).without_zeros()
-    assert tiles.TileMatrix(stored, ISAS[-1], 1)._code_bits == 6
+    assert tiles.TileMatrix(stored, ISAS[-1], 1)._facts[2] == 6
 
 
 def test_what_is_no_matrix_is_refused(rng):
@@ -116,16 +116,11 @@ def test_what_is_no_matrix_is_refused(rng):
 
 
 def arguments_of(matrix, x, y, number):
-    """A call's arguments, and which of them are arrays of the matrix."""
-    shape = (len(x), *matrix.shape)
-    if matrix.form == "columns":
-        more = (*shape, matrix._n_bits, matrix._has_codes, number)
-        return _native.run_columns, [x, y, *matrix._arrays, *more]
-    if matrix.form == "tiles":
-        more = (*shape, matrix._code_bits, number)
-        return _native.run_tiles, [x, y, *matrix._arrays, *more]
-    more = (*shape, matrix._width, matrix._code_bits, number)
-    return _native.run_codes, [x, y, *matrix._arrays, *more]
+    """A kernel, and the arguments of a call."""
+    facts = *matrix._facts[:-1], number
+    bias = np.zeros(y.shape[1], np.float32)
+    arguments = [x, y, bias, False, *matrix._arrays, len(x), *facts]
+    return matrix._multiplier, arguments
 
 
 @given(dense=matrices(), n_rows=st.integers(1, 9), data=st.data())
@@ -137,7 +132,7 @@ def test_any_arrays_are_multiplied_or_refused(dense, n_rows, data):
     number = data.draw(st.sampled_from(ISAS))
     for matrix, _, _ in forms(dense, number):
         function, arguments = arguments_of(matrix, x, y, number)
-        for at in range(2, 2 + len(matrix._arrays)):
+        for at in range(4, 4 + len(matrix._arrays)):
             wrong = list(arguments)
             bad = wrong[at].copy()
             if bad.size:
@@ -157,13 +152,13 @@ def test_arguments_that_do_not_belong_together_are_refused(dense, data):
     y = np.empty((3, dense.shape[1]), np.float32)
     for matrix, _, _ in forms(dense, 0):
         function, arguments = arguments_of(matrix, x, y, 0)
-        n_arrays = 2 + len(matrix._arrays)
+        n_arrays = 4 + len(matrix._arrays)
         assert function(*arguments) == 0
         for at in range(n_arrays):
-            if arguments[at].size:
+            if np.size(arguments[at]) and at != 3:
                 wrong = list(arguments)
                 wrong[at] = np.ascontiguousarray(arguments[at].reshape(-1)[:-1])
-                if matrix.form == "tiles" and at == 5 and wrong[at].size:
+                if matrix.form == "tiles" and at == 7 and wrong[at].size:
                     continue  # of the rest there may be less than there is room for
                 with pytest.raises(ValueError, match="outside the allowed range"):
                     function(*wrong)

@@ -1,12 +1,14 @@
 """Every form of a matrix, with all instructions there are, beside dense products."""
 
 import copy
+import os
 import pickle
 import threading
 
 import numpy as np
 import pytest
 from helpers.compressed import assert_close, held, inputs, matrices, product, shared
+from helpers.running import run_program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +52,7 @@ FORMS = {
     "columns of floats": ((100, 70), 0.05, 7000, 1, None),
     "codes": ((100, 70), 1, 20, 1, "avx512"),
     "codes of many": ((100, 70), 1, 200, 16, None),
-    "dense": ((100, 70), 1, 7000, 1, None),
+    "dense": ((300, 200), 1, 60_000, 1, None),
 }
 
 
@@ -66,6 +68,27 @@ def form(request):
     return matrix, dense
 
 
+@pytest.mark.parametrize("n_rows", [1, 2, 40])
+def test_a_bias_is_added_and_what_is_negative_cut_off(form, n_rows, monkeypatch, rng):
+    matrix, dense = form
+    bias = rng.standard_normal(dense.shape[1]).astype("f4")
+    x = inputs((n_rows, len(dense)), 0.5, rng)
+    expected = product(x, dense) + bias
+    for threaded in (1 << 26, 1):
+        monkeypatch.setattr("deepcompress.runtime.product._THREADED", threaded)
+        assert_close(matrix.multiply(x, bias), expected)
+        assert_close(matrix.multiply(x, bias, relu=True), np.maximum(expected, 0))
+        x[-1, 3] = np.nan
+        spoilt = matrix.multiply(x, bias, relu=True)
+        assert np.isnan(spoilt[-1]).all()
+        assert_close(spoilt[:-1], np.maximum(expected[:-1], 0))
+        x[-1, 3] = 0
+        expected[-1] = product(x[-1:], dense) + bias
+    for wrong in (bias[1:], bias[None].repeat(2, 0), bias.astype("f8")):
+        with pytest.raises((ValueError, TypeError)):
+            matrix.multiply(x, wrong)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_spreads_as_in_a_dense_product(form, bad, rng):
     matrix, dense = form
@@ -77,12 +100,26 @@ def test_what_is_not_finite_spreads_as_in_a_dense_product(form, bad, rng):
         assert_close(matrix.multiply(x[4:5].copy()), product(x[4:5], dense))
 
 
+def test_many_panels_are_multiplied(monkeypatch, rng):
+    monkeypatch.setattr("deepcompress.runtime.product._PANEL", 700)
+    dense = shared((100, 70), 1, 200, rng)
+    matrix = matrix_of(held(dense), dense.shape, n_rows=16)
+    assert matrix.form == "codes"
+    x = inputs((20, 100), 0.5, rng)
+    assert_close(matrix.multiply(x), product(x, dense))
+    x[3, 5] = np.nan
+    assert_close(matrix.multiply(x), product(x, dense))
+
+
 def test_weights_that_are_not_finite_stay_dense(rng):
     dense = shared((40, 30), 0.1, 5, rng)
     dense[3, 4], dense[5, 6] = np.inf, np.nan
-    matrix = matrix_of(held(dense), dense.shape)
     x = inputs((3, 40), 0.3, rng)
-    assert_close(matrix.multiply(x), product(x, dense))
+    for weights in (dense, dense.astype("f8") * 1e300):
+        matrix = matrix_of(held(weights), dense.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            expected = product(x, weights.astype("f4"))
+        assert_close(matrix.multiply(x), expected)
 
 
 def test_a_wrong_input_is_refused(form):
@@ -124,7 +161,7 @@ def test_a_matrix_from_another_processor_uses_what_there_is(form, monkeypatch):
     monkeypatch.setattr(_native, "run_has_isa", lambda number: number == portable)
     other = pickle.loads(data)
     monkeypatch.undo()
-    assert getattr(other, "_isa", portable) == portable
+    assert getattr(other, "_facts", [portable])[-1] == portable
     x = inputs((3, len(dense)), 0.5, np.random.default_rng(1))
     assert_close(other.multiply(x), product(x, dense))
 
@@ -153,6 +190,12 @@ def test_large_products_are_the_same_in_threads(monkeypatch, form, rng):
     x = inputs((700, len(dense)), 0.5, rng)
     x[650, 3] = np.nan
     assert_close(matrix.multiply(x), product(x, dense))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_a_process_that_is_forked_off_multiplies_too():
+    result = run_program("fork_and_multiply")
+    assert result.returncode == 0, result.stderr
 
 
 def test_half_precisions_are_exact(rng):

@@ -11,10 +11,14 @@
 
 #include "run/run.h"
 
+#if DC_HAS_X86
+#include <immintrin.h>
+#endif
+
 enum {
-    AHEAD = 6,
-    LINES = 6,     /* of a list that are asked for */
-    MAX_TABLE = 64 /* a longer table takes more than the products that it saves */
+    AHEAD = 4,
+    LINES = 3, /* of a list that are asked for */
+    SHORT = 16 /* entries for which there is no table */
 };
 
 /* ---- One row ---------------------------------------------------------------- */
@@ -30,54 +34,129 @@ static size_t find_active(const float *x, size_t n, uint32_t *active)
     return found;
 }
 
-DC_INLINE void add_list(const dc_columns *columns, size_t begin, size_t end, float x,
-                        float *restrict y)
+/* Adds what an input gives to the outputs of its list. */
+typedef void adder(const dc_columns *columns, size_t begin, size_t end, float x,
+                   float *restrict y);
+
+/* Eight entries in a row, since fewer leave a processor waiting. */
+#define DEFINE_ADDER(NAME, N_BITS, N_TABLE, VALUE)                                       \
+    static void NAME(const dc_columns *columns, size_t begin, size_t end, float x,       \
+                     float *restrict y)                                                  \
+    {                                                                                    \
+        const int n_bits = N_BITS, n_table = N_TABLE;                                    \
+        const unsigned mask = (1u << n_bits) - 1;                                        \
+        const uint16_t *entry = columns->entries + begin;                                \
+        float table[(N_TABLE) + 1];                                                      \
+        for (int code = 0; code < n_table; code++)                                       \
+            table[code] = columns->codebook[code] * x;                                   \
+        (void)table;                                                                     \
+        size_t i = begin;                                                                \
+        for (; i + 8 <= end; i += 8, entry += 8) {                                       \
+            const unsigned a = entry[0], b = entry[1], c = entry[2], d = entry[3];       \
+            const unsigned e = entry[4], f = entry[5], g = entry[6], h = entry[7];       \
+            y[a & mask] += VALUE(i, a);                                                  \
+            y[b & mask] += VALUE(i + 1, b);                                              \
+            y[c & mask] += VALUE(i + 2, c);                                              \
+            y[d & mask] += VALUE(i + 3, d);                                              \
+            y[e & mask] += VALUE(i + 4, e);                                              \
+            y[f & mask] += VALUE(i + 5, f);                                              \
+            y[g & mask] += VALUE(i + 6, g);                                              \
+            y[h & mask] += VALUE(i + 7, h);                                              \
+        }                                                                                \
+        for (; i < end; i++, entry++)                                                    \
+            y[*entry & mask] += VALUE(i, *entry);                                        \
+    }
+
+#define FROM_VALUES(I, ENTRY) (columns->values[I] * x)
+#define FROM_CODEBOOK(I, ENTRY) (columns->codebook[(ENTRY) >> n_bits] * x)
+#define FROM_TABLE(I, ENTRY) table[(ENTRY) >> n_bits]
+DEFINE_ADDER(add_values, columns->n_bits, 0, FROM_VALUES)
+DEFINE_ADDER(add_coded, columns->n_bits, 0, FROM_CODEBOOK)
+DEFINE_ADDER(add_from_32, 11, 32, FROM_TABLE)
+DEFINE_ADDER(add_from_64, 10, 64, FROM_TABLE)
+
+#if DC_HAS_X86
+/* Of 32 values: the table stays in registers, where eight are looked up at once. */
+DC_AVX2 static void add_from_registers(const dc_columns *columns, size_t begin,
+                                       size_t end, float x, float *restrict y)
 {
-    const uint16_t *entries = columns->entries;
-    const int n_bits = columns->n_bits;
-    const size_t mask = ((size_t)1 << n_bits) - 1;
-    const size_t n_codes = (size_t)1 << (16 - n_bits);
-    if (columns->values || n_codes > MAX_TABLE) {
-        for (size_t i = begin; i < end; i++)
-            y[entries[i] & mask] += dc_value_at(columns, i) * x;
-        return;
+    enum { N_BITS = 11, MASK = (1 << N_BITS) - 1 };
+    float table[32];
+    __m256 part[4];
+    for (int i = 0; i < 4; i++) {
+        part[i] = _mm256_mul_ps(_mm256_loadu_ps(columns->codebook + 8 * i),
+                                _mm256_set1_ps(x));
+        _mm256_storeu_ps(table + 8 * i, part[i]);
     }
-    float table[MAX_TABLE];
-    for (size_t code = 0; code < n_codes; code++)
-        table[code] = columns->codebook[code] * x;
-    size_t i = begin;
-    for (; i + 4 <= end; i += 4) {
-        const unsigned a = entries[i], b = entries[i + 1];
-        const unsigned c = entries[i + 2], d = entries[i + 3];
-        y[a & mask] += table[a >> n_bits];
-        y[b & mask] += table[b >> n_bits];
-        y[c & mask] += table[c >> n_bits];
-        y[d & mask] += table[d >> n_bits];
+    for (; begin + 8 <= end; begin += 8) {
+        const uint16_t *entries = columns->entries + begin;
+        const __m256i wide =
+            _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)entries));
+        const __m256i codes = _mm256_srli_epi32(wide, N_BITS);
+        /* The fourth and the fifth bit of a code, where a blend looks for them. */
+        const __m256 bit3 = _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28));
+        const __m256 bit4 = _mm256_castsi256_ps(_mm256_slli_epi32(codes, 27));
+        const __m256 low =
+            _mm256_blendv_ps(_mm256_permutevar8x32_ps(part[0], codes),
+                             _mm256_permutevar8x32_ps(part[1], codes), bit3);
+        const __m256 high =
+            _mm256_blendv_ps(_mm256_permutevar8x32_ps(part[2], codes),
+                             _mm256_permutevar8x32_ps(part[3], codes), bit3);
+        const __m256 found = _mm256_blendv_ps(low, high, bit4);
+        const __m128 half[2] = {_mm256_castps256_ps128(found),
+                                _mm256_extractf128_ps(found, 1)};
+        for (int i = 0; i < 8; i++)
+            y[entries[i] & MASK] += half[i / 4][i % 4];
     }
-    for (; i < end; i++)
-        y[entries[i] & mask] += table[entries[i] >> n_bits];
+    for (; begin < end; begin++)
+        y[columns->entries[begin] & MASK] += table[columns->entries[begin] >> N_BITS];
+}
+#endif
+
+static adder *adder_of(const dc_columns *columns, int isa)
+{
+    if (columns->values)
+        return add_values;
+#if DC_HAS_X86
+    if (isa >= DC_ISA_AVX2 && columns->n_bits == 11)
+        return add_from_registers;
+#endif
+    (void)isa;
+    return columns->n_bits == 11   ? add_from_32
+           : columns->n_bits == 10 ? add_from_64
+                                   : add_coded;
 }
 
-DC_INLINE int64_t single(const float *x, const dc_columns *columns, uint32_t *active,
-                         float *y)
+/* Asks for a list's first cache lines. */
+static void ask_for(const dc_columns *columns, size_t list)
+{
+    enum { PER_LINE = DC_CACHE_LINE / sizeof *columns->entries };
+    size_t begin = columns->starts[list], end = columns->starts[list + 1];
+    if (end > begin + LINES * PER_LINE)
+        end = begin + LINES * PER_LINE;
+    for (; begin < end; begin += PER_LINE)
+        DC_PREFETCH(columns->entries + begin);
+}
+
+static int64_t single(const float *x, const dc_columns *columns, int isa,
+                      uint32_t *active, float *y)
 {
     const size_t n_active = find_active(x, columns->n_inputs, active);
     const size_t n_blocks = dc_n_blocks(columns->n_outputs, columns->n_bits);
+    adder *const add = adder_of(columns, isa);
+    adder *const add_few = columns->values ? add_values : add_coded;
     memset(y, 0, columns->n_outputs * sizeof *y);
     for (size_t block = 0; block < n_blocks; block++) {
         const size_t before = block * columns->n_inputs;
         for (size_t i = 0; i < n_active; i++) {
             const size_t list = before + active[i];
-            if (i + AHEAD < n_active) {
-                const size_t next = columns->starts[before + active[i + AHEAD]];
-                for (size_t line = 0; line < LINES; line++)
-                    DC_PREFETCH((const char *)(columns->entries + next) +
-                                line * DC_CACHE_LINE);
-            }
+            if (i + AHEAD < n_active)
+                ask_for(columns, before + active[i + AHEAD]);
             if (!dc_is_list(columns, list))
                 return DC_ERROR_ARGUMENT;
-            add_list(columns, columns->starts[list], columns->starts[list + 1],
-                     x[active[i]], y + (block << columns->n_bits));
+            const size_t begin = columns->starts[list], end = columns->starts[list + 1];
+            (end - begin < SHORT ? add_few : add)(columns, begin, end, x[active[i]],
+                                                  y + (block << columns->n_bits));
         }
     }
     return 1;
@@ -93,7 +172,8 @@ DC_INLINE int64_t single(const float *x, const dc_columns *columns, uint32_t *ac
 
 /* The outputs of DC_LANES rows, with vectors of so many of them. */
 #define DEFINE_MANY(NAME, N_LANES, TARGET)                                               \
-    TARGET static int64_t NAME(const dc_lanes *x, const dc_columns *columns, dc_lanes *y) \
+    TARGET static int64_t NAME(const dc_lanes *x, const dc_columns *columns,             \
+                               dc_lanes *y)                                              \
     {                                                                                    \
         typedef VECTOR(N_LANES) vector;                                                  \
         typedef struct {                                                                 \
@@ -148,7 +228,7 @@ int64_t dc_columns_multiply(const dc_product *product, const dc_columns *columns
         const size_t left = product->n_rows - row;
         n = left < DC_FEWEST_LANES ? 1 : left < DC_LANES ? left : DC_LANES;
         if (n == 1) {
-            if (single(x, columns, active, sums) < 0)
+            if (single(x, columns, isa, active, sums) < 0)
                 return DC_ERROR_ARGUMENT;
             memcpy(y, sums, n_outputs * sizeof *y);
         } else {

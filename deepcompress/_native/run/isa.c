@@ -14,10 +14,6 @@ int dc_has_isa(int isa)
                __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #endif
-#if defined(__aarch64__)
-    case DC_ISA_NEON:
-        return 1;
-#endif
     default:
         return 0;
     }

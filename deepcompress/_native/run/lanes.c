@@ -1,4 +1,4 @@
-/* Rows into lanes, and back: what stands in a column of its own then lies side by side. */
+/* Rows into lanes, and back: what stands in one column of all rows lies side by side. */
 #include "run/run.h"
 
 enum { AT_ONCE = 256 /* columns, so that all rows of them stay in the cache */ };

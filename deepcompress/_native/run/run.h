@@ -20,9 +20,10 @@
 
 /* ---- Instruction sets: isa.c ------------------------------------------------ */
 
-/* A kernel is told which instructions it may use; those without a version of their own
- * take the next one below. */
-enum { DC_ISA_PORTABLE, DC_ISA_NEON, DC_ISA_AVX2, DC_ISA_AVX512, DC_N_ISAS };
+/* A kernel is told which instructions it may use; one without a version for them takes
+ * the next below. The portable versions become NEON where a compiler makes it of loops
+ * over DC_LANES. */
+enum { DC_ISA_PORTABLE, DC_ISA_AVX2, DC_ISA_AVX512 };
 
 /* Whether this processor, and what the kernels were compiled to, have an isa. */
 int dc_has_isa(int isa);
@@ -54,6 +55,10 @@ typedef struct {
     float *y;
     size_t n_rows, n_inputs, n_outputs;
 } dc_product;
+
+/* Adds a bias to each row of y, if it is not NULL, and sets what is below 0 to it, if
+ * that is asked for: finish.c. */
+void dc_finish(const dc_product *product, const float *bias, int is_rectified);
 
 enum {
     DC_LANES = 16,      /* rows, or outputs, that vectors take at once */
@@ -130,8 +135,8 @@ static inline size_t dc_walk_to(dc_row_walk *walk, size_t position, size_t n_col
  * block and, above these bits, a code. List i of block b is
  * entries[starts[b n_inputs + i]] and so on, up to the next start. n_bits are 8 to 16.
  *
- * `codebook` has 2^(16 - n_bits) values; it is NULL where there are `values`, one for each
- * entry, whose codes mean nothing then. */
+ * `codebook` has 2^(16 - n_bits) values; it is NULL where there are `values`, one for
+ * each entry, whose codes mean nothing then. */
 typedef struct {
     const uint32_t *starts;
     const uint16_t *entries;
@@ -172,8 +177,11 @@ int64_t dc_columns_build(const dc_stored *stored, int n_bits, uint32_t *next,
 int64_t dc_columns_multiply(const dc_product *product, const dc_columns *columns, int isa,
                             uint32_t *active, float *room);
 
-/* Rows of W from `first` on as floats: `out` has room for n of them. Returns n. */
+/* Rows of W from `first` on as floats, or any rows: `out` has room for n of them. Returns
+ * n; DC_ERROR_ARGUMENT for what is no row. */
 int64_t dc_columns_expand(const dc_columns *columns, size_t first, size_t n, float *out);
+int64_t dc_columns_rows(const dc_columns *columns, const int64_t *rows, size_t n,
+                        float *out);
 
 /* ---- Tiles: tiles_build.c, tiles.c, tiles_expand.c -------------------------- */
 

@@ -161,8 +161,9 @@ void dc_tiles_avx512(const dc_product *rows, const dc_tiles *tiles, float *sums)
         {add_slots_5_1, add_slots_5_2, add_slots_5_4, add_slots_5_8},
         {add_slots_6_1, add_slots_6_2, add_slots_6_4, add_slots_6_8},
     };
-    const int log2 = rows->n_rows == 1 ? 0 : rows->n_rows == 2 ? 1 : rows->n_rows == 4 ? 2 : 3;
-    kernels[tiles->code_bits - 5][log2](rows, tiles, sums);
+    const size_t n = rows->n_rows;
+    const int which = n == 1 ? 0 : n == 2 ? 1 : n == 4 ? 2 : 3;
+    kernels[tiles->code_bits - 5][which](rows, tiles, sums);
 }
 #else
 typedef int dc_nothing;

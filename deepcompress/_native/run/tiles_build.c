@@ -8,7 +8,7 @@ int dc_are_tiles(const dc_tiles *tiles, size_t n_inputs, size_t n_outputs)
     const size_t n_blocks = dc_units(n_inputs, DC_TILE_INPUTS);
     const size_t n_tiles = dc_units(n_outputs, DC_TILE_OUTPUTS);
     size_t n_words = 0;
-    if (n_outputs > DC_MAX_TILE_OUTPUTS || (tiles->code_bits != 5 && tiles->code_bits != 6))
+    if (n_outputs > DC_MAX_TILE_OUTPUTS || tiles->code_bits < 5 || tiles->code_bits > 6)
         return 0;
     for (size_t block = 0; block < n_blocks; block++) {
         if (tiles->depths[block] > DC_MAX_DEPTH ||
@@ -19,13 +19,10 @@ int dc_are_tiles(const dc_tiles *tiles, size_t n_inputs, size_t n_outputs)
     return n_words == tiles->n_words && tiles->rest_starts[n_blocks] <= tiles->n_rest;
 }
 
-/* The weights from i on that are of the same block of inputs: up to which one. */
-static size_t end_of_block(const dc_stored *stored, size_t i, size_t block)
+/* What all positions of a block of inputs are below. */
+static int64_t end_of_block(const dc_stored *stored, size_t block)
 {
-    const size_t width = DC_TILE_INPUTS * stored->n_outputs;
-    while (i < stored->n && (size_t)stored->positions[i] / width == block)
-        i++;
-    return i;
+    return (int64_t)((block + 1) * DC_TILE_INPUTS * stored->n_outputs);
 }
 
 int64_t dc_tiles_count(const dc_stored *stored, int code_bits, uint8_t *filled,
@@ -39,7 +36,8 @@ int64_t dc_tiles_count(const dc_stored *stored, int code_bits, uint8_t *filled,
     for (size_t block = 0; block < n_blocks; block++) {
         memset(filled, 0, stored->n_outputs);
         n_rest[block] = 0;
-        for (const size_t end = end_of_block(stored, i, block); i < end; i++) {
+        const int64_t end = end_of_block(stored, block);
+        for (; i < stored->n && stored->positions[i] < end; i++) {
             const size_t output =
                 dc_walk_to(&walk, (size_t)stored->positions[i], stored->n_outputs);
             if (stored->codes[i] >> code_bits)
@@ -63,7 +61,8 @@ int64_t dc_tiles_build(const dc_stored *stored, const dc_tiles *tiles, uint8_t *
     const int code_bits = tiles->code_bits, slot_bits = 5 + code_bits;
     const size_t n_slots = code_bits == 5 ? 3 : 2;
     memset(rest_starts, 0, (n_blocks + 1) * sizeof *rest_starts);
-    if (!dc_are_tiles(tiles, stored->n_inputs, stored->n_outputs) || !dc_are_positions(stored))
+    if (!dc_are_tiles(tiles, stored->n_inputs, stored->n_outputs) ||
+        !dc_are_positions(stored))
         return DC_ERROR_ARGUMENT;
     dc_row_walk walk = {0};
     size_t i = 0, n_rest = 0;
@@ -72,7 +71,8 @@ int64_t dc_tiles_build(const dc_stored *stored, const dc_tiles *tiles, uint8_t *
         const size_t size = dc_tile_words(depth, code_bits);
         memset(words, 0, size * n_tiles * sizeof *words);
         memset(filled, 0, stored->n_outputs);
-        for (const size_t end = end_of_block(stored, i, block); i < end; i++) {
+        const int64_t end = end_of_block(stored, block);
+        for (; i < stored->n && stored->positions[i] < end; i++) {
             const size_t output =
                 dc_walk_to(&walk, (size_t)stored->positions[i], stored->n_outputs);
             const uint32_t input = walk.row % DC_TILE_INPUTS, code = stored->codes[i];
