@@ -69,7 +69,7 @@ def _index_of(numbers: tuple[int, ...]) -> tuple[Any, ...]:
     Raises:
         CorruptFileError: They stand for none.
     """
-    rest, index = list(numbers[::-1]), []
+    rest, index = list(numbers[::-1]), list[Any]()
     try:
         while rest:
             kind = rest.pop()
@@ -271,7 +271,10 @@ def _resized(x: np.ndarray, axis: int, n: int, is_nearest: bool) -> np.ndarray:
     length = x.shape[axis]
     at = (np.arange(n, dtype=np.float32) + np.float32(0.5)) * np.float32(length / n)
     if is_nearest:
-        return np.take(x, np.minimum(at.astype(np.int64), length - 1), axis=axis)
+        made: np.ndarray = np.take(
+            x, np.minimum(at.astype(np.int64), length - 1), axis=axis
+        )
+        return made
     at = np.clip(at - np.float32(0.5), 0, length - 1)
     low = at.astype(np.int64)
     high = np.minimum(low + 1, length - 1)

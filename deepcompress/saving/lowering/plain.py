@@ -162,7 +162,7 @@ def normalized(
 
 
 def _from_end(axis: Any, rank: int) -> int:
-    return axis if axis < 0 else axis - rank
+    return int(axis if axis < 0 else axis - rank)
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
