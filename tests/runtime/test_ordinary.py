@@ -47,7 +47,6 @@ def parameters():
         yield pytest.param(name, marks=mark)
 
 
-@pytest.mark.filterwarnings("ignore:`CompressedModel` cannot run")
 @pytest.mark.parametrize("name", list(parameters()))
 def test_it_computes_what_keras_computes_or_is_refused_by_name(name):
     case = case_of(name)
