@@ -181,12 +181,29 @@ def test_random_numbers_are_refused_and_none_is_drawn():
     inputs = keras.Input((4,))
     layer = Noise()
     model = keras.Model(inputs, layer(inputs))
-    before = layer.seeds.state.numpy()
+    before = layer.seeds.state.numpy().copy()
     with pytest.warns(UserWarning, match="random"):
         data = dc.HuffmanSerializer().dumps(model)
     with pytest.raises(ValueError, match="random"):
         dc.CompressedModel(data)
     np.testing.assert_array_equal(layer.seeds.state.numpy(), before)
+
+
+def test_a_layer_that_changes_its_weights_is_refused_and_left_alone():
+    class Masked(L.Dense):
+        def call(self, x):
+            self.kernel.assign(self.kernel * np.tri(4, 4, dtype="float32"))
+            return super().call(x)
+
+    inputs = keras.Input((4,))
+    layer = Masked(4)
+    model = keras.Model(inputs, layer(inputs))
+    layer.kernel.assign(np.ones((4, 4), "float32"))
+    with pytest.warns(UserWarning, match="changes its weights"):
+        dc.HuffmanSerializer().dumps(model)
+    np.testing.assert_array_equal(layer.kernel, np.ones((4, 4), "float32"))
+    layer.kernel.assign(np.zeros((4, 4), "float32"))
+    assert not layer.kernel.numpy().any()
 
 
 def test_a_program_takes_a_few_bytes():

@@ -11,6 +11,7 @@ import keras
 from keras.src.backend.common import global_state
 
 from deepcompress.network.internals import flatten_layers, graph_of
+from deepcompress.network.variables import every_variable
 
 
 def kernel_of(layer: Any) -> Any:
@@ -60,7 +61,7 @@ def leaving_no_calls(model: Any) -> Iterator[None]:
     `Operation._inbound_nodes` and `Operation._outbound_nodes`, without which
     `Layer.output` would raise; and the numbers of automatic names, which the user's
     next layers count on from. `add_loss` and metrics, which are of training and take
-    arrays, do nothing meanwhile.
+    arrays, do nothing meanwhile; and whoever assigns to a variable gets an error.
     """
     layers = list(flatten_layers(model))
     graphs = [graph for layer in layers if (graph := graph_of(layer)) is not None]
@@ -74,21 +75,51 @@ def leaving_no_calls(model: Any) -> Iterator[None]:
     numbers = global_state.get_global_attribute("object_name_uids")
     kept = None if numbers is None else dict(numbers)
     metrics = [metric for layer in layers for metric in getattr(layer, "_metrics", [])]
-    idle = [(vars(layer), "add_loss") for layer in layers]
-    idle += [(vars(metric), "update_state") for metric in metrics]
-    for own, name in idle:
-        own[name] = lambda *_, **__: None
+    replaced = [(layer, "add_loss", _do_nothing) for layer in layers]
+    replaced += [(metric, "update_state", _do_nothing) for metric in metrics]
+    changing = [*every_variable(model), *_random_states(model)]
+    replaced += [(variable, "assign", _refuse) for variable in changing]
+    seed = global_state.get_global_attribute(_SEED)
     try:
+        for owner, name, function in replaced:
+            vars(owner)[name] = function
         with _symbolic_operators():
             yield
     finally:
-        for own, name in idle:
-            own.pop(name, None)
+        for owner, name, _ in replaced:
+            vars(owner).pop(name, None)
+        if global_state.get_global_attribute(_SEED) is not seed:
+            global_state.set_global_attribute(_SEED, seed)
         for nodes_of, n in calls:
             del nodes_of[n:]
         if kept is not None:
             numbers.clear()
             numbers.update(kept)
+
+
+_SEED = "global_seed_generator"
+
+
+def _do_nothing(*_: Any, **__: Any) -> None:
+    """Takes what layers tell of their training, which must be arrays."""
+
+
+def _refuse(*_: Any, **__: Any) -> None:
+    raise RuntimeError("it changes its weights, or draws random numbers")
+
+
+def _random_states(model: Any) -> list[Any]:
+    """Returns what says which random numbers come next, in a model and outside of it.
+
+    `Layer._seed_generators`, and the generator of calls without a seed.
+    """
+    generators = [
+        each
+        for layer in flatten_layers(model)
+        for each in getattr(layer, "_seed_generators", [])
+    ]
+    shared = global_state.get_global_attribute(_SEED)
+    return [each.state for each in [*generators, *([shared] if shared else [])]]
 
 
 @contextmanager
@@ -131,18 +162,3 @@ _OPERATORS = {
     "__matmul__": "matmul",
     "__pow__": "power",
 }
-
-
-def random_states(model: Any) -> list[Any]:
-    """Returns what says which random numbers come next, in a model and outside of it.
-
-    `Layer._seed_generators`, and the generator of calls without a seed.
-    """
-    generators = [
-        each
-        for layer in flatten_layers(model)
-        for each in getattr(layer, "_seed_generators", [])
-    ]
-    shared = global_state.get_global_attribute("global_seed_generator")
-    found = [*generators, *([] if shared is None else [shared])]
-    return [generator.state for generator in found]
