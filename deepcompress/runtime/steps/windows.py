@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from deepcompress import _native
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps.room import contradiction, room_for
 
@@ -120,17 +121,18 @@ def patches(x: np.ndarray, window: Window) -> np.ndarray:
     n_rows, n_channels = len(x) * prod(sizes), x.shape[-1]
     if prod(window.size) == 1 and window.strides == window.size:
         return x.reshape(n_rows, n_channels)
-    x = pad(x, window)
-    axes = tuple(range(1, window.rank + 1))
-    if 0 in sizes:
-        return np.zeros((0, prod(window.size) * n_channels), np.float32)
-    found = np.lib.stride_tricks.sliding_window_view(x, window.extent, axes)
-    index = [slice(None, None, s) for s in window.strides]
-    inside = [slice(None, None, d) for d in window.dilation]
-    found = found[(slice(None), *index, slice(None), *inside)]
-    # Places first, then the elements of the window, then channels.
-    found = np.moveaxis(found, window.rank + 1, -1)
-    return np.ascontiguousarray(found).reshape(n_rows, -1)
+    out = np.empty((n_rows, prod(window.size) * n_channels), np.float32)
+    _native.run_patches(x, len(x), n_channels, _geometry(x, window, sizes), out)
+    return out
+
+
+def _geometry(x: np.ndarray, window: Window, sizes: tuple[int, ...]) -> np.ndarray:
+    """Returns what the kernels take of a window over an array."""
+    inner = x.shape[1:-1]
+    before = [first for first, _ in window.padded(inner)]
+    return np.array(
+        [*inner, *sizes, *window.size, *window.strides, *window.dilation, *before]
+    )
 
 
 def pool(operation: Operation) -> Window:
@@ -142,27 +144,10 @@ def pool(operation: Operation) -> Window:
     return window
 
 
-def max_pooled(x: np.ndarray, window: Window) -> np.ndarray:
-    """Returns the largest of what a window meets."""
+def pooled(x: np.ndarray, window: Window, *, is_mean: bool) -> np.ndarray:
+    """Returns the largest, or the mean, of what a window meets, without padding."""
     sizes = window.output_sizes(x.shape[1:-1])
-    result = np.full((len(x), *sizes, x.shape[-1]), -np.inf, np.float32)
-    for _, met in taps(pad(x, window, -np.inf), window, sizes):
-        np.maximum(result, met, out=result)
-    return result
-
-
-def mean_pooled(x: np.ndarray, window: Window) -> np.ndarray:
-    """Returns the mean of what a window meets, what padding added left out."""
-    sizes = window.output_sizes(x.shape[1:-1])
-    result = np.zeros((len(x), *sizes, x.shape[-1]), np.float32)
-    for _, met in taps(pad(x, window), window, sizes):
-        result += met
-    if window.padding == "valid":
-        result /= np.float32(prod(window.size))
-        return result
-    ones = np.ones((1, *x.shape[1:-1], 1), np.float32)
-    counts = np.zeros((1, *sizes, 1), np.float32)
-    for _, met in taps(pad(ones, window), window, sizes):
-        counts += met
-    result /= counts
-    return result
+    out = np.empty((len(x), *sizes, x.shape[-1]), np.float32)
+    x, geometry = np.ascontiguousarray(x), _geometry(x, window, sizes)
+    _native.run_pool(x, len(x), x.shape[-1], geometry, is_mean, out)
+    return out
