@@ -244,6 +244,7 @@ KINDS = (
     ),
     Kind("discretize", (Field("array", ARRAY, None),)),
     Kind("causal_mask_like", (_AXIS,)),
+    Kind("patches", (Field("size", INTS, ()), *_WINDOW)),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 NUMBERS = {kind.name: number for number, kind in enumerate(KINDS)}

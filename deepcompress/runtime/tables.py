@@ -46,6 +46,14 @@ class ModelSummary(Shown):
 
     Attributes:
         rows: One row for each step.
+
+    Example:
+
+    >>> import deepcompress as dc, keras
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> summary = dc.CompressedModel(model).summary()
+    >>> [(row.kind, row.shape, row.n_dense) for row in summary.rows]
+    [('dense', (4,), 32)]
     """
 
     rows: tuple[StepRow, ...]
@@ -86,6 +94,14 @@ class ModelProfile(Shown):
         kinds: What each step does.
         microseconds: The median time of each.
         n_examples: How many examples were computed at once.
+
+    Example:
+
+    >>> import deepcompress as dc, keras
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> profile = dc.CompressedModel(model).profile(np.ones((2, 8), "float32"))
+    >>> profile.kinds, profile.n_examples
+    (('dense',), 2)
     """
 
     names: tuple[str, ...]

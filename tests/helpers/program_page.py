@@ -120,6 +120,7 @@ SAYS = {
     "tokenize": "the words of each text, as Keras' TextVectorization takes it apart, filled up with empty ones; `length` 0: to the longest",
     "count": "categories as Keras' CategoryEncoding gives them",
     "discretize": "between which of the bounds in `array` each element lies",
+    "patches": "what each window meets, place by place, its channels last",
     "causal_mask_like": "a lower triangle of ones, as long as an axis of x",
 }
 

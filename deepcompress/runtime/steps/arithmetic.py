@@ -15,8 +15,8 @@ _LARGE = 1 << 24  # elements from which on a result is looked at before it is ma
 
 
 def _unary(operation: Operation, _weights: Weights) -> Step:
-    settings = (operation[name] for name in ("function", "alpha", "beta", "gamma"))
-    return Step(functions.unary(*settings, axis=operation["axis"]))
+    names = ("function", "alpha", "beta", "gamma", "axis")
+    return Step(functions.unary(*(operation[name] for name in names)))
 
 
 def _binary(operation: Operation, _weights: Weights) -> Step:
@@ -48,7 +48,8 @@ def _reduce(operation: Operation, _weights: Weights) -> Step:
 
 def _matmul(_operation: Operation, _weights: Weights) -> Step:
     def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.matmul(in_float32(x), in_float32(y))
+        made: np.ndarray = np.matmul(in_float32(x), in_float32(y))
+        return made
 
     return Step(run)
 
@@ -58,7 +59,8 @@ def _einsum(operation: Operation, _weights: Weights) -> Step:
 
     def run(*values: np.ndarray) -> np.ndarray:
         room_for(_einsum_shape(equation, values))
-        return np.einsum(equation, *map(in_float32, values), optimize=True)
+        made: np.ndarray = np.einsum(equation, *map(in_float32, values), optimize=True)
+        return made
 
     return Step(run)
 
@@ -163,7 +165,8 @@ def _layer_normalization(operation: Operation, weights: Weights) -> Step:
             y *= gamma.reshape(shape)
         if beta is not None:
             y += beta.reshape(shape)
-        return y
+        made: np.ndarray = y
+        return made
 
     return Step(run)
 
@@ -186,7 +189,8 @@ def _group_normalization(operation: Operation, weights: Weights) -> Step:
             y *= gamma
         if beta is not None:
             y += beta
-        return y
+        made: np.ndarray = y
+        return made
 
     return Step(run)
 

@@ -24,7 +24,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
     """Returns exponentials that add up to 1 along an axis."""
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     e /= e.sum(axis=axis, keepdims=True)
-    return e
+    made: np.ndarray = e
+    return made
 
 
 def log_softmax(x: Array, axis: int = -1) -> Array:
@@ -46,11 +47,13 @@ def erf(x: Array) -> Array:
     p = p * t + np.float32(1.421413741)
     p = p * t - np.float32(0.284496736)
     p = p * t + np.float32(0.254829592)
-    return np.copysign(_ONE - p * t * np.exp(-a * a), x)
+    made: np.ndarray = np.copysign(_ONE - p * t * np.exp(-a * a), x)
+    return made
 
 
 def _softplus(x: Array) -> Array:
-    return np.logaddexp(x, _ZERO)
+    made: np.ndarray = np.logaddexp(x, _ZERO)
+    return made
 
 
 def _elu(x: Array, alpha: float) -> Array:
@@ -68,7 +71,8 @@ def _gelu(x: Array) -> Array:
 
 def _gelu_tanh(x: Array) -> Array:
     inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)
-    return np.float32(0.5) * x * (_ONE + np.tanh(inner))
+    made: np.ndarray = np.float32(0.5) * x * (_ONE + np.tanh(inner))
+    return made
 
 
 def _hard_sigmoid(x: Array) -> Array:
@@ -78,7 +82,8 @@ def _hard_sigmoid(x: Array) -> Array:
 def _relu(x: Array, slope: float, most: float, threshold: float) -> Array:
     """Returns Keras' ReLU with all that it can be given; 0 for none of these."""
     if not (slope or most or threshold):
-        return np.maximum(x, x.dtype.type(0))
+        made: np.ndarray = np.maximum(x, x.dtype.type(0))
+        return made
     t = np.float32(threshold)
     y = np.where(x >= t, x, np.float32(slope) * (x - t)) if slope or threshold else x
     y = np.maximum(y, _ZERO) if not slope and not threshold else y
@@ -87,7 +92,8 @@ def _relu(x: Array, slope: float, most: float, threshold: float) -> Array:
 
 def _glu(x: Array, axis: int) -> Array:
     one, other = np.split(x, 2, axis=axis)
-    return one * sigmoid(other)
+    made: np.ndarray = one * sigmoid(other)
+    return made
 
 
 def _sparse_plus(x: Array) -> Array:
@@ -96,7 +102,8 @@ def _sparse_plus(x: Array) -> Array:
 
 
 def _shrunk(x: Array, threshold: float) -> Array:
-    return np.sign(x) * np.maximum(np.abs(x) - np.float32(threshold), _ZERO)
+    made: np.ndarray = np.sign(x) * np.maximum(np.abs(x) - np.float32(threshold), _ZERO)
+    return made
 
 
 def _plain(function: Unary) -> Callable[..., Array]:

@@ -93,7 +93,8 @@ def _count(operation: Operation, _weights: Weights) -> Step:
         if function == "one_hot":
             x = x[..., 0] if x.shape[-1] == 1 else x
             room_for((*x.shape, depth))
-            return (x[..., None] == np.arange(depth)).astype(np.float32)
+            made: np.ndarray = (x[..., None] == np.arange(depth)).astype(np.float32)
+            return made
         rows = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x[:, None]
         room_for((len(rows), depth))
         made = np.zeros((len(rows), depth), np.float32)

@@ -69,7 +69,7 @@ def _index_of(numbers: tuple[int, ...]) -> tuple[Any, ...]:
     Raises:
         CorruptFileError: They stand for none.
     """
-    rest, index = list(numbers[::-1]), []
+    rest, index = list(numbers[::-1]), list[Any]()
     try:
         while rest:
             kind = rest.pop()
@@ -243,6 +243,17 @@ def _pool(operation: Operation, _weights: Weights) -> Step:
     return Step(run)
 
 
+def _patches(operation: Operation, _weights: Weights) -> Step:
+    window = windows.window_of(operation, operation["size"])
+
+    def run(x: np.ndarray) -> np.ndarray:
+        sizes = window.output_sizes(x.shape[1:-1])
+        room_for((len(x), *sizes, prod(window.size), x.shape[-1]))
+        return windows.patches(in_float32(x), window).reshape(len(x), *sizes, -1)
+
+    return Step(run)
+
+
 def _resize(operation: Operation, x: np.ndarray) -> np.ndarray:
     """Returns images of another size, `(batch, height, width, channels)`."""
     size = operation["size"]
@@ -259,7 +270,10 @@ def _resized(x: np.ndarray, axis: int, n: int, is_nearest: bool) -> np.ndarray:
     length = x.shape[axis]
     at = (np.arange(n, dtype=np.float32) + np.float32(0.5)) * np.float32(length / n)
     if is_nearest:
-        return np.take(x, np.minimum(at.astype(np.int64), length - 1), axis=axis)
+        made: np.ndarray = np.take(
+            x, np.minimum(at.astype(np.int64), length - 1), axis=axis
+        )
+        return made
     at = np.clip(at - np.float32(0.5), 0, length - 1)
     low = at.astype(np.int64)
     high = np.minimum(low + 1, length - 1)
@@ -275,6 +289,7 @@ BUILDERS: dict[str, Builder] = {
     "slice": _slice,
     "cast": _cast,
     "pool": _pool,
+    "patches": _patches,
     **{
         name: _plain(function)
         for name, function in {

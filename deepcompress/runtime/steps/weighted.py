@@ -1,11 +1,14 @@
 """Steps that multiply with weights, and those that hand weights out."""
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 
 import numpy as np
 
+from deepcompress.runtime.matrix import Matrix
 from deepcompress.runtime.program import Operation
+from deepcompress.runtime.steps.functions import Unary, unary
 from deepcompress.runtime.steps.room import contradiction, in_float32, room_for
 from deepcompress.runtime.steps.step import Builder, Step, activation_of
 from deepcompress.runtime.steps.windows import Window, pad, patches, taps, window_of
@@ -51,7 +54,7 @@ def _dense(operation: Operation, weights: Weights) -> Step:
     n_in, n_out = prod(ends), prod(made)
     matrix = weights.matrix(kernel, (n_in, n_out))
     bias = weights.vector(bias_number, n_out, "its layer")
-    activation = activation_of(operation)
+    relu, activation = _ending(operation)
 
     def run(x: np.ndarray) -> np.ndarray:
         if x.shape[-n_axes:] != ends or x.ndim < n_axes:
@@ -61,9 +64,8 @@ def _dense(operation: Operation, weights: Weights) -> Step:
             )
         lead = x.shape[: x.ndim - n_axes]
         room_for((*lead, *made))
-        y = matrix.multiply(in_float32(x).reshape(prod(lead), n_in))
-        if bias is not None:
-            y += bias
+        rows = in_float32(x).reshape(prod(lead), n_in)
+        y = matrix.multiply(rows, bias, relu=relu)
         return activation(y.reshape(*lead, *made))
 
     return Step(run, (matrix,))
@@ -77,15 +79,18 @@ def _conv(operation: Operation, weights: Weights) -> Step:
     if groups < 1 or n_out % groups:
         raise contradiction(f"{n_out} filters in {groups} groups")
     bias = weights.vector(bias_number, n_out, "its layer")
-    activation = activation_of(operation)
+    relu, activation = _ending(operation)
     check = _check_channels(weights.name(kernel), window, n_in * groups)
     if groups == 1:
         matrix = weights.matrix(kernel, (n_taps, n_out), n_rows=_PLACES)
-        matrices, parts = (matrix,), [matrix.multiply]
+        matrices: tuple[Matrix, ...] = (matrix,)
+        parts: list[Callable[[np.ndarray], np.ndarray]] = [
+            lambda rows: matrix.multiply(rows, bias, relu=relu)
+        ]
     else:
         flat = weights.array(kernel).reshape(n_taps, n_out)
         of_groups = [np.ascontiguousarray(a) for a in np.split(flat, groups, axis=1)]
-        matrices, parts = (), [lambda rows, w=w: rows @ w for w in of_groups]
+        matrices, parts = (), [partial(_product, weights=w) for w in of_groups]
 
     def run(x: np.ndarray) -> np.ndarray:
         check(x)
@@ -102,11 +107,25 @@ def _conv(operation: Operation, weights: Weights) -> Step:
                 made = multiply(patches(np.ascontiguousarray(inputs), window))
                 part = y[some, ..., group * n_made : (group + 1) * n_made]
                 part[...] = made.reshape(part.shape)
-        if bias is not None:
+        if not matrices and bias is not None:
             y += bias
+        if not matrices and relu:
+            np.maximum(y, np.float32(0), out=y)
         return activation(y)
 
     return Step(run, matrices, 0 if matrices else n_taps)
+
+
+def _product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    made: np.ndarray = rows @ weights
+    return made
+
+
+def _ending(operation: Operation) -> tuple[bool, Unary]:
+    """Returns whether a product ends with ReLU, and the activation that is left."""
+    if operation["activation"] == "relu":
+        return True, unary("linear")
+    return False, activation_of(operation)
 
 
 def _depthwise_conv(operation: Operation, weights: Weights) -> Step:

@@ -1,5 +1,6 @@
 """`lower`: the program of a live model, or why it has none."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,8 @@ def lower(model: keras.Model, assets: Mapping[str, bytes]) -> Program:
         The program; one with a `refusal` where the model cannot be run.
     """
     try:
-        with symbols.leaving_no_calls(model):
+        with warnings.catch_warnings(), symbols.leaving_no_calls(model):
+            warnings.simplefilter("ignore")  # to what was said when it was built
             states = symbols.random_states(model)
             before = [state.numpy() for state in states]
             program = _lowered(model, assets)

@@ -212,6 +212,22 @@ def _conv(kind: str) -> Rule:
     return rule
 
 
+def _extract_patches(tracer: "Tracer", operation: Any, x: Value) -> int:
+    b, rank = tracer.builder, len(x.shape)
+    fields: dict[str, Any] = {"padding": operation.padding}
+    for name, given in (
+        ("size", operation.size),
+        ("strides", operation.strides or operation.size),
+        ("dilation", operation.dilation_rate),
+    ):
+        all_axes = (given,) * (rank - 2) if isinstance(given, int) else tuple(given)
+        if name == "size" or any(n != 1 for n in all_axes):
+            fields[name] = all_axes
+    first = channels_last(tracer, x.number, rank, operation)
+    y = b.add("patches", first, **fields)
+    return channels_back(tracer, y, rank, operation)
+
+
 def _moments(tracer: "Tracer", operation: Any, x: Value) -> list[int]:
     if getattr(operation, "synchronized", False):
         raise CannotRunError("moments over several devices")
@@ -319,6 +335,7 @@ OPERATIONS: dict[str, Rule] = {
     "AveragePool": _pool("average"),
     "Conv": _conv("conv"),
     "DepthwiseConv": _conv("depthwise_conv"),
+    "ExtractPatches": _extract_patches,
     "Moments": _moments,
     "LayerNorm": _layer_norm,
     "RMSNorm": _rms_norm,

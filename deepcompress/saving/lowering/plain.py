@@ -162,7 +162,7 @@ def normalized(
 
 
 def _from_end(axis: Any, rank: int) -> int:
-    return axis if axis < 0 else axis - rank
+    return int(axis if axis < 0 else axis - rank)
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
@@ -259,6 +259,19 @@ def _softmax(
     return b.add("unary", y, function="exp")
 
 
+def _attention(
+    tracer: "Tracer", layer: Any, query: Value, value: Value, *args: Any, **kwargs: Any
+) -> Any:
+    """Traces into an attention, whose causal mask asks how long its values are."""
+    if kwargs.get("use_causal_mask") and None in query.shape[1:-1]:
+        if kwargs.get("attention_mask") is not None or query.number != value.number:
+            raise CannotRunError("its causal mask is for values of two lengths")
+        mask = tracer.builder.add("causal_mask_like", query.number, axis=1)
+        kwargs["attention_mask"] = Value(mask, (1, None, None), "bool")
+        kwargs["use_causal_mask"] = False
+    return tracer.traced(layer, (query, value, *args), kwargs)
+
+
 def _merge(function: str) -> Rule:
     def rule(tracer: "Tracer", layer: Any, xs: list[Value], **_: Any) -> int:
         ranks = {len(x.shape) for x in xs}
@@ -295,6 +308,8 @@ LAYERS: dict[type, Rule] = {
     L.ELU: _elu,
     L.PReLU: _prelu,
     L.Softmax: _softmax,
+    L.MultiHeadAttention: _attention,
+    L.GroupQueryAttention: _attention,
     L.Add: _merge("add"),
     L.Average: _merge("add"),
     L.Subtract: _merge("subtract"),

@@ -93,8 +93,8 @@ def _bidirectional(
     ):
         with tracer.inside(inner):
             found = tracer.call(inner, x, initial_state=state, mask=mask)
-        found = found if isinstance(found, list) else [found]
-        made.append([int(getattr(each, "number", each)) for each in found])
+        numbers: list[int] = [getattr(each, "number", each) for each in found]
+        made.append(numbers)
     one, other = made[0][0], made[1][0]
     if layer.return_sequences:
         other = b.add("flip", other, axes=(1,))

@@ -79,7 +79,8 @@ class Tracer:
             return OPERATIONS.get(kind.__name__) if is_of_keras(kind) else None
         for base in kind.__mro__:
             if base in LAYERS:
-                return LAYERS[base] if kind.call is base.call else None
+                is_plain = kind.call is vars(base).get("call", kind.call)
+                return LAYERS[base] if is_plain else None
         return None
 
     def _lower(self, node: Any) -> None:
@@ -116,6 +117,8 @@ class Tracer:
             return self._value_of(value.mask) if has else None
 
         signature = inspect.signature(layer.call)
+        if "training" not in signature.parameters:
+            kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         given = signature.bind(*args, **kwargs).arguments
         with_values = {
             name: value

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcompress.dcz.coding.bytestream import ByteReader, ByteWriter
+from deepcompress.dcz.coding.huffman_pieces import pieces_of
 from deepcompress.dcz.coding.huffman_tensor import HuffmanTensor
 from deepcompress.dcz.coding.planes import BytePlanes
 from deepcompress.errors import CorruptFileError
@@ -165,7 +166,7 @@ def test_a_zero_in_planes_among_the_non_zeros_is_refused(rng):
     values = written.raw.copy()
     values[7] = 0
     written.planes = BytePlanes.of(values, array.dtype)
-    pieces, _ = written._to_pieces()
+    pieces, _ = pieces_of(written)
     with pytest.raises(CorruptFileError, match="zero among"):
         hostile(b"".join(pieces), "<f8", array.shape)
 
