@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -117,22 +118,27 @@ def patches(x: np.ndarray, window: Window) -> np.ndarray:
     Returns:
         Array of shape `(places, elements * channels)`, in C order.
     """
-    sizes = window.output_sizes(x.shape[1:-1])
+    sizes, geometry = _geometry(x.shape[1:-1], window)
     n_rows, n_channels = len(x) * prod(sizes), x.shape[-1]
     if prod(window.size) == 1 and window.strides == window.size:
         return x.reshape(n_rows, n_channels)
     out = np.empty((n_rows, prod(window.size) * n_channels), np.float32)
-    _native.run_patches(x, len(x), n_channels, _geometry(x, window, sizes), out)
+    _native.run_patches(x, len(x), n_channels, geometry, out)
     return out
 
 
-def _geometry(x: np.ndarray, window: Window, sizes: tuple[int, ...]) -> np.ndarray:
-    """Returns what the kernels take of a window over an array."""
-    inner = x.shape[1:-1]
+@lru_cache(256)  # images of one model mostly have one size
+def _geometry(
+    inner: tuple[int, ...], window: Window
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Returns the places of a window in images of a size, and what the kernels take."""
+    sizes = window.output_sizes(inner)
     before = [first for first, _ in window.padded(inner)]
-    return np.array(
+    geometry = np.array(
         [*inner, *sizes, *window.size, *window.strides, *window.dilation, *before]
     )
+    geometry.flags.writeable = False
+    return sizes, geometry
 
 
 def pool(operation: Operation) -> Window:
@@ -146,8 +152,8 @@ def pool(operation: Operation) -> Window:
 
 def pooled(x: np.ndarray, window: Window, *, is_mean: bool) -> np.ndarray:
     """Returns the largest, or the mean, of what a window meets, without padding."""
-    sizes = window.output_sizes(x.shape[1:-1])
+    sizes, geometry = _geometry(x.shape[1:-1], window)
     out = np.empty((len(x), *sizes, x.shape[-1]), np.float32)
-    x, geometry = np.ascontiguousarray(x), _geometry(x, window, sizes)
+    x = np.ascontiguousarray(x)
     _native.run_pool(x, len(x), x.shape[-1], geometry, is_mean, out)
     return out
