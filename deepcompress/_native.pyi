@@ -312,3 +312,20 @@ def run_codes_expand(
     out: NDArray[np.float32],
     /,
 ) -> int: ...
+def run_patches(
+    x: NDArray[np.float32],
+    n_images: int,
+    n_channels: int,
+    geometry: NDArray[np.int64],
+    out: NDArray[np.float32],
+    /,
+) -> int: ...
+def run_pool(
+    x: NDArray[np.float32],
+    n_images: int,
+    n_channels: int,
+    geometry: NDArray[np.int64],
+    is_mean: bool,
+    out: NDArray[np.float32],
+    /,
+) -> int: ...

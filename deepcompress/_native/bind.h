@@ -60,7 +60,9 @@
     FUNCTION(run_tiles)                                                                  \
     FUNCTION(run_tiles_expand)                                                           \
     FUNCTION(run_codes)                                                                  \
-    FUNCTION(run_codes_expand)
+    FUNCTION(run_codes_expand)                                                           \
+    FUNCTION(run_patches)                                                                \
+    FUNCTION(run_pool)
 
 #define DC_DECLARE(NAME) PyObject *dc_bind_##NAME(PyObject *module, PyObject *args);
 DC_FUNCTIONS(DC_DECLARE)

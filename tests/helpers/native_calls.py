@@ -329,6 +329,21 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         1,
         writes(np.empty(3, np.float32)),
     ],
+    "run_patches": lambda: [
+        reads(np.arange(5, dtype=np.float32)),
+        1,
+        1,
+        reads(np.array([5, 2, 2, 3, 1, 0])),
+        writes(np.empty(4, np.float32)),
+    ],
+    "run_pool": lambda: [
+        reads(np.arange(5, dtype=np.float32)),
+        1,
+        1,
+        reads(np.array([5, 2, 2, 3, 1, 0])),
+        True,
+        writes(np.empty(2, np.float32)),
+    ],
     "run_codes": lambda: [*product(), *panels(), 1, 2, 3, 16, 1, 0],
     "run_codes_expand": lambda: [
         *panels(),

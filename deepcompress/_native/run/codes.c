@@ -1,20 +1,18 @@
 /* A product with codes for all elements: each becomes its value on the way.
  *
- * Inputs of 0 are left out before the panels are gone through. */
+ * Inputs of 0 are left out before the panels are gone through, for a row alone: of
+ * several, hardly one is 0 in all. */
 #include <string.h>
 
 #include "run/run.h"
 
-/* The inputs that are not 0 in all of some rows. */
-static size_t find_active(const dc_product *rows, uint32_t *active)
+/* The inputs that are not 0; or all, if so asked for. */
+static size_t find_active(const float *x, size_t n_inputs, int are_all, uint32_t *active)
 {
     size_t found = 0;
-    for (size_t i = 0; i < rows->n_inputs; i++) {
-        int is_active = 0;
-        for (size_t row = 0; row < rows->n_rows; row++)
-            is_active |= rows->x[row * rows->n_inputs + i] != 0;
+    for (size_t i = 0; i < n_inputs; i++) {
         active[found] = (uint32_t)i;
-        found += (size_t)is_active;
+        found += (size_t)(are_all || x[i] != 0);
     }
     return found;
 }
@@ -57,13 +55,15 @@ int64_t dc_codes_multiply(const dc_product *product, const dc_codes *codes, int 
     enum { MOST_ROWS = 4 };
     const size_t n_inputs = product->n_inputs, n_outputs = product->n_outputs;
     const size_t width = codes->width;
+    size_t n_active = find_active(product->x, n_inputs, 1, active);
     for (size_t row = 0, n; row < product->n_rows; row += n) {
         n = MOST_ROWS;
         while (n > product->n_rows - row)
             n /= 2;
         const dc_product rows = {product->x + row * n_inputs,
                                  product->y + row * n_outputs, n, n_inputs, n_outputs};
-        const size_t n_active = find_active(&rows, active);
+        if (n == 1)
+            n_active = find_active(rows.x, n_inputs, 0, active);
         for (size_t begin = 0; begin < n_outputs; begin += width) {
             const size_t end = n_outputs - begin < width ? n_outputs : begin + width;
             float sums[MOST_ROWS * DC_MAX_PANEL] = {0};

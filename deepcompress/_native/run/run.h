@@ -287,4 +287,25 @@ dc_codes_kernel dc_codes_avx2, dc_codes_avx512;
 dc_codes_values dc_codes_values_avx512;
 #endif
 
+/* ---- Windows: windows.c ------------------------------------------------------ */
+
+enum { DC_AXES = 3 };
+
+/* A window that slides over the axes between images and channels. Along each of them: the
+ * size of an image; the places that the window takes; its elements, how far it moves and
+ * how far they are apart; and how many zeros stand before the image. No number is above
+ * 2^30. */
+typedef struct {
+    size_t n_images, n_channels;
+    size_t sizes[DC_AXES], places[DC_AXES], window[DC_AXES], strides[DC_AXES];
+    size_t dilation[DC_AXES], before[DC_AXES];
+} dc_window;
+
+/* What the window meets at each of its places, one row each; zeros outside the image. */
+void dc_patches(const dc_window *window, const float *x, float *out);
+
+/* The largest of what the window meets at each of its places, for each channel, a NaN
+ * before all; or the mean of it. What is outside the image does not count. */
+void dc_pool(const dc_window *window, int is_mean, const float *x, float *out);
+
 #endif

@@ -230,8 +230,7 @@ def _causal_mask_like(operation: Operation, x: np.ndarray) -> np.ndarray:
 
 def _pool(operation: Operation, _weights: Weights) -> Step:
     window = windows.pool(operation)
-    is_max = operation["function"] == "max"
-    pooled = windows.max_pooled if is_max else windows.mean_pooled
+    is_mean = operation["function"] != "max"
 
     def run(x: np.ndarray) -> np.ndarray:
         if x.ndim != window.rank + 2:
@@ -239,7 +238,7 @@ def _pool(operation: Operation, _weights: Weights) -> Step:
                 f"Pooling over {window.rank} axes takes arrays of {window.rank + 2}. "
                 f"Received an array of shape {x.shape}"
             )
-        return pooled(in_float32(x), window)
+        return windows.pooled(in_float32(x), window, is_mean=is_mean)
 
     return Step(run)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import prod
 
 import numpy as np
 
+from deepcompress import _native
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps.room import contradiction, room_for
 
@@ -116,21 +118,27 @@ def patches(x: np.ndarray, window: Window) -> np.ndarray:
     Returns:
         Array of shape `(places, elements * channels)`, in C order.
     """
-    sizes = window.output_sizes(x.shape[1:-1])
+    sizes, geometry = _geometry(x.shape[1:-1], window)
     n_rows, n_channels = len(x) * prod(sizes), x.shape[-1]
     if prod(window.size) == 1 and window.strides == window.size:
         return x.reshape(n_rows, n_channels)
-    x = pad(x, window)
-    axes = tuple(range(1, window.rank + 1))
-    if 0 in sizes:
-        return np.zeros((0, prod(window.size) * n_channels), np.float32)
-    found = np.lib.stride_tricks.sliding_window_view(x, window.extent, axes)
-    index = [slice(None, None, s) for s in window.strides]
-    inside = [slice(None, None, d) for d in window.dilation]
-    found = found[(slice(None), *index, slice(None), *inside)]
-    # Places first, then the elements of the window, then channels.
-    found = np.moveaxis(found, window.rank + 1, -1)
-    return np.ascontiguousarray(found).reshape(n_rows, -1)
+    out = np.empty((n_rows, prod(window.size) * n_channels), np.float32)
+    _native.run_patches(x, len(x), n_channels, geometry, out)
+    return out
+
+
+@lru_cache(256)  # images of one model mostly have one size
+def _geometry(
+    inner: tuple[int, ...], window: Window
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Returns the places of a window in images of a size, and what the kernels take."""
+    sizes = window.output_sizes(inner)
+    before = [first for first, _ in window.padded(inner)]
+    geometry = np.array(
+        [*inner, *sizes, *window.size, *window.strides, *window.dilation, *before]
+    )
+    geometry.flags.writeable = False
+    return sizes, geometry
 
 
 def pool(operation: Operation) -> Window:
@@ -142,27 +150,10 @@ def pool(operation: Operation) -> Window:
     return window
 
 
-def max_pooled(x: np.ndarray, window: Window) -> np.ndarray:
-    """Returns the largest of what a window meets."""
-    sizes = window.output_sizes(x.shape[1:-1])
-    result = np.full((len(x), *sizes, x.shape[-1]), -np.inf, np.float32)
-    for _, met in taps(pad(x, window, -np.inf), window, sizes):
-        np.maximum(result, met, out=result)
-    return result
-
-
-def mean_pooled(x: np.ndarray, window: Window) -> np.ndarray:
-    """Returns the mean of what a window meets, what padding added left out."""
-    sizes = window.output_sizes(x.shape[1:-1])
-    result = np.zeros((len(x), *sizes, x.shape[-1]), np.float32)
-    for _, met in taps(pad(x, window), window, sizes):
-        result += met
-    if window.padding == "valid":
-        result /= np.float32(prod(window.size))
-        return result
-    ones = np.ones((1, *x.shape[1:-1], 1), np.float32)
-    counts = np.zeros((1, *sizes, 1), np.float32)
-    for _, met in taps(pad(ones, window), window, sizes):
-        counts += met
-    result /= counts
-    return result
+def pooled(x: np.ndarray, window: Window, *, is_mean: bool) -> np.ndarray:
+    """Returns the largest, or the mean, of what a window meets, without padding."""
+    sizes, geometry = _geometry(x.shape[1:-1], window)
+    out = np.empty((len(x), *sizes, x.shape[-1]), np.float32)
+    x = np.ascontiguousarray(x)
+    _native.run_pool(x, len(x), x.shape[-1], geometry, is_mean, out)
+    return out
