@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers.nets import BACKEND
 from keras import layers as L
 from keras import ops
 
@@ -293,6 +294,12 @@ def test_grouped_attention():
     )
 
 
+needs_texts = pytest.mark.skipif(
+    BACKEND != "tensorflow", reason="strings are TensorFlow's"
+)
+
+
+@needs_texts
 def test_texts():
     layer = L.TextVectorization(output_sequence_length=5)
     layer.adapt(["a red fox", "A blue, blue bird!", "the red sky"])
@@ -306,6 +313,7 @@ def test_texts():
     assert len(net.program.encode()) < 100, "the vocabulary is in the file once"
 
 
+@needs_texts
 def test_categories():
     words, sizes = keras.Input((1,), dtype="string"), keras.Input((1,), dtype="int32")
     one = L.StringLookup(vocabulary=["a", "b", "c"], output_mode="one_hot")(words)
