@@ -22,7 +22,7 @@ class Column:
 
 
 class Row:
-    """A row; whether a line is drawn below it."""
+    """A row; whether a line is left below it."""
 
     def __init__(self) -> None:
         self.end_section = False
@@ -47,6 +47,7 @@ class Table:
       Layer   Bytes
      ───────────────
       dense      12
+    <BLANKLINE>
     """
 
     def __init__(self, title: str = "", **options: Any) -> None:
@@ -66,7 +67,7 @@ class Table:
             column.cells.append(cell)
 
     def add_section(self) -> None:
-        """Draws a line below the last row."""
+        """Leaves a line below the last row."""
         if self.rows:
             self.rows[-1].end_section = True
 
@@ -80,17 +81,16 @@ class Table:
             max(map(len, [*heading, *column.cells]))
             for heading, column in zip(headings, self.columns, strict=True)
         ]
-        rule = " " + "─" * (sum(widths) + 3 * len(widths))
         body = [self._line(line, widths) for line in zip(*headings, strict=True)]
-        body.append(rule)
+        body.append(" " + "─" * (sum(widths) + 3 * len(widths) - 1))
         for index, row in enumerate(self.rows):
             cells = [column.cells[index] for column in self.columns]
             body.append(self._line(cells, widths))
             if row.end_section and index + 1 < len(self.rows):
-                body.append(rule)
+                body.append("")
         title = [self.title, ""] if self.title else []
         caption = self.caption.split("\n") if self.caption else []
-        return "\n".join(line.rstrip() for line in [*title, *body, *caption])
+        return "\n".join(line.rstrip() for line in [*title, *body, "", *caption])
 
     def _line(self, cells: list[str] | tuple[str, ...], widths: list[int]) -> str:
         placed = (
