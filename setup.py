@@ -8,7 +8,8 @@ import os
 import tomllib
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -17,6 +18,16 @@ def needs_of(extra: str) -> list[str]:
     """Returns what an extra needs, without this package itself."""
     needs = PROJECT["optional-dependencies"][extra]
     return [each for each in needs if not each.startswith(PROJECT["name"])]
+
+
+class BuildAsC11(build_ext):
+    """Tells the one compiler that has to be told what C the sources are."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Builds as ever."""
+        if self.compiler.compiler_type == "msvc":
+            ext.extra_compile_args.append("/std:c11")
+        super().build_extension(ext)
 
 
 FILES = ["h5py>=3.11", "ml_dtypes>=0.4", "numpy>=2.0", "rich>=13.7"]
@@ -28,4 +39,7 @@ if framework not in FRAMEWORKS:
         f"DEEPCOMPRESS_FRAMEWORK must be one of {tuple(FRAMEWORKS)}. "
         f"Received: {framework!r}"
     )
-setup(install_requires=[*FILES, *FRAMEWORKS[framework]])
+setup(
+    install_requires=[*FILES, *FRAMEWORKS[framework]],
+    cmdclass={"build_ext": BuildAsC11},
+)

@@ -1,15 +1,16 @@
 """How tables become text and HTML, and plots begin: alike for all that is shown."""
 
-import html
-import inspect
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from deepcompress import _plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # Keras' errors may go on for pages.
 _MOST_LETTERS = 200
@@ -50,7 +51,7 @@ def new_table(
             to 1.
         **options: Those of `rich.table.Table`.
     """
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, **options)
+    table = _empty(title, options)
     for index, heading in enumerate(headings):
         is_name = index < n_names
         table.add_column(
@@ -62,8 +63,22 @@ def new_table(
     return table
 
 
+def _empty(title: str, options: dict[str, Any]) -> Table:
+    """Returns a table of rich's, or where that is not installed one like it."""
+    try:
+        from rich import box  # noqa: PLC0415  (the runtime goes without)
+        from rich.table import Table  # noqa: PLC0415
+    except ImportError:
+        return cast("Table", _plain.Table(title))
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, **options)
+
+
 def as_text(table: Table) -> str:
     """Returns a table as plain text of 100 columns."""
+    if isinstance(table, _plain.Table):
+        return str(table)
+    from rich.console import Console  # noqa: PLC0415  (slow to import)
+
     text = StringIO()
     Console(file=text, width=100, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
@@ -83,6 +98,8 @@ def settings(instance: object) -> str:
     >>> settings(Filter(3)), settings(Filter(3, mode="valid"))
     ('Filter(size=3)', "Filter(size=3, mode='valid')")
     """
+    import inspect  # noqa: PLC0415  (slow to import)
+
     parameters = inspect.signature(type(instance)).parameters.values()
     given = [(p, getattr(instance, p.name)) for p in parameters]
     shown = [f"{p.name}={value!r}" for p, value in given if value != p.default]
@@ -99,6 +116,7 @@ def as_html(table: Table) -> str:
     >>> as_html(table).partition("<tbody>")[0][-52:]
     "<th style='text-align:right'>Bytes</th></tr></thead>"
     """
+    import html  # noqa: PLC0415  (slow to import)
 
     def row(tag: str, cells: Iterable[Any]) -> str:
         line = "".join(

@@ -2,14 +2,11 @@
 
 import errno
 import os
-import secrets
-import shutil
-import tempfile
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
-from zipfile import ZipFile
 
 import numpy as np
 
@@ -53,6 +50,8 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         )
     if target.exists() and not target.is_file():
         raise OSError(f"{given!r} is not a regular file, so it cannot be replaced.")
+    import secrets  # noqa: PLC0415  (slow to import)
+
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -60,7 +59,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
-            shutil.copymode(target, temporary)
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         temporary.replace(target)
     except BaseException as error:
         with suppress(OSError):
@@ -85,6 +84,8 @@ def check_room(path: str | os.PathLike[str], size: int) -> None:
     Raises:
         OSError: There is no room, or no permission.
     """
+    import tempfile  # noqa: PLC0415  (slow to import)
+
     try:
         with tempfile.TemporaryFile(dir=Path(path).parent) as file:
             if size and hasattr(os, "posix_fallocate"):
@@ -120,6 +121,8 @@ def write_npz(
     ...         archive.files
     ['file']
     """
+    from zipfile import ZipFile  # noqa: PLC0415  (slow to import)
+
     for name in arrays:
         _check_member(name, arrays)
     with atomic_writer(path) as file, ZipFile(file, "w") as archive:

@@ -39,10 +39,14 @@ class Advice:
         pass
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if isinstance(error, ModuleNotFoundError) and error.name in _INSTALL:
+        if not isinstance(error, ModuleNotFoundError):
+            return
+        name = error.name or ""
+        # deepcompress-runtime has some of the rooms.
+        own = "deepcompress-keras" if name.startswith("deepcompress.") else None
+        if package := _INSTALL.get(name, own):
             raise ModuleNotFoundError(
-                f"{error.name} is not installed: pip install '{_INSTALL[error.name]}'",
-                name=error.name,
+                f"{name} is not installed: pip install '{package}'", name=name
             ) from None
 
 

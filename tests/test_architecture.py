@@ -31,7 +31,7 @@ FLOORS = [
     ["dcz.coding"],
     ["_native"],
     ["_checks", "_threads", "_files", "_display", "_progress", "errors"],
-    ["_lazy", "_version"],
+    ["_lazy", "_plain", "_version"],
 ]
 WALL = FLOORS.index(["runtime"])
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from rich.table import Table
 
@@ -82,3 +84,22 @@ def test_settings_are_the_call_that_makes_the_same():
 
 def test_what_is_as_by_default_is_left_out():
     assert settings(dc.PruningCallback(0.5)) == "PruningCallback(schedule=0.5)"
+
+
+@pytest.mark.parametrize("caption", ["", "a\nb"])
+def test_without_rich_a_table_is_the_same_text(caption, monkeypatch):
+    def table():
+        table = new_table("Sizes", ["Layer", "Form", "Kept\n%", "Bytes"], n_names=2)
+        table.add_row("dense", "tiles", "7.5", "8,412")
+        table.add_row("<b>", "columns of codes", "100.0", "12", style="bold")
+        table.add_section()
+        table.add_row("Total", "", "", "8,424")
+        table.caption = caption
+        return table
+
+    expected, html = as_text(table()), as_html(table())
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert as_html(table()) == html
+    assert not isinstance(table(), Table)
+    if not caption:  # which rich centres
+        assert as_text(table()) == expected

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 static const char NATIVE[] = "@=^>!";
 #else
 static const char NATIVE[] = "@=^<";

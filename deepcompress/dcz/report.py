@@ -4,14 +4,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.table import Table
 
 from deepcompress._display import Shown, new_figure, new_table
 from deepcompress.dcz.coding.tensor import TensorStats
 from deepcompress.dcz.container import Container, read
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # Three lines each, so that the table fits a terminal of 80 columns.
 _HEADINGS = (
@@ -213,7 +215,7 @@ class CompressionReport(Shown):
             "ratio": self.ratio,
         }
 
-    def to_table(self) -> Table:
+    def to_table(self) -> "Table":
         """Returns the table for a `rich` console."""
         title = (
             f"{self.n_weights:,} weights, {self.dense_size:,} bytes -> "

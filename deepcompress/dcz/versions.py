@@ -1,11 +1,9 @@
 """Whole files, of whatever version: written, and read up to where arrays begin."""
 
 import os
-import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Protocol, cast
 
 import numpy as np
@@ -99,6 +97,9 @@ def write(
     >>> size == len(file.getvalue())
     True
     """
+    import shutil  # noqa: PLC0415  (slow to import, and reading needs neither)
+    from tempfile import SpooledTemporaryFile  # noqa: PLC0415
+
     version = CODERS[one_of("coder", coder, CODERS)]
     packed = pack_architecture(architecture)
     with ExitStack() as stack:

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.table import Table
 
 from deepcompress._display import Shown, new_figure, new_table
 from deepcompress.runtime.feeding import examples, feed
 from deepcompress.runtime.opening import Placed
 from deepcompress.runtime.program import Program
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _RECURRENT = ("lstm", "gru", "simple_rnn")  # each multiplies once for a step in time
 
@@ -58,7 +60,7 @@ class ModelSummary(Shown):
 
     rows: tuple[StepRow, ...]
 
-    def to_table(self) -> Table:
+    def to_table(self) -> "Table":
         """Returns the table for a `rich` console."""
         done, dense = (
             sum(getattr(row, name) for row in self.rows)
@@ -114,7 +116,7 @@ class ModelProfile(Shown):
         """Microseconds of all steps together."""
         return sum(self.microseconds)
 
-    def to_table(self) -> Table:
+    def to_table(self) -> "Table":
         """Returns the table for a `rich` console."""
         table = new_table(
             f"Time for {self.n_examples} examples at once",
