@@ -33,6 +33,7 @@ def main() -> None:
     save("pruning", pruning)
     save("centroids", centroids)
     save("without_training", without_training)
+    save("run", running)
 
 
 def save(name: str, draw: Callable[[Figure], None]) -> None:
@@ -79,6 +80,32 @@ def without_training(figure: Figure) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     panels[0].set_ylabel("test error")
     panels[1].legend(fontsize=8)
+
+
+def running(figure: Figure) -> None:
+    """Draws the time of one product with fc6, warm and cold, a panel for each input."""
+    rows = json.loads((RESULTS / "run.json").read_text("utf-8"))
+    parts = sorted({row["active"] for row in rows})
+    figure.set_size_inches(10, 4)
+    panels = figure.subplots(1, len(parts), sharey=True, sharex=True)
+    for axes, active in zip(panels, parts, strict=True):
+        some = [r for r in rows if (r["batch"], r["active"]) == (1, active)]
+        places = [-place for place in range(len(some))]
+        for shift, which in ((0.2, "warm"), (-0.2, "cold")):
+            axes.barh(
+                [place + shift for place in places],
+                [row[which] for row in some],
+                0.38,
+                color=[
+                    "C0" if row["method"].startswith("deepcompress") else "C7"
+                    for row in some
+                ],
+                alpha=1.0 if which == "warm" else 0.5,
+            )
+        axes.set_yticks(places, [row["method"] for row in some])
+        axes.set(xlabel="microseconds for one input; pale: cold")
+        axes.set_title(f"fc6 of AlexNet, {active:.0%} of the inputs not 0")
+        axes.grid(alpha=0.3, axis="x")
 
 
 def rates(figure: Figure) -> None:
