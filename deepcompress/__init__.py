@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deepcompress.clustering.kmeans import KMeans1DResult as KMeans1DResult
     from deepcompress.clustering.kmeans import kmeans1d as kmeans1d
     from deepcompress.dcz.coding.tensor import TensorStats as TensorStats
+    from deepcompress.dcz.coding.weights import Weights as Weights
     from deepcompress.dcz.container import Container as Container
     from deepcompress.dcz.container import read as read
     from deepcompress.dcz.foreign.packing import PackReport as PackReport
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from deepcompress.runtime.compressed_model import CompressedModel as CompressedModel
     from deepcompress.runtime.tables import ModelProfile as ModelProfile
     from deepcompress.runtime.tables import ModelSummary as ModelSummary
+    from deepcompress.runtime.tables import StepRow as StepRow
     from deepcompress.saving.serializer import HuffmanSerializer as HuffmanSerializer
     from deepcompress.saving.serializer import load_model as load_model
     from deepcompress.search.compress import compress as compress
@@ -54,6 +56,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "clustering.estimator": ["KMeans1D"],
         "clustering.kmeans": ["KMeans1DResult", "kmeans1d"],
         "dcz.coding.tensor": ["TensorStats"],
+        "dcz.coding.weights": ["Weights"],
         "dcz.container": ["Container", "read"],
         "dcz.foreign.packing": ["PackReport", "pack"],
         "dcz.foreign.unpacking": ["unpack"],
@@ -62,7 +65,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "errors": ["CorruptFileError"],
         "network.variables": ["count_weights"],
         "runtime.compressed_model": ["CompressedModel"],
-        "runtime.tables": ["ModelProfile", "ModelSummary"],
+        "runtime.tables": ["ModelProfile", "ModelSummary", "StepRow"],
         "pruning.callback": ["PruningCallback"],
         "pruning.prune": ["prune"],
         "pruning.schedules": ["ConstantSparsity", "PolynomialDecay", "PruningSchedule"],

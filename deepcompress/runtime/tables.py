@@ -31,6 +31,15 @@ class StepRow:
         n_done: Multiply-adds that are done for one example.
         n_dense: Those that the dense layer would do.
         nbytes: Bytes of its weights in memory.
+
+    Example:
+
+    >>> import deepcompress as dc, keras
+    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    >>> dc.prune(model, 0.75)
+    >>> (row,) = dc.CompressedModel(model).summary().rows
+    >>> row.name == model.layers[0].name, row.n_done, row.n_dense
+    (True, 8, 32)
     """
 
     name: str
