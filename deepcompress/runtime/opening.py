@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from deepcompress._threads import map_in_threads
 from deepcompress.dcz.container import Container
 from deepcompress.errors import CorruptFileError
 from deepcompress.runtime.program import NO_WEIGHT, PART, Operation, Program
@@ -27,6 +28,9 @@ BUILDERS = {
     **recurrent.BUILDERS,
     **preprocessing.BUILDERS,
 }
+
+# From so many elements on, layers are decoded on several processors.
+_LARGE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -113,13 +117,20 @@ def place(program: Program, weights: Weights) -> list[Placed]:
     last_use = dict.fromkeys(program.outputs, len(program.operations))
     for index, operation in enumerate(program.operations):
         last_use.update({n: max(index, last_use.get(n, 0)) for n in operation.inputs})
+
+    def build(operation: Operation) -> Step:
+        with _broken_at(operation):
+            return BUILDERS[operation.kind](operation, weights)
+
+    n_threads = None if weights.n_elements >= _LARGE else 1
+    steps = map_in_threads(build, program.operations, n_threads)
     placed, n_values = [], len(program.inputs)
-    for index, operation in enumerate(program.operations):
+    for index, (operation, step) in enumerate(
+        zip(program.operations, steps, strict=True)
+    ):
         outputs = tuple(range(n_values, n_values + operation.n_outputs))
         n_values += operation.n_outputs
         numbers = {*operation.inputs, *outputs}
-        with _broken_at(operation):
-            step = BUILDERS[operation.kind](operation, weights)
         done = tuple(n for n in numbers if last_use.get(n, index) == index)
         name = _name(operation, weights)
         placed.append(

@@ -1,6 +1,7 @@
 """The arrays of a file as the steps of a program hold them."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,11 @@ class Weights:
     def nbytes(self) -> int:
         """Bytes of all that is held."""
         return sum(int(each.nbytes) for each in self._held.values())
+
+    @property
+    def n_elements(self) -> int:
+        """Elements of all arrays."""
+        return sum(map(prod, self._shapes))
 
     def close(self) -> None:
         """Lets go of the file. What has been asked for stays."""
