@@ -9,7 +9,7 @@ import numpy as np
 from deepcompress._checks import integer_in
 from deepcompress.dcz.container import read
 from deepcompress.runtime.feeding import feed
-from deepcompress.runtime.opening import file_of, fold, place, program_of
+from deepcompress.runtime.opening import file_of, fold, place, program_of, run
 from deepcompress.runtime.program import Program
 from deepcompress.runtime.tables import ModelProfile, ModelSummary, profiled, summarized
 from deepcompress.runtime.weights import Weights
@@ -181,10 +181,7 @@ class CompressedModel:
             return [output[:0] for output in self._run(ones)]
         values = self._values.copy()
         values[: len(inputs)] = inputs
-        # Infinities and NaN come out as Keras gives them, without a word.
-        with np.errstate(all="ignore"):
-            for step in self._steps:
-                step(values)
+        run(self._steps, values)
         return [np.asarray(values[number]) for number in self._program.outputs]
 
     def _packed(self, outputs: list[np.ndarray]) -> Any:

@@ -50,6 +50,8 @@ def feed(program: Program, x: Any) -> list[np.ndarray]:
         TypeError: An array has a dtype that the input cannot take.
         ValueError: There are too few or too many, or one has another shape.
     """
+    if len(program.inputs) == 1 and type(x) is np.ndarray:
+        return [_fit(x, program.inputs[0])]
     names = [each.name for each in program.inputs]
     if isinstance(x, Mapping):
         x = _flat(x)
@@ -72,6 +74,9 @@ def feed(program: Program, x: Any) -> list[np.ndarray]:
 
 def _fit(given: Any, to: Input) -> np.ndarray:
     array = np.asarray(given)
+    is_float32 = array.dtype == np.float32 and to.dtype == "float32"
+    if is_float32 and array.ndim and array.shape[1:] == to.shape:
+        return array
     label = f"the input {to.name!r}" if to.name else "the input"
     if to.dtype == "string":
         if array.dtype.kind not in "USOT":

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
+
+import numpy as np
 
 from deepcompress._threads import map_in_threads
 from deepcompress.dcz.container import Container
@@ -55,18 +57,43 @@ class Placed:
 
     def __call__(self, values: list[Any]) -> None:
         """Computes its values out of the others, and lets go of what is done."""
-        try:
-            made = self.step.run(*(values[number] for number in self.inputs))
-        except (ValueError, IndexError, TypeError) as error:
-            raise ValueError(f"{self.name} ({self.kind}): {error}") from error
-        if len(self.outputs) == 1:
-            made = (made,)
-        if len(made) != len(self.outputs):
+        inputs, outputs = self.inputs, self.outputs
+        if len(inputs) == 1:  # most have one, and small nets feel each microsecond
+            made = self.step.run(values[inputs[0]])
+        else:
+            made = self.step.run(*[values[number] for number in inputs])
+        if len(outputs) == 1:
+            values[outputs[0]] = made
+        elif len(made) == len(outputs):
+            for number, value in zip(outputs, made, strict=True):
+                values[number] = value
+        else:
             raise contradiction(f"{self.kind} makes {len(made)} values")
-        for number, value in zip(self.outputs, made, strict=True):
-            values[number] = value
         for number in self.done:
             values[number] = None
+
+    def refusal(self, error: Exception) -> Exception:
+        """Returns an error of the step that says where it was."""
+        if isinstance(error, CorruptFileError):
+            return error
+        return ValueError(f"{self.name} ({self.kind}): {error}")
+
+
+def run(placed: list[Placed], values: list[Any]) -> None:
+    """Runs steps one after the other.
+
+    Raises:
+        ValueError: The values are not what a step takes; it is named.
+    """
+    step = None
+    try:
+        # Infinities and NaN come out as Keras gives them, without a word.
+        with np.errstate(all="ignore"):
+            for step in placed:
+                step(values)
+    except (ValueError, IndexError, TypeError) as error:
+        assert step is not None
+        raise step.refusal(error) from error
 
 
 def program_of(file: Container) -> Program:
@@ -151,13 +178,11 @@ def fold(placed: list[Placed], values: list[Any], outputs: set[int]) -> list[Pla
     left = []
     for each in placed:
         if known.issuperset(each.inputs) and each.kind != "embedding":
-            Placed(each.name, each.kind, each.step, each.inputs, each.outputs)(values)
+            run([replace(each, done=())], values)
             known.update(each.outputs)
         else:
             done = tuple(n for n in each.done if n not in known)
-            left.append(
-                Placed(each.name, each.kind, each.step, each.inputs, each.outputs, done)
-            )
+            left.append(replace(each, done=done))
     needed = {n for each in left for n in each.inputs} | outputs
     for number in known - needed:
         values[number] = None

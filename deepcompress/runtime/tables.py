@@ -1,7 +1,7 @@
 """The tables of a compressed model: what each step holds, and what time it takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from deepcompress._display import Shown, new_figure, new_table
 from deepcompress.runtime.feeding import examples, feed
-from deepcompress.runtime.opening import Placed
+from deepcompress.runtime.opening import Placed, run
 from deepcompress.runtime.program import Program
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def summarized(
     values[: len(inputs)] = inputs
     rows, seen = [], set()
     for each in steps:
-        Placed(each.name, each.kind, each.step, each.inputs, each.outputs)(values)
+        run([replace(each, done=())], values)
         shape = np.shape(values[each.outputs[0]])
         n_done = n_dense = prod(shape) * each.step.n_taps
         nbytes = 0

@@ -55,8 +55,12 @@ def _dense(operation: Operation, weights: Weights) -> Step:
     matrix = weights.matrix(kernel, (n_in, n_out))
     bias = weights.vector(bias_number, n_out, "its layer")
     relu, activation = _ending(operation)
+    is_plain = len(shape) == 2 and operation["activation"] in ("linear", "relu")
+    multiply = matrix.multiply
 
     def run(x: np.ndarray) -> np.ndarray:
+        if is_plain and x.ndim == 2 and x.shape[1] == n_in:
+            return multiply(in_float32(x), bias, relu=relu)
         if x.shape[-n_axes:] != ends or x.ndim < n_axes:
             raise ValueError(
                 f"{weights.name(kernel)!r} takes arrays that end with the shape "
@@ -95,10 +99,13 @@ def _conv(operation: Operation, weights: Weights) -> Step:
     def run(x: np.ndarray) -> np.ndarray:
         check(x)
         sizes = window.output_sizes(x.shape[1:-1])
-        room_for((len(x), *sizes, n_out))
-        y = np.empty((len(x), *sizes, n_out), np.float32)
+        y_shape = (len(x), *sizes, n_out)
+        room_for(y_shape)
         x = in_float32(x)
         at_once = max(1, _PATCH_BYTES // max(4 * prod(sizes) * n_taps, 1))
+        if groups == 1 and len(x) <= at_once:
+            return activation(parts[0](patches(x, window)).reshape(y_shape))
+        y = np.empty(y_shape, np.float32)
         for begin in range(0, len(x), at_once):
             some = slice(begin, begin + at_once)
             for group, multiply in enumerate(parts):
