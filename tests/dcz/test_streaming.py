@@ -1,6 +1,7 @@
 """Files are written and read an array at a time."""
 
 import io
+import tempfile
 import weakref
 from collections.abc import Mapping
 
@@ -71,11 +72,9 @@ def test_a_layer_of_large_arrays_has_several_sections(monkeypatch):
 
 
 def test_the_body_waits_beside_the_file(tmp_path, monkeypatch):
-    from deepcompress.dcz import versions
-
-    folders, spooled = [], versions.SpooledTemporaryFile
+    folders, spooled = [], tempfile.SpooledTemporaryFile
     monkeypatch.setattr(
-        versions,
+        tempfile,
         "SpooledTemporaryFile",
         lambda size, dir: folders.append(dir) or spooled(8, dir=dir),
     )
