@@ -33,7 +33,7 @@ END
 
 shopt -s globstar
 for target in x86_64-windows-gnu aarch64-windows-gnu x86_64-macos aarch64-macos \
-    x86_64-linux-gnu aarch64-linux-gnu x86_64-linux-musl aarch64-linux-musl; do
+    aarch64-linux-gnu x86_64-linux-musl aarch64-linux-musl; do
     headers="$scratch/headers"
     [[ $target == *windows* ]] && headers="$scratch/windows"
     (
@@ -41,7 +41,7 @@ for target in x86_64-windows-gnu aarch64-windows-gnu x86_64-macos aarch64-macos 
         root=$OLDPWD
         "$python" -m ziglang build-lib -static -lc -target "$target" --name native \
             "-I$root/deepcompress/_native" "-I$headers" \
-            -cflags -std=c11 -O1 -Wall -Wextra -Wvla -Werror \
+            -cflags -std=c11 -O0 -Wall -Wextra -Wvla -Werror \
             -DPy_LIMITED_API=0x030b0000 -- "$root"/deepcompress/_native/**/*.c
     )
     echo "$target: compiled"
