@@ -8,11 +8,11 @@ import numpy as np
 
 from deepcompress._checks import integer_in
 from deepcompress.dcz.container import read
+from deepcompress.runtime.arrays import Arrays
 from deepcompress.runtime.feeding import feed
 from deepcompress.runtime.opening import file_of, fold, place, program_of, run
 from deepcompress.runtime.program import Program
 from deepcompress.runtime.tables import ModelProfile, ModelSummary, profiled, summarized
-from deepcompress.runtime.weights import Weights
 
 _BATCH_SIZE = 32
 
@@ -61,7 +61,7 @@ class CompressedModel:
             file = file_of(file)
         with read(file) as opened:
             self._program = program_of(opened)
-            self._weights = Weights(opened, n_threads=n_threads)
+            self._weights = Arrays(opened, n_threads=n_threads)
             try:
                 self._prepare()
             finally:

@@ -11,6 +11,7 @@ import numpy as np
 from deepcompress._threads import map_in_threads
 from deepcompress.dcz.container import Container
 from deepcompress.errors import CorruptFileError
+from deepcompress.runtime.arrays import Arrays
 from deepcompress.runtime.program import NO_WEIGHT, PART, Operation, Program
 from deepcompress.runtime.steps import (
     arithmetic,
@@ -21,7 +22,6 @@ from deepcompress.runtime.steps import (
 )
 from deepcompress.runtime.steps.room import contradiction
 from deepcompress.runtime.steps.step import Step
-from deepcompress.runtime.weights import Weights
 
 BUILDERS = {
     **weighted.BUILDERS,
@@ -135,7 +135,7 @@ def _above(function: str, argument: Any) -> Any:
     return getattr(door, function)(argument)
 
 
-def place(program: Program, weights: Weights) -> list[Placed]:
+def place(program: Program, weights: Arrays) -> list[Placed]:
     """Returns the steps of a program, each with its weights.
 
     Raises:
@@ -189,7 +189,7 @@ def fold(placed: list[Placed], values: list[Any], outputs: set[int]) -> list[Pla
     return left
 
 
-def _name(operation: Operation, weights: Weights) -> str:
+def _name(operation: Operation, weights: Arrays) -> str:
     for number in operation.weights:
         if number != NO_WEIGHT:
             return weights.name(number).rpartition("/")[0] or weights.name(number)

@@ -4,22 +4,22 @@ from math import sqrt
 
 import numpy as np
 
+from deepcompress.runtime.arrays import Arrays, given
 from deepcompress.runtime.program import NO_WEIGHT, Operation
 from deepcompress.runtime.steps import functions
 from deepcompress.runtime.steps.room import contradiction, in_float32, room_for
 from deepcompress.runtime.steps.step import Builder, Step, activation_of
-from deepcompress.runtime.weights import Weights, given
 
 _LARGE_NEGATIVE = np.float32(-0.7 * np.finfo(np.float32).max)
 _LARGE = 1 << 24  # elements from which on a result is looked at before it is made
 
 
-def _unary(operation: Operation, _weights: Weights) -> Step:
+def _unary(operation: Operation, _weights: Arrays) -> Step:
     names = ("function", "alpha", "beta", "gamma", "axis")
     return Step(functions.unary(*(operation[name] for name in names)))
 
 
-def _binary(operation: Operation, _weights: Weights) -> Step:
+def _binary(operation: Operation, _weights: Arrays) -> Step:
     function = functions.BINARY[operation["function"]]
 
     def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -34,7 +34,7 @@ def _narrowed(x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32) if x.dtype == np.float64 else x
 
 
-def _reduce(operation: Operation, _weights: Weights) -> Step:
+def _reduce(operation: Operation, _weights: Arrays) -> Step:
     function = functions.REDUCE[operation["function"]]
     axes, keepdims = operation["axes"] or None, bool(operation["keepdims"])
 
@@ -46,7 +46,7 @@ def _reduce(operation: Operation, _weights: Weights) -> Step:
     return Step(run)
 
 
-def _matmul(_operation: Operation, _weights: Weights) -> Step:
+def _matmul(_operation: Operation, _weights: Arrays) -> Step:
     def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         made: np.ndarray = np.matmul(in_float32(x), in_float32(y))
         return made
@@ -54,7 +54,7 @@ def _matmul(_operation: Operation, _weights: Weights) -> Step:
     return Step(run)
 
 
-def _einsum(operation: Operation, _weights: Weights) -> Step:
+def _einsum(operation: Operation, _weights: Arrays) -> Step:
     equation = operation["equation"]
 
     def run(*values: np.ndarray) -> np.ndarray:
@@ -75,7 +75,7 @@ def _einsum_shape(equation: str, values: tuple[np.ndarray, ...]) -> tuple[int, .
     return tuple(sizes.get(letter, 1) for letter in right)
 
 
-def _attention(operation: Operation, _weights: Weights) -> Step:
+def _attention(operation: Operation, _weights: Arrays) -> Step:
     scale, is_causal = operation["scale"], operation["is_causal"]
     has_mask, has_bias = operation["has_mask"], operation["has_bias"]
     if len(operation.inputs) != 3 + bool(has_mask) + bool(has_bias):
@@ -107,7 +107,7 @@ def _attention(operation: Operation, _weights: Weights) -> Step:
 
 
 def _parameters(
-    operation: Operation, weights: Weights, n: int
+    operation: Operation, weights: Arrays, n: int
 ) -> list[np.ndarray | None]:
     """Returns the weights of a normalization, `None` for those that it has not."""
     numbers = iter(given(operation, n))
@@ -118,7 +118,7 @@ def _parameters(
     return found
 
 
-def _batch_normalization(operation: Operation, weights: Weights) -> Step:
+def _batch_normalization(operation: Operation, weights: Arrays) -> Step:
     gamma, beta, mean, variance = _parameters(operation, weights, 4)
     if mean is None or variance is None:
         raise contradiction("a batch normalization without a mean or a variance")
@@ -147,7 +147,7 @@ def _batch_normalization(operation: Operation, weights: Weights) -> Step:
     return Step(run)
 
 
-def _layer_normalization(operation: Operation, weights: Weights) -> Step:
+def _layer_normalization(operation: Operation, weights: Arrays) -> Step:
     gamma, beta = _parameters(operation, weights, 2)
     axes, epsilon = operation["axes"], np.float32(operation["epsilon"])
     is_rms = operation["is_rms"]
@@ -171,7 +171,7 @@ def _layer_normalization(operation: Operation, weights: Weights) -> Step:
     return Step(run)
 
 
-def _group_normalization(operation: Operation, weights: Weights) -> Step:
+def _group_normalization(operation: Operation, weights: Arrays) -> Step:
     gamma, beta = _parameters(operation, weights, 2)
     groups, epsilon = operation["groups"], np.float32(operation["epsilon"])
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from deepcompress.runtime.arrays import Arrays
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps.room import contradiction, room_for
 from deepcompress.runtime.steps.step import Builder, Step
-from deepcompress.runtime.weights import Weights
 
 _PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']")
 _STANDARDIZE = ("", "lower", "strip_punctuation", "lower_and_strip_punctuation")
@@ -19,7 +19,7 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _lookup(operation: Operation, weights: Weights) -> Step:
+def _lookup(operation: Operation, weights: Arrays) -> Step:
     words = operation["words"]
     if operation["asset"]:
         words = weights.asset(operation["asset"])
@@ -48,7 +48,7 @@ def _inverse(x: np.ndarray, vocabulary: list[str], unknown: int) -> np.ndarray:
     return words.reshape(x.shape)
 
 
-def _tokenize(operation: Operation, _weights: Weights) -> Step:
+def _tokenize(operation: Operation, _weights: Arrays) -> Step:
     standardize, split = operation["standardize"], operation["split"]
     if standardize not in _STANDARDIZE or split not in _SPLIT:
         raise contradiction(f"texts by {standardize!r} and {split!r}")
@@ -81,7 +81,7 @@ def _ngrams(words: list[str], sizes: tuple[int, ...]) -> list[str]:
     ]
 
 
-def _count(operation: Operation, _weights: Weights) -> Step:
+def _count(operation: Operation, _weights: Arrays) -> Step:
     function, depth = operation["function"], operation["depth"]
     if not 0 < depth < 1 << 30:
         raise contradiction(f"{depth} categories as {function!r}")
@@ -106,7 +106,7 @@ def _count(operation: Operation, _weights: Weights) -> Step:
     return Step(run)
 
 
-def _discretize(operation: Operation, _weights: Weights) -> Step:
+def _discretize(operation: Operation, _weights: Arrays) -> Step:
     bounds = operation["array"].reshape(-1)
     if any(one > other for one, other in pairwise(bounds.tolist())):
         raise contradiction("bounds that do not ascend")

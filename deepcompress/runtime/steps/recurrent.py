@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from deepcompress.runtime.arrays import Arrays, given
 from deepcompress.runtime.program import NO_WEIGHT, Operation
 from deepcompress.runtime.steps.functions import Unary
 from deepcompress.runtime.steps.room import contradiction, in_float32, room_for
 from deepcompress.runtime.steps.step import Builder, Step, activation_of
-from deepcompress.runtime.weights import Weights, given
 
 # Of a step in time: its part of the product of inputs and kernel, the product of its
 # state and the recurrent kernel, and its states; returns the new states.
@@ -47,7 +47,7 @@ def _gru_cell(inner: Unary, gate: Unary, bias: np.ndarray | None) -> Cell:
 def _recurrent(
     n_gates: int, n_states: int, make: Callable[[Unary, Unary, np.ndarray | None], Cell]
 ) -> Builder:
-    def build(operation: Operation, weights: Weights) -> Step:
+    def build(operation: Operation, weights: Arrays) -> Step:
         kernel, recurrent, bias_number = given(operation, 3)
         (n_in, wide), shape = _two(weights, kernel), _two(weights, recurrent)
         units = shape[0]
@@ -150,7 +150,7 @@ def _early_gru(inner: Unary, gate: Unary, for_new: np.ndarray) -> Cell:
     return cell
 
 
-def _two(weights: Weights, number: int) -> tuple[int, int]:
+def _two(weights: Arrays, number: int) -> tuple[int, int]:
     shape = weights.shape(number)
     if len(shape) != 2:
         raise contradiction(f"{weights.name(number)!r} has {len(shape)} axes")

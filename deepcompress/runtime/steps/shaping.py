@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from deepcompress.runtime.arrays import Arrays
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps import windows
 from deepcompress.runtime.steps.room import contradiction, in_float32, room_for
 from deepcompress.runtime.steps.step import Builder, Step
-from deepcompress.runtime.weights import Weights
 
 # In the shape of a program: an axis as long as is needed, and behind it -2 - k, one
 # that is as long as axis k of the value.
@@ -21,7 +21,7 @@ _ALL, _ONE, _SLICE, _NEW, _REST = range(5)
 def _plain(function: Any) -> Builder:
     """Returns a builder for a function of the operation and its values."""
 
-    def build(operation: Operation, _weights: Weights) -> Step:
+    def build(operation: Operation, _weights: Arrays) -> Step:
         return Step(lambda *values: function(operation, *values))
 
     return build
@@ -114,7 +114,7 @@ def numbers_of(index: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _slice(operation: Operation, _weights: Weights) -> Step:
+def _slice(operation: Operation, _weights: Arrays) -> Step:
     index = _index_of(operation["index"])
     return Step(lambda x: x[index])
 
@@ -178,7 +178,7 @@ def _one_hot(operation: Operation, x: np.ndarray) -> np.ndarray:
     return np.moveaxis(hot, -1, operation["axis"])
 
 
-def _cast(operation: Operation, _weights: Weights) -> Step:
+def _cast(operation: Operation, _weights: Arrays) -> Step:
     name = operation["dtype"]
     if name in ("float16", "bfloat16", "float64"):
         name = "float32"
@@ -228,7 +228,7 @@ def _causal_mask_like(operation: Operation, x: np.ndarray) -> np.ndarray:
     return np.tril(np.ones((1, n, n), bool))
 
 
-def _pool(operation: Operation, _weights: Weights) -> Step:
+def _pool(operation: Operation, _weights: Arrays) -> Step:
     window = windows.pool(operation)
     is_mean = operation["function"] != "max"
 
@@ -243,7 +243,7 @@ def _pool(operation: Operation, _weights: Weights) -> Step:
     return Step(run)
 
 
-def _patches(operation: Operation, _weights: Weights) -> Step:
+def _patches(operation: Operation, _weights: Arrays) -> Step:
     window = windows.window_of(operation, operation["size"])
 
     def run(x: np.ndarray) -> np.ndarray:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deepcompress.runtime.arrays import Arrays
 from deepcompress.runtime.matrix import Matrix
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps import functions
-from deepcompress.runtime.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Step:
     n_taps: int = 0
 
 
-Builder = Callable[[Operation, Weights], Step]
+Builder = Callable[[Operation, Arrays], Step]
 
 
 def activation_of(operation: Operation, name: str = "activation") -> functions.Unary:

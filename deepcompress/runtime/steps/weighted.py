@@ -6,13 +6,13 @@ from math import prod
 
 import numpy as np
 
+from deepcompress.runtime.arrays import Arrays, given
 from deepcompress.runtime.matrix import Matrix
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps.functions import Unary, unary
 from deepcompress.runtime.steps.room import contradiction, in_float32, room_for
 from deepcompress.runtime.steps.step import Builder, Step, activation_of
 from deepcompress.runtime.steps.windows import Window, pad, patches, taps, window_of
-from deepcompress.runtime.weights import Weights, given
 
 # Of a convolution, so many products are computed at once at least.
 _PLACES = 256
@@ -20,17 +20,17 @@ _PLACES = 256
 _PATCH_BYTES = 1 << 24
 
 
-def _constant(operation: Operation, _weights: Weights) -> Step:
+def _constant(operation: Operation, _weights: Arrays) -> Step:
     array = operation["array"]
     return Step(lambda: array)
 
 
-def _weight(operation: Operation, weights: Weights) -> Step:
+def _weight(operation: Operation, weights: Arrays) -> Step:
     array = weights.array(operation.weights[0])
     return Step(lambda: array)
 
 
-def _embedding(operation: Operation, weights: Weights) -> Step:
+def _embedding(operation: Operation, weights: Arrays) -> Step:
     number = operation.weights[0]
     shape = weights.shape(number)
     if len(shape) != 2:
@@ -45,7 +45,7 @@ def _embedding(operation: Operation, weights: Weights) -> Step:
     return Step(run, (matrix,))
 
 
-def _dense(operation: Operation, weights: Weights) -> Step:
+def _dense(operation: Operation, weights: Arrays) -> Step:
     kernel, bias_number = given(operation, 2)
     shape, n_axes = weights.shape(kernel), operation["n_axes"]
     if not 1 <= n_axes <= len(shape):
@@ -75,7 +75,7 @@ def _dense(operation: Operation, weights: Weights) -> Step:
     return Step(run, (matrix,))
 
 
-def _conv(operation: Operation, weights: Weights) -> Step:
+def _conv(operation: Operation, weights: Arrays) -> Step:
     kernel, bias_number = given(operation, 2)
     shape, groups = _kernel_shape(operation, weights, kernel), operation["groups"]
     window = window_of(operation, shape[:-2])
@@ -135,7 +135,7 @@ def _ending(operation: Operation) -> tuple[bool, Unary]:
     return False, activation_of(operation)
 
 
-def _depthwise_conv(operation: Operation, weights: Weights) -> Step:
+def _depthwise_conv(operation: Operation, weights: Arrays) -> Step:
     kernel, bias_number = given(operation, 2)
     shape = _kernel_shape(operation, weights, kernel)
     window = window_of(operation, shape[:-2])
@@ -161,7 +161,7 @@ def _depthwise_conv(operation: Operation, weights: Weights) -> Step:
     return Step(run, (), prod(window.size))
 
 
-def _conv_transpose(operation: Operation, weights: Weights) -> Step:
+def _conv_transpose(operation: Operation, weights: Arrays) -> Step:
     kernel, bias_number = given(operation, 2)
     shape = _kernel_shape(operation, weights, kernel)
     window = window_of(operation, shape[:-2])
@@ -223,7 +223,7 @@ def _transposed_sizes(
 
 
 def _kernel_shape(
-    operation: Operation, weights: Weights, kernel: int
+    operation: Operation, weights: Arrays, kernel: int
 ) -> tuple[int, ...]:
     shape = weights.shape(kernel)
     if not 3 <= len(shape) <= 5 or 0 in shape:

@@ -12,7 +12,7 @@ from deepcompress.runtime.program import NO_WEIGHT, Operation
 from deepcompress.runtime.steps.room import contradiction
 
 
-class Weights:
+class Arrays:
     """Hands out the arrays of a file, each decoded once, in the form asked for.
 
     Args:
