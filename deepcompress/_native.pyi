@@ -329,3 +329,22 @@ def run_pool(
     out: NDArray[np.float32],
     /,
 ) -> int: ...
+def run_convolve(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    is_rectified: bool,
+    starts: NDArray[np.uint32],
+    entries: NDArray[np.uint16],
+    values: NDArray[np.float32],
+    n_images: int,
+    n_channels: int,
+    geometry: NDArray[np.int64],
+    pooling: NDArray[np.int64],
+    n_filters: int,
+    n_taps: int,
+    n_bits: int,
+    has_codes: bool,
+    isa: int,
+    /,
+) -> int: ...

@@ -62,7 +62,8 @@
     FUNCTION(run_codes)                                                                  \
     FUNCTION(run_codes_expand)                                                           \
     FUNCTION(run_patches)                                                                \
-    FUNCTION(run_pool)
+    FUNCTION(run_pool)                                                                   \
+    FUNCTION(run_convolve)
 
 #define DC_DECLARE(NAME) PyObject *dc_bind_##NAME(PyObject *module, PyObject *args);
 DC_FUNCTIONS(DC_DECLARE)

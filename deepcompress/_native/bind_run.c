@@ -4,8 +4,7 @@
  *
  * Of every form two functions take the same arguments: arrays, rows and shape, what else
  * tells the form, and an isa, whether or not there is a version for it. */
-#include "bind.h"
-#include "run/run.h"
+#include "bind_run.h"
 
 enum { MAX_SIDE = 1 << 30 /* inputs or outputs: floats of both fit in 63 bits */ };
 
@@ -54,8 +53,7 @@ PyObject *dc_bind_run_has_isa(PyObject *module, PyObject *args)
     return PyBool_FromLong(dc_has_isa(isa));
 }
 
-/* The bias of a product; no items where it is None. */
-static dc_array take_bias(dc_call *call, PyObject *object)
+dc_array dc_take_bias(dc_call *call, PyObject *object)
 {
     if (object == Py_None)
         return (dc_array){0};
@@ -87,11 +85,9 @@ static int is_bias_of(dc_array bias, const dc_product *product)
 
 /* ---- Columns ---------------------------------------------------------------- */
 
-/* Whether starts, entries and values are those of columns; which ones. Values are a
- * codebook, of as many as codes can tell apart, or else one for each entry. */
-static int are_columns(dc_columns *columns, dc_array starts, dc_array entries,
-                       dc_array values, int n_bits, int has_codes, Py_ssize_t n_inputs,
-                       Py_ssize_t n_outputs)
+int dc_are_columns(dc_columns *columns, dc_array starts, dc_array entries,
+                   dc_array values, int n_bits, int has_codes, Py_ssize_t n_inputs,
+                   Py_ssize_t n_outputs)
 {
     if (!is_shape(n_inputs, n_outputs) || n_bits < 8 || n_bits > 16)
         return 0;
@@ -125,7 +121,7 @@ PyObject *dc_bind_run_columns_build(PyObject *module, PyObject *args)
     int64_t built = DC_ERROR_ARGUMENT;
     if (is_stored(&stored, positions, codes, n_inputs, n_outputs, 0) &&
         positions.n == entries.n &&
-        are_columns(&columns, starts, entries, entries, n_bits, 0, n_inputs, n_outputs)) {
+        dc_are_columns(&columns, starts, entries, entries, n_bits, 0, n_inputs, n_outputs)) {
         uint32_t *next = dc_room(&call, starts.n, sizeof *next);
         DC_RUN(&call, built,
                dc_columns_build(&stored, n_bits, next, starts.items, entries.items));
@@ -145,7 +141,7 @@ PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array bias = dc_take_bias(&call, o[2]);
     const dc_array starts = dc_take(&call, o[3], "starts", 4, DC_UNSIGNED, DC_READ);
     const dc_array entries = dc_take(&call, o[4], "entries", 2, DC_UNSIGNED, DC_READ);
     const dc_array values = dc_take(&call, o[5], "values", 4, DC_FLOAT, DC_READ);
@@ -154,7 +150,7 @@ PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
         is_bias_of(bias, &product) &&
-        are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+        dc_are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
                     n_outputs) &&
         dc_has_isa(isa)) {
         const size_t n_sums = dc_n_blocks(columns.n_outputs, n_bits) << n_bits;
@@ -184,7 +180,7 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
     const dc_array out = dc_take(&call, o[3], "out", 4, DC_FLOAT, DC_WRITE);
     dc_columns columns;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+    if (dc_are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
                     n_outputs) &&
         are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
@@ -208,7 +204,7 @@ PyObject *dc_bind_run_columns_rows(PyObject *module, PyObject *args)
     const dc_array out = dc_take(&call, o[4], "out", 4, DC_FLOAT, DC_WRITE);
     dc_columns columns;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
+    if (dc_are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
                     n_outputs) &&
         out.n == rows.n * columns.n_outputs)
         DC_RUN(&call, result,
@@ -301,7 +297,7 @@ PyObject *dc_bind_run_tiles(PyObject *module, PyObject *args)
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array bias = dc_take_bias(&call, o[2]);
     const dc_array words = dc_take(&call, o[3], "words", 4, DC_UNSIGNED, DC_READ);
     const dc_array depths = dc_take(&call, o[4], "depths", 1, DC_UNSIGNED, DC_READ);
     const dc_array starts = dc_take(&call, o[5], "rest_starts", 4, DC_UNSIGNED, DC_READ);
@@ -379,7 +375,7 @@ PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
     dc_call call = {.module = module};
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
-    const dc_array bias = take_bias(&call, o[2]);
+    const dc_array bias = dc_take_bias(&call, o[2]);
     const dc_array codes = dc_take(&call, o[3], "codes", 1, DC_UNSIGNED, DC_READ);
     const dc_array codebook = dc_take(&call, o[4], "codebook", 4, DC_FLOAT, DC_READ);
     dc_product product;

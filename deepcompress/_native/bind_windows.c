@@ -1,6 +1,5 @@
 /* Windows that slide over arrays, for Python. */
-#include "bind.h"
-#include "run/run.h"
+#include "bind_run.h"
 
 enum { MAX_NUMBER = 1 << 30, N_NUMBERS = 6 };
 
@@ -15,10 +14,8 @@ static size_t product_of(size_t product, const size_t *numbers)
     return product;
 }
 
-/* Whether the geometry is one, of three axes at most: rows of sizes, places, window,
- * strides, dilation and what is added before, with a number for each axis. */
-static int is_window(dc_window *w, dc_array geometry, Py_ssize_t n_images,
-                     Py_ssize_t n_channels)
+int dc_is_window(dc_window *w, dc_array geometry, Py_ssize_t n_images,
+                 Py_ssize_t n_channels)
 {
     const size_t rank = geometry.n / N_NUMBERS;
     const int64_t *numbers = geometry.items;
@@ -44,8 +41,8 @@ static int is_window(dc_window *w, dc_array geometry, Py_ssize_t n_images,
     return 1;
 }
 
-static int is_array_of(dc_array array, size_t n_images, size_t n_channels,
-                       const size_t *sizes)
+int dc_is_array_of(dc_array array, size_t n_images, size_t n_channels,
+                   const size_t *sizes)
 {
     return array.n == product_of(n_images * n_channels, sizes);
 }
@@ -63,11 +60,11 @@ PyObject *dc_bind_run_patches(PyObject *module, PyObject *args)
     const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
     dc_window w;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (is_window(&w, geometry, n_images, n_channels) &&
-        is_array_of(x, w.n_images, w.n_channels, w.sizes)) {
+    if (dc_is_window(&w, geometry, n_images, n_channels) &&
+        dc_is_array_of(x, w.n_images, w.n_channels, w.sizes)) {
         const size_t n_taps = product_of(w.n_channels, w.window);
         if (n_taps <= PTRDIFF_MAX / MAX_NUMBER &&
-            is_array_of(out, w.n_images, n_taps, w.places))
+            dc_is_array_of(out, w.n_images, n_taps, w.places))
             DC_RUN(&call, result, (dc_patches(&w, x.items, out.items), 0));
     }
     return dc_close_count(&call, result);
@@ -87,9 +84,9 @@ PyObject *dc_bind_run_pool(PyObject *module, PyObject *args)
     const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
     dc_window w;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (is_window(&w, geometry, n_images, n_channels) &&
-        is_array_of(x, w.n_images, w.n_channels, w.sizes) &&
-        is_array_of(out, w.n_images, w.n_channels, w.places))
+    if (dc_is_window(&w, geometry, n_images, n_channels) &&
+        dc_is_array_of(x, w.n_images, w.n_channels, w.sizes) &&
+        dc_is_array_of(out, w.n_images, w.n_channels, w.places))
         DC_RUN(&call, result, (dc_pool(&w, is_mean, x.items, out.items), 0));
     return dc_close_count(&call, result);
 }

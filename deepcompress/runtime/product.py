@@ -73,6 +73,11 @@ class CompressedMatrix:
         if not _native.run_has_isa(self._facts[-1]):
             self._facts = (*self._facts[:-1], isa.number_of())
 
+    @property
+    def parts(self) -> tuple[tuple[np.ndarray, ...], tuple[int, ...]]:
+        """What is held, and what else tells the form, as kernels take it."""
+        return self._arrays, self._facts
+
     def _run(
         self, x: np.ndarray, y: np.ndarray, bias: np.ndarray | None, relu: bool
     ) -> int:

@@ -164,18 +164,12 @@ static int64_t single(const float *x, const dc_columns *columns, int isa,
 
 /* ---- Many rows -------------------------------------------------------------- */
 
-#if defined(__GNUC__) || defined(__clang__)
-#define VECTOR(N_LANES) float __attribute__((vector_size((N_LANES) * sizeof(float))))
-#else
-#define VECTOR(N_LANES) float
-#endif
-
 /* The outputs of DC_LANES rows, with vectors of so many of them. */
 #define DEFINE_MANY(NAME, N_LANES, TARGET)                                               \
     TARGET static int64_t NAME(const dc_lanes *x, const dc_columns *columns,             \
                                dc_lanes *y)                                              \
     {                                                                                    \
-        typedef VECTOR(N_LANES) vector;                                                  \
+        typedef DC_VECTOR(N_LANES) vector;                                                  \
         typedef struct {                                                                 \
             vector part[sizeof(dc_lanes) / sizeof(vector)];                              \
         } vectors;                                                                       \

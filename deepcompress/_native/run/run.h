@@ -39,9 +39,11 @@ int dc_has_isa(int isa);
 #if defined(__GNUC__) || defined(__clang__)
 #define DC_INLINE static inline __attribute__((always_inline))
 #define DC_PREFETCH(ADDRESS) __builtin_prefetch(ADDRESS)
+#define DC_VECTOR(N_LANES) float __attribute__((vector_size((N_LANES) * sizeof(float))))
 #else
 #define DC_INLINE static inline
 #define DC_PREFETCH(ADDRESS) ((void)(ADDRESS))
+#define DC_VECTOR(N_LANES) float
 #endif
 
 /* ---- What all have in common ------------------------------------------------ */
@@ -307,5 +309,27 @@ void dc_patches(const dc_window *window, const float *x, float *out);
 /* The largest of what the window meets at each of its places, for each channel, a NaN
  * before all; or the mean of it. What is outside the image does not count. */
 void dc_pool(const dc_window *window, int is_mean, const float *x, float *out);
+
+/* ---- Convolutions: convolve.c ------------------------------------------------ */
+
+/* Filters that slide over images: for each a list of the weights that it has, as columns
+ * of the kernel turned around, whose inputs are the filters and whose outputs the
+ * elements of the window times channels. The window moves by one along each axis. */
+typedef struct {
+    dc_columns filters;
+    dc_window window;
+    const dc_window *pool; /* over the places, without padding; NULL where none follows */
+    const float *bias;     /* one for each filter, or NULL */
+    int is_rectified;
+    int is_split, makes_split; /* whether channels lie one behind the other: in x, in y */
+} dc_convolution;
+
+/* Floats of the workspace; 0 for what is no such convolution. */
+size_t dc_convolve_room(const dc_convolution *convolution);
+
+/* Convolves, adds the bias, rectifies and pools. Numbers are finite. Returns the number
+ * of images; DC_ERROR_ARGUMENT for what is no such convolution. */
+int64_t dc_convolve(const dc_convolution *convolution, int isa, const float *x, float *y,
+                    float *room);
 
 #endif
