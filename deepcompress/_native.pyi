@@ -23,6 +23,10 @@ DC_ISA_AVX2: int
 DC_ISA_AVX512: int
 DC_MAX_DEPTH: int
 DC_TILE_TABLE: int
+DC_LINK_TILES: int
+DC_LINK_COLUMNS: int
+DC_LINK_CODES: int
+DC_LINK_CONVOLUTION: int
 DC_RULES: tuple[str, ...]
 
 def huffman_lengths(
@@ -337,14 +341,22 @@ def run_convolve(
     starts: NDArray[np.uint32],
     entries: NDArray[np.uint16],
     values: NDArray[np.float32],
-    n_images: int,
-    n_channels: int,
     geometry: NDArray[np.int64],
     pooling: NDArray[np.int64],
+    n_images: int,
+    n_channels: int,
     n_filters: int,
     n_taps: int,
     n_bits: int,
     has_codes: bool,
     isa: int,
+    /,
+) -> int: ...
+def run_chain_build(links: tuple[tuple[Any, ...], ...], isa: int, /) -> Any: ...
+def run_chain(
+    chain: Any,
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    n_rows: int,
     /,
 ) -> int: ...

@@ -63,7 +63,9 @@
     FUNCTION(run_codes_expand)                                                           \
     FUNCTION(run_patches)                                                                \
     FUNCTION(run_pool)                                                                   \
-    FUNCTION(run_convolve)
+    FUNCTION(run_convolve)                                                               \
+    FUNCTION(run_chain_build)                                                            \
+    FUNCTION(run_chain)
 
 #define DC_DECLARE(NAME) PyObject *dc_bind_##NAME(PyObject *module, PyObject *args);
 DC_FUNCTIONS(DC_DECLARE)

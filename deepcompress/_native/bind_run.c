@@ -6,19 +6,11 @@
  * tells the form, and an isa, whether or not there is a version for it. */
 #include "bind_run.h"
 
-enum { MAX_SIDE = 1 << 30 /* inputs or outputs: floats of both fit in 63 bits */ };
-
-static int is_shape(Py_ssize_t n_inputs, Py_ssize_t n_outputs)
-{
-    return n_inputs >= 0 && n_outputs >= 0 && n_inputs <= MAX_SIDE &&
-           n_outputs <= MAX_SIDE;
-}
-
 /* Whether x and y are so many rows; the product of them. */
 static int is_product(dc_product *product, dc_array x, dc_array y, Py_ssize_t n_rows,
                       Py_ssize_t n_inputs, Py_ssize_t n_outputs)
 {
-    if (!is_shape(n_inputs, n_outputs) || n_rows < 0 || n_rows > PTRDIFF_MAX / MAX_SIDE)
+    if (!dc_is_shape(n_inputs, n_outputs) || n_rows < 0 || n_rows > PTRDIFF_MAX / DC_MAX_SIDE)
         return 0;
     *product = (dc_product){x.items, y.items, (size_t)n_rows, (size_t)n_inputs,
                             (size_t)n_outputs};
@@ -32,7 +24,7 @@ static int is_stored(dc_stored *stored, dc_array positions, dc_array codes,
 {
     *stored = (dc_stored){positions.items, codes.n ? codes.items : NULL, positions.n,
                           (size_t)n_inputs, (size_t)n_outputs};
-    return is_shape(n_inputs, n_outputs) &&
+    return dc_is_shape(n_inputs, n_outputs) &&
            (codes.n == positions.n || (!needs_codes && codes.n == 0));
 }
 
@@ -85,24 +77,6 @@ static int is_bias_of(dc_array bias, const dc_product *product)
 
 /* ---- Columns ---------------------------------------------------------------- */
 
-int dc_are_columns(dc_columns *columns, dc_array starts, dc_array entries,
-                   dc_array values, int n_bits, int has_codes, Py_ssize_t n_inputs,
-                   Py_ssize_t n_outputs)
-{
-    if (!is_shape(n_inputs, n_outputs) || n_bits < 8 || n_bits > 16)
-        return 0;
-    *columns = (dc_columns){.starts = starts.items,
-                            .entries = entries.items,
-                            .codebook = has_codes ? values.items : NULL,
-                            .values = has_codes ? NULL : values.items,
-                            .n_entries = entries.n,
-                            .n_inputs = (size_t)n_inputs,
-                            .n_outputs = (size_t)n_outputs,
-                            .n_bits = n_bits};
-    return values.n == (has_codes ? (size_t)1 << (16 - n_bits) : entries.n) &&
-           starts.n == columns->n_inputs * dc_n_blocks(columns->n_outputs, n_bits) + 1;
-}
-
 PyObject *dc_bind_run_columns_build(PyObject *module, PyObject *args)
 {
     PyObject *o[4];
@@ -142,16 +116,13 @@ PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
     const dc_array bias = dc_take_bias(&call, o[2]);
-    const dc_array starts = dc_take(&call, o[3], "starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array entries = dc_take(&call, o[4], "entries", 2, DC_UNSIGNED, DC_READ);
-    const dc_array values = dc_take(&call, o[5], "values", 4, DC_FLOAT, DC_READ);
-    dc_product product;
     dc_columns columns;
+    const int are_columns = dc_take_columns(&call, &o[3], n_inputs, n_outputs, n_bits, has_codes, &columns);
+    dc_product product;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
         is_bias_of(bias, &product) &&
-        dc_are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
-                    n_outputs) &&
+        are_columns &&
         dc_has_isa(isa)) {
         const size_t n_sums = dc_n_blocks(columns.n_outputs, n_bits) << n_bits;
         const size_t n =
@@ -174,14 +145,11 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
                           &o[3]))
         return NULL;
     dc_call call = {.module = module};
-    const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array entries = dc_take(&call, o[1], "entries", 2, DC_UNSIGNED, DC_READ);
-    const dc_array values = dc_take(&call, o[2], "values", 4, DC_FLOAT, DC_READ);
-    const dc_array out = dc_take(&call, o[3], "out", 4, DC_FLOAT, DC_WRITE);
     dc_columns columns;
+    const int are_columns = dc_take_columns(&call, &o[0], n_inputs, n_outputs, n_bits, has_codes, &columns);
+    const dc_array out = dc_take(&call, o[3], "out", 4, DC_FLOAT, DC_WRITE);
     int64_t result = DC_ERROR_ARGUMENT;
-    if (dc_are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
-                    n_outputs) &&
+    if (are_columns &&
         are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_columns_expand(&columns, (size_t)first, (size_t)n, out.items));
@@ -197,15 +165,12 @@ PyObject *dc_bind_run_columns_rows(PyObject *module, PyObject *args)
                           &n_inputs, &n_outputs, &n_bits, &has_codes, &o[3], &o[4]))
         return NULL;
     dc_call call = {.module = module};
-    const dc_array starts = dc_take(&call, o[0], "starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array entries = dc_take(&call, o[1], "entries", 2, DC_UNSIGNED, DC_READ);
-    const dc_array values = dc_take(&call, o[2], "values", 4, DC_FLOAT, DC_READ);
+    dc_columns columns;
+    const int are_columns = dc_take_columns(&call, &o[0], n_inputs, n_outputs, n_bits, has_codes, &columns);
     const dc_array rows = dc_take(&call, o[3], "rows", 8, DC_SIGNED, DC_READ);
     const dc_array out = dc_take(&call, o[4], "out", 4, DC_FLOAT, DC_WRITE);
-    dc_columns columns;
     int64_t result = DC_ERROR_ARGUMENT;
-    if (dc_are_columns(&columns, starts, entries, values, n_bits, has_codes, n_inputs,
-                    n_outputs) &&
+    if (are_columns &&
         out.n == rows.n * columns.n_outputs)
         DC_RUN(&call, result,
                dc_columns_rows(&columns, rows.items, rows.n, out.items));
@@ -273,18 +238,6 @@ PyObject *dc_bind_run_tiles_build(PyObject *module, PyObject *args)
     return dc_close_count(&call, built);
 }
 
-/* Whether the arrays have the sizes of tiles; which ones. */
-static int have_tile_sizes(dc_tiles *tiles, dc_array words, dc_array depths,
-                           dc_array starts, dc_array rest, dc_array table, int code_bits,
-                           Py_ssize_t n_inputs, Py_ssize_t n_outputs)
-{
-    *tiles = (dc_tiles){words.items, depths.items, starts.items, rest.items, table.items,
-                        words.n, rest.n, code_bits};
-    return is_shape(n_inputs, n_outputs) &&
-           depths.n == dc_units((size_t)n_inputs, DC_TILE_INPUTS) &&
-           starts.n == depths.n + 1 && table.n == DC_TILE_TABLE;
-}
-
 PyObject *dc_bind_run_tiles(PyObject *module, PyObject *args)
 {
     PyObject *o[8];
@@ -298,18 +251,13 @@ PyObject *dc_bind_run_tiles(PyObject *module, PyObject *args)
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
     const dc_array bias = dc_take_bias(&call, o[2]);
-    const dc_array words = dc_take(&call, o[3], "words", 4, DC_UNSIGNED, DC_READ);
-    const dc_array depths = dc_take(&call, o[4], "depths", 1, DC_UNSIGNED, DC_READ);
-    const dc_array starts = dc_take(&call, o[5], "rest_starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array rest = dc_take(&call, o[6], "rest", 4, DC_UNSIGNED, DC_READ);
-    const dc_array table = dc_take(&call, o[7], "table", 4, DC_FLOAT, DC_READ);
-    dc_product product;
     dc_tiles tiles;
+    const int are_tiles = dc_take_tiles(&call, &o[3], n_inputs, n_outputs, code_bits, &tiles);
+    dc_product product;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
         is_bias_of(bias, &product) &&
-        have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
-                        n_outputs) &&
+        are_tiles &&
         dc_has_isa(isa)) {
         const size_t n_sums =
             DC_TILE_ROWS * DC_TILE_OUTPUTS * dc_units(product.n_outputs, DC_TILE_OUTPUTS);
@@ -330,16 +278,11 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
                           &n, &o[5]))
         return NULL;
     dc_call call = {.module = module};
-    const dc_array words = dc_take(&call, o[0], "words", 4, DC_UNSIGNED, DC_READ);
-    const dc_array depths = dc_take(&call, o[1], "depths", 1, DC_UNSIGNED, DC_READ);
-    const dc_array starts = dc_take(&call, o[2], "rest_starts", 4, DC_UNSIGNED, DC_READ);
-    const dc_array rest = dc_take(&call, o[3], "rest", 4, DC_UNSIGNED, DC_READ);
-    const dc_array table = dc_take(&call, o[4], "table", 4, DC_FLOAT, DC_READ);
-    const dc_array out = dc_take(&call, o[5], "out", 4, DC_FLOAT, DC_WRITE);
     dc_tiles tiles;
+    const int are_tiles = dc_take_tiles(&call, &o[0], n_inputs, n_outputs, code_bits, &tiles);
+    const dc_array out = dc_take(&call, o[5], "out", 4, DC_FLOAT, DC_WRITE);
     int64_t result = DC_ERROR_ARGUMENT;
-    if (have_tile_sizes(&tiles, words, depths, starts, rest, table, code_bits, n_inputs,
-                        n_outputs) &&
+    if (are_tiles &&
         are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_tiles_expand(&tiles, (size_t)n_inputs, (size_t)n_outputs,
@@ -348,20 +291,6 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
 }
 
 /* ---- Codes ------------------------------------------------------------------ */
-
-/* Whether the arrays have the sizes of codes; which ones. */
-static int have_code_sizes(dc_codes *it, dc_array codes, dc_array codebook,
-                           Py_ssize_t width, int code_bits, Py_ssize_t n_inputs,
-                           Py_ssize_t n_outputs)
-{
-    if (!is_shape(n_inputs, n_outputs) || width < DC_LANES || width > DC_MAX_PANEL ||
-        width % DC_LANES || code_bits < 1 || code_bits > 8)
-        return 0;
-    *it = (dc_codes){codes.items, codebook.items, (size_t)width, code_bits};
-    return codebook.n == DC_CODEBOOK &&
-           codes.n == (size_t)n_inputs * it->width *
-                          dc_units((size_t)n_outputs, it->width);
-}
 
 PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
 {
@@ -376,15 +305,13 @@ PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
     const dc_array x = dc_take(&call, o[0], "x", 4, DC_FLOAT, DC_READ);
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
     const dc_array bias = dc_take_bias(&call, o[2]);
-    const dc_array codes = dc_take(&call, o[3], "codes", 1, DC_UNSIGNED, DC_READ);
-    const dc_array codebook = dc_take(&call, o[4], "codebook", 4, DC_FLOAT, DC_READ);
-    dc_product product;
     dc_codes matrix;
+    const int are_codes = dc_take_codes(&call, &o[3], n_inputs, n_outputs, width, code_bits, &matrix);
+    dc_product product;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
         is_bias_of(bias, &product) &&
-        have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs,
-                        n_outputs) &&
+        are_codes &&
         dc_has_isa(isa)) {
         uint32_t *active = dc_room(&call, product.n_inputs + 1, sizeof *active);
         RUN_PRODUCT(&call, result, product, bias, is_rectified,
@@ -402,13 +329,11 @@ PyObject *dc_bind_run_codes_expand(PyObject *module, PyObject *args)
                           &n_outputs, &width, &code_bits, &isa, &first, &n, &o[2]))
         return NULL;
     dc_call call = {.module = module};
-    const dc_array codes = dc_take(&call, o[0], "codes", 1, DC_UNSIGNED, DC_READ);
-    const dc_array codebook = dc_take(&call, o[1], "codebook", 4, DC_FLOAT, DC_READ);
-    const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
     dc_codes matrix;
+    const int are_codes = dc_take_codes(&call, &o[0], n_inputs, n_outputs, width, code_bits, &matrix);
+    const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
     int64_t result = DC_ERROR_ARGUMENT;
-    if (have_code_sizes(&matrix, codes, codebook, width, code_bits, n_inputs,
-                        n_outputs) &&
+    if (are_codes &&
         are_rows_of(first, n, n_inputs, out, n_outputs) && dc_has_isa(isa))
         DC_RUN(&call, result,
                dc_codes_expand(&matrix, (size_t)n_inputs, (size_t)n_outputs, isa,

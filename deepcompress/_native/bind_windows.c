@@ -3,8 +3,7 @@
 
 enum { MAX_NUMBER = 1 << 30, N_NUMBERS = 6 };
 
-/* The product of some numbers and a first one; SIZE_MAX where it is larger. */
-static size_t product_of(size_t product, const size_t *numbers)
+size_t dc_size_of(size_t product, const size_t *numbers)
 {
     for (int axis = 0; axis < DC_AXES; axis++) {
         if (numbers[axis] && product > SIZE_MAX / 2 / numbers[axis])
@@ -44,7 +43,7 @@ int dc_is_window(dc_window *w, dc_array geometry, Py_ssize_t n_images,
 int dc_is_array_of(dc_array array, size_t n_images, size_t n_channels,
                    const size_t *sizes)
 {
-    return array.n == product_of(n_images * n_channels, sizes);
+    return array.n == dc_size_of(n_images * n_channels, sizes);
 }
 
 PyObject *dc_bind_run_patches(PyObject *module, PyObject *args)
@@ -62,7 +61,7 @@ PyObject *dc_bind_run_patches(PyObject *module, PyObject *args)
     int64_t result = DC_ERROR_ARGUMENT;
     if (dc_is_window(&w, geometry, n_images, n_channels) &&
         dc_is_array_of(x, w.n_images, w.n_channels, w.sizes)) {
-        const size_t n_taps = product_of(w.n_channels, w.window);
+        const size_t n_taps = dc_size_of(w.n_channels, w.window);
         if (n_taps <= PTRDIFF_MAX / MAX_NUMBER &&
             dc_is_array_of(out, w.n_images, n_taps, w.places))
             DC_RUN(&call, result, (dc_patches(&w, x.items, out.items), 0));

@@ -29,6 +29,10 @@ static int module_exec(PyObject *module)
                    PyModule_AddIntMacro(module, DC_ISA_AVX512) ||
                    PyModule_AddIntMacro(module, DC_MAX_DEPTH) ||
                    PyModule_AddIntMacro(module, DC_TILE_TABLE) ||
+                   PyModule_AddIntMacro(module, DC_LINK_TILES) ||
+                   PyModule_AddIntMacro(module, DC_LINK_COLUMNS) ||
+                   PyModule_AddIntMacro(module, DC_LINK_CODES) ||
+                   PyModule_AddIntMacro(module, DC_LINK_CONVOLUTION) ||
                    PyModule_AddIntConstant(module, "DC_CONTEXT_SIZE",
                                            (long)dc_context_size())
                ? -1

@@ -74,9 +74,10 @@ class Arrays:
         *,
         for_rows: bool = False,
         n_rows: int = 1,
+        slides: bool = False,
     ) -> Matrix:
         """Returns an array as a matrix that is held compressed, as in `matrix_of`."""
-        key = (self._checked(number), shape, for_rows)
+        key = (self._checked(number), shape, for_rows, slides)
         if key not in self._held:
             weights = self._open().weights(self.names[number])
             self._held[key] = matrix_of(
@@ -84,6 +85,7 @@ class Arrays:
                 shape,
                 for_rows=for_rows,
                 n_rows=n_rows,
+                slides=slides,
                 n_threads=self._n_threads,
             )
         held: Matrix = self._held[key]

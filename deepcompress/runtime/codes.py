@@ -21,6 +21,7 @@ class CodeMatrix(CompressedMatrix):
     """
 
     form = "codes"
+    _link = _native.DC_LINK_CODES
     _multiplier = staticmethod(_native.run_codes)
     _expander = staticmethod(_native.run_codes_expand)
 

@@ -30,6 +30,7 @@ class ColumnMatrix(CompressedMatrix):
     """
 
     form = "columns"
+    _link = _native.DC_LINK_COLUMNS
     _multiplier = staticmethod(_native.run_columns)
     _expander = staticmethod(_native.run_columns_expand)
 

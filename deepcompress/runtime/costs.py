@@ -35,6 +35,17 @@ def tiles(n_elements: int, n_stored: int, n_rows: int) -> float:
     return 0.012 * n_elements + 0.03 * n_stored
 
 
+def patch(n_inputs: int) -> float:
+    """Copying what a window meets at one place, and what a short product starts with."""
+    return 25 + 0.1 * n_inputs
+
+
+def filters(n_filters: int, n_stored: int, isa_number: int) -> float:
+    """Filters: for each weight that is not zero, and for each output."""
+    each = {isa.ISAS["avx512"]: 0.04, isa.ISAS["avx2"]: 0.05}.get(isa_number, 0.09)
+    return 0.5 * n_filters + each * n_stored
+
+
 def codes(n_elements: int, n_values: int, n_rows: int, isa_number: int) -> float:
     """Codes for all elements: values come from registers, or else from memory."""
     if n_rows >= MANY and not are_always_looked_up(n_values, isa_number):

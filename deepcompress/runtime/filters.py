@@ -1,5 +1,7 @@
 """A convolution's kernel as filters that slide over images, without patches."""
 
+from typing import Any
+
 import numpy as np
 
 from deepcompress import _native
@@ -34,6 +36,7 @@ class FilterMatrix:
         self._columns = ColumnMatrix(_turned(stored), isa_number, n_threads)
         self.shape, self.nbytes = stored.shape, self._columns.nbytes
         self.n_multiplied = self._columns.n_multiplied
+        self.n_threads = n_threads
 
     def __repr__(self) -> str:
         return (
@@ -63,8 +66,25 @@ class FilterMatrix:
             Whether it has.
         """
         arrays, facts = self._columns.parts
-        sides = len(x), x.shape[-1], geometry, NO_POOLING
-        return not _native.run_convolve(x, y, bias, relu, *arrays, *sides, *facts)
+        sides = len(x), x.shape[-1]
+        what = *arrays, geometry, NO_POOLING, *sides, *facts
+        return not _native.run_convolve(x, y, bias, relu, *what)
+
+    def link(
+        self,
+        bias: np.ndarray | None,
+        relu: bool,
+        geometry: np.ndarray,
+        pooling: np.ndarray,
+        n_channels: int,
+        *,
+        is_split: bool,
+        makes_split: bool,
+    ) -> tuple[Any, ...]:
+        """Returns what it is in a chain, as the kernels take it."""
+        arrays, facts = self._columns.parts
+        head = _native.DC_LINK_CONVOLUTION, bias, relu, *arrays, geometry, pooling
+        return (*head, is_split, makes_split, n_channels, *facts)
 
     def multiply(
         self, x: np.ndarray, bias: np.ndarray | None = None, *, relu: bool = False

@@ -5,10 +5,11 @@ from typing import Protocol
 import numpy as np
 
 from deepcompress.dcz.coding.weights import Weights
-from deepcompress.runtime import codes, columns, costs, isa, tiles
+from deepcompress.runtime import codes, columns, costs, filters, isa, tiles
 from deepcompress.runtime.codes import CodeMatrix
 from deepcompress.runtime.columns import ColumnMatrix
 from deepcompress.runtime.dense import DenseMatrix
+from deepcompress.runtime.filters import FilterMatrix
 from deepcompress.runtime.stored import Stored
 from deepcompress.runtime.tiles import TileMatrix
 
@@ -22,7 +23,8 @@ class Matrix(Protocol):
     """A matrix that rows are multiplied with; immutable, and safe under many threads.
 
     Attributes:
-        form: How it is held: `"tiles"`, `"columns"`, `"codes"` or `"dense"`.
+        form: How it is held: `"tiles"`, `"columns"`, `"codes"`, `"filters"` or
+            `"dense"`.
         shape: Inputs and outputs: the product is `x @ W`.
         nbytes: Bytes of what is held.
         n_multiplied: Multiply-adds for one row without zeros.
@@ -96,6 +98,7 @@ def matrix_of(
     *,
     for_rows: bool = False,
     n_rows: int = 1,
+    slides: bool = False,
     n_threads: int | None = None,
     isa_name: str | None = None,
 ) -> Matrix:
@@ -103,7 +106,8 @@ def matrix_of(
 
     A sparse matrix of shared values becomes tiles where the processor has AVX-512 and
     the values are at most 127, and else mostly columns, which pass over inputs of 0.
-    One that is hardly pruned becomes codes. What is not shared becomes columns if it is
+    One that is hardly pruned becomes codes. A kernel that moves by one becomes filters,
+    which need no patches, unless hardly anything of it is 0. What is not shared becomes columns if it is
     sparse. Whatever the form, it stays dense where that is faster by a third or more:
     `costs` has what each takes.
 
@@ -116,6 +120,8 @@ def matrix_of(
         n_rows: How many rows mostly come at once: for a convolution the outputs of an
             image. The form is chosen for these; others are multiplied as well. Defaults
             to 1.
+        slides: Whether it is the kernel of a convolution that moves by one along each
+            axis, so that rows are patches of images. Defaults to `False`.
         n_threads: Threads at most for large products. Defaults to `None`: one a
             processor.
         isa_name: The instructions that kernels may use: `"portable"`, `"avx2"` or
@@ -142,7 +148,7 @@ def matrix_of(
     size = shape[0] * shape[1]
     if size == 0 or not np.isfinite(stored.values).all():
         return DenseMatrix(stored.to_dense())  # 0 times infinity is not left out
-    form = _row_form(stored) if for_rows else _fastest(stored, n_rows, number)
+    form = _row_form(stored) if for_rows else _fastest(stored, n_rows, number, slides=slides)
     if form == "dense":
         return DenseMatrix(stored.to_dense())
     if form == "codes":
@@ -152,6 +158,8 @@ def matrix_of(
         return TileMatrix(sparse, number, n_threads)
     if not _is_shared(stored):
         sparse = sparse.without_codes()
+    if form == "filters":
+        return FilterMatrix(sparse, number, n_threads)
     return ColumnMatrix(sparse, number, n_threads)
 
 
@@ -170,19 +178,25 @@ def _row_form(stored: Stored) -> str:
     return "codes" if _is_shared(stored) else "dense"
 
 
-def _fastest(stored: Stored, n_rows: int, isa_number: int) -> str:
+def _fastest(stored: Stored, n_rows: int, isa_number: int, *, slides: bool) -> str:
     """Returns the form that multiplies fastest, and dense only if by far."""
-    size, n = stored.shape[0] * stored.shape[1], stored.n_not_zero
+    (n_inputs, n_outputs), n = stored.shape, stored.n_not_zero
+    size = n_inputs * n_outputs
     times = {}
     if _is_shared(stored):
         n_codes = stored.n_values + (n < size)
         times["codes"] = costs.codes(size, n_codes, n_rows, isa_number)
         if tiles.suits(stored, isa_number):
             times["tiles"] = costs.tiles(size, n, n_rows)
-    if _is_shared(stored) or stored.shape[1] <= columns.MAX_OUTPUTS:
-        times["columns"] = costs.columns(stored.shape[0], n, n_rows)
+    if _is_shared(stored) or n_outputs <= columns.MAX_OUTPUTS:
+        times["columns"] = costs.columns(n_inputs, n, n_rows)
+    patch = costs.patch(n_inputs) if slides else 0.0
+    times = {form: time + patch for form, time in times.items()}
+    can_slide = _is_shared(stored) or n_inputs <= columns.MAX_OUTPUTS
+    if slides and can_slide and size <= filters.MAX_SIZE:
+        times["filters"] = costs.filters(n_outputs, n, isa_number)
     best = min(times, key=lambda form: times[form], default="dense")
-    dense = costs.CALL + costs.dense(size, n_rows)
+    dense = costs.CALL + costs.dense(size, n_rows) + patch
     if best == "dense" or dense < _DENSE_GAIN * (costs.CALL + times[best]):
         return "dense"
     return best

@@ -1,10 +1,10 @@
 """From a file to the steps that run: the program checked against the arrays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -79,7 +79,19 @@ class Placed:
         return ValueError(f"{self.name} ({self.kind}): {error}")
 
 
-def run(placed: list[Placed], values: list[Any]) -> None:
+class Runs(Protocol):
+    """A step in its place, or several that one call computes."""
+
+    def __call__(self, values: list[Any]) -> None:
+        """Computes its values out of the others, and lets go of what is done."""
+        ...
+
+    def refusal(self, error: Exception) -> Exception:
+        """Returns an error of it that says where it was."""
+        ...
+
+
+def run(placed: Sequence[Runs], values: list[Any]) -> None:
     """Runs steps one after the other.
 
     Raises:
@@ -93,7 +105,10 @@ def run(placed: list[Placed], values: list[Any]) -> None:
                 step(values)
     except (ValueError, IndexError, TypeError) as error:
         assert step is not None
-        raise step.refusal(error) from error
+        refusal = step.refusal(error)
+        if refusal is error:
+            raise
+        raise refusal from error
 
 
 def program_of(file: Container) -> Program:

@@ -40,6 +40,7 @@ class CompressedMatrix:
     """
 
     form: ClassVar[str]
+    _link: ClassVar[int]  # its kind in a chain
     # The kernels, which take arrays, rows and shape, and what else tells the form.
     _multiplier: ClassVar[Callable[..., int]]
     _expander: ClassVar[Callable[..., int]]
@@ -78,6 +79,16 @@ class CompressedMatrix:
         """What is held, and what else tells the form, as kernels take it."""
         return self._arrays, self._facts
 
+    @property
+    def most_rows(self) -> int:
+        """How many rows at most are multiplied in one call of the kernel."""
+        most = max(2 * _ROWS_PER_THREAD, -(-_THREADED // max(self.n_multiplied, 1))) - 1
+        return int(min(most, self._panel_rows - 1))
+
+    def link(self, bias: np.ndarray | None, relu: bool) -> tuple[Any, ...]:
+        """Returns what it is in a chain, as the kernels take it."""
+        return (self._link, bias, relu, *self._arrays, *self._facts)
+
     def _run(
         self, x: np.ndarray, y: np.ndarray, bias: np.ndarray | None, relu: bool
     ) -> int:
@@ -97,7 +108,7 @@ class CompressedMatrix:
         if n_rows >= self._panel_rows:
             self._multiply_by_panels(x, y)
             finish(y, bias, relu)
-        elif n_rows < 2 * _ROWS_PER_THREAD or n_rows * self.n_multiplied < _THREADED:
+        elif n_rows <= self.most_rows:
             if self._run(x, y, bias, relu):
                 self._multiply_not_finite(x, y)
                 finish(y, bias, relu)

@@ -40,6 +40,7 @@ class TileMatrix(CompressedMatrix):
     """
 
     form = "tiles"
+    _link = _native.DC_LINK_TILES
     _multiplier = staticmethod(_native.run_tiles)
     _expander = staticmethod(_native.run_tiles_expand)
 

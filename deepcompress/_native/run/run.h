@@ -332,4 +332,30 @@ size_t dc_convolve_room(const dc_convolution *convolution);
 int64_t dc_convolve(const dc_convolution *convolution, int isa, const float *x, float *y,
                     float *room);
 
+/* ---- Layers one after the other: chain.c -------------------------------------- */
+
+enum { DC_LINK_TILES, DC_LINK_COLUMNS, DC_LINK_CODES, DC_LINK_CONVOLUTION };
+
+/* A layer: a product, with what follows it, or a convolution, which has its own bias. */
+typedef struct {
+    int kind;
+    union {
+        dc_tiles tiles;
+        dc_columns columns;
+        dc_codes codes;
+        dc_convolution convolution;
+    } of;
+    const float *bias; /* n_outputs of them, or NULL */
+    int is_rectified;
+    size_t n_inputs, n_outputs; /* floats of an example */
+} dc_link;
+
+/* Floats of the workspace; 0 where one layer does not make what the next one takes. */
+size_t dc_chain_room(const dc_link *links, size_t n_links);
+
+/* Computes n_rows examples. Returns 0; 1 where a number is not finite, so that y means
+ * nothing; DC_ERROR_ARGUMENT as the kernels do. */
+int64_t dc_chain_run(const dc_link *links, size_t n_links, int isa, size_t n_rows,
+                     const float *x, float *y, float *room);
+
 #endif

@@ -9,7 +9,7 @@ from deepcompress.runtime.arrays import Arrays
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps import windows
 from deepcompress.runtime.steps.room import contradiction, in_float32, room_for
-from deepcompress.runtime.steps.step import Builder, Step
+from deepcompress.runtime.steps.step import Builder, Link, Step
 
 # In the shape of a program: an axis as long as is needed, and behind it -2 - k, one
 # that is as long as axis k of the value.
@@ -33,8 +33,8 @@ def _shape_of(shape: tuple[int, ...], like: np.ndarray) -> tuple[int, ...]:
     return found
 
 
-def _flatten(_operation: Operation, x: np.ndarray) -> np.ndarray:
-    return x.reshape(len(x), prod(x.shape[1:]))
+def _flatten(_operation: Operation, _weights: Arrays) -> Step:
+    return Step(lambda x: x.reshape(len(x), prod(x.shape[1:])), link=Link("flatten"))
 
 
 def _reshape(operation: Operation, x: np.ndarray, *like: np.ndarray) -> np.ndarray:
@@ -240,7 +240,7 @@ def _pool(operation: Operation, _weights: Arrays) -> Step:
             )
         return windows.pooled(in_float32(x), window, is_mean=is_mean)
 
-    return Step(run)
+    return Step(run, link=None if is_mean else Link("pool", window=window))
 
 
 def _patches(operation: Operation, _weights: Arrays) -> Step:
@@ -290,10 +290,10 @@ BUILDERS: dict[str, Builder] = {
     "cast": _cast,
     "pool": _pool,
     "patches": _patches,
+    "flatten": _flatten,
     **{
         name: _plain(function)
         for name, function in {
-            "flatten": _flatten,
             "reshape": _reshape,
             "broadcast": _broadcast,
             "transpose": _transpose,

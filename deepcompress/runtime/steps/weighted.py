@@ -7,17 +7,21 @@ from math import prod
 import numpy as np
 
 from deepcompress.runtime.arrays import Arrays, given
+from deepcompress.runtime.filters import FilterMatrix
 from deepcompress.runtime.matrix import Matrix
 from deepcompress.runtime.program import Operation
 from deepcompress.runtime.steps.functions import Unary, unary
 from deepcompress.runtime.steps.room import contradiction, in_float32, room_for
-from deepcompress.runtime.steps.step import Builder, Step, activation_of
+from deepcompress.runtime.steps.sliding import convolve, fits
+from deepcompress.runtime.steps.step import Builder, Link, Step, activation_of
 from deepcompress.runtime.steps.windows import Window, pad, patches, taps, window_of
 
 # Of a convolution, so many products are computed at once at least.
 _PLACES = 256
 # Patches of so many bytes are multiplied at a time.
 _PATCH_BYTES = 1 << 24
+# Activations that kernels end with.
+_PLAIN = ("linear", "relu")
 
 
 def _constant(operation: Operation, _weights: Arrays) -> Step:
@@ -55,7 +59,7 @@ def _dense(operation: Operation, weights: Arrays) -> Step:
     matrix = weights.matrix(kernel, (n_in, n_out))
     bias = weights.vector(bias_number, n_out, "its layer")
     relu, activation = _ending(operation)
-    is_plain = len(shape) == 2 and operation["activation"] in ("linear", "relu")
+    is_plain = len(shape) == 2 and operation["activation"] in _PLAIN
     multiply = matrix.multiply
 
     def run(x: np.ndarray) -> np.ndarray:
@@ -72,7 +76,8 @@ def _dense(operation: Operation, weights: Arrays) -> Step:
         y = matrix.multiply(rows, bias, relu=relu)
         return activation(y.reshape(*lead, *made))
 
-    return Step(run, (matrix,))
+    link = Link("dense", matrix, bias, relu) if is_plain else None
+    return Step(run, (matrix,), link=link)
 
 
 def _conv(operation: Operation, weights: Arrays) -> Step:
@@ -86,7 +91,11 @@ def _conv(operation: Operation, weights: Arrays) -> Step:
     relu, activation = _ending(operation)
     check = _check_channels(weights.name(kernel), window, n_in * groups)
     if groups == 1:
-        matrix = weights.matrix(kernel, (n_taps, n_out), n_rows=_PLACES)
+        ones = (1,) * window.rank
+        slides = window.strides == ones != window.size  # of one element: no patches
+        matrix = weights.matrix(
+            kernel, (n_taps, n_out), n_rows=_PLACES, slides=slides
+        )
         matrices: tuple[Matrix, ...] = (matrix,)
         parts: list[Callable[[np.ndarray], np.ndarray]] = [
             lambda rows: matrix.multiply(rows, bias, relu=relu)
@@ -96,12 +105,20 @@ def _conv(operation: Operation, weights: Arrays) -> Step:
         of_groups = [np.ascontiguousarray(a) for a in np.split(flat, groups, axis=1)]
         matrices, parts = (), [partial(_product, weights=w) for w in of_groups]
 
+    direct = matrices[0] if matrices else None
+    if not isinstance(direct, FilterMatrix):
+        direct = None
+
     def run(x: np.ndarray) -> np.ndarray:
         check(x)
         sizes = window.output_sizes(x.shape[1:-1])
         y_shape = (len(x), *sizes, n_out)
         room_for(y_shape)
         x = in_float32(x)
+        if direct is not None and fits(x.shape[1:], window):
+            y = np.empty(y_shape, np.float32)
+            if convolve(x, window, direct, bias, y, relu=relu):
+                return activation(y)
         at_once = max(1, _PATCH_BYTES // max(4 * prod(sizes) * n_taps, 1))
         if groups == 1 and len(x) <= at_once:
             return activation(parts[0](patches(x, window)).reshape(y_shape))
@@ -120,7 +137,10 @@ def _conv(operation: Operation, weights: Arrays) -> Step:
             np.maximum(y, np.float32(0), out=y)
         return activation(y)
 
-    return Step(run, matrices, 0 if matrices else n_taps)
+    link = None
+    if direct is not None and operation["activation"] in _PLAIN:
+        link = Link("conv", direct, bias, relu, window)
+    return Step(run, matrices, 0 if matrices else n_taps, link)
 
 
 def _product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -118,7 +118,7 @@ def patches(x: np.ndarray, window: Window) -> np.ndarray:
     Returns:
         Array of shape `(places, elements * channels)`, in C order.
     """
-    sizes, geometry = _geometry(x.shape[1:-1], window)
+    sizes, geometry = geometry_of(x.shape[1:-1], window)
     n_rows, n_channels = len(x) * prod(sizes), x.shape[-1]
     if prod(window.size) == 1 and window.strides == window.size:
         return x.reshape(n_rows, n_channels)
@@ -128,7 +128,7 @@ def patches(x: np.ndarray, window: Window) -> np.ndarray:
 
 
 @lru_cache(256)  # images of one model mostly have one size
-def _geometry(
+def geometry_of(
     inner: tuple[int, ...], window: Window
 ) -> tuple[tuple[int, ...], np.ndarray]:
     """Returns the places of a window in images of a size, and what the kernels take."""
@@ -152,7 +152,7 @@ def pool(operation: Operation) -> Window:
 
 def pooled(x: np.ndarray, window: Window, *, is_mean: bool) -> np.ndarray:
     """Returns the largest, or the mean, of what a window meets, without padding."""
-    sizes, geometry = _geometry(x.shape[1:-1], window)
+    sizes, geometry = geometry_of(x.shape[1:-1], window)
     out = np.empty((len(x), *sizes, x.shape[-1]), np.float32)
     x = np.ascontiguousarray(x)
     _native.run_pool(x, len(x), x.shape[-1], geometry, is_mean, out)
