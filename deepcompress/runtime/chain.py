@@ -94,9 +94,7 @@ class Chain:
         return error
 
 
-def chained(
-    placed: Sequence[Placed], outputs: Sequence[int]
-) -> list[Placed | Chain]:
+def chained(placed: Sequence[Placed], outputs: Sequence[int]) -> list[Placed | Chain]:
     """Returns steps with those put together that one call can compute.
 
     Args:

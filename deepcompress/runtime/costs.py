@@ -36,7 +36,7 @@ def tiles(n_elements: int, n_stored: int, n_rows: int) -> float:
 
 
 def patch(n_inputs: int) -> float:
-    """Copying what a window meets at one place, and what a short product starts with."""
+    """Copying what a window meets at one place, and beginning a short product."""
     return 25 + 0.1 * n_inputs
 
 

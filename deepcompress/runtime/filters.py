@@ -98,7 +98,8 @@ class FilterMatrix:
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
         """Returns rows of the matrix."""
-        return self.to_dense()[check_indices(indices, self.shape)]
+        rows: np.ndarray = self.to_dense()[check_indices(indices, self.shape)]
+        return rows
 
     def to_dense(self) -> np.ndarray:
         """Returns the matrix as floats."""

@@ -106,10 +106,10 @@ def matrix_of(
 
     A sparse matrix of shared values becomes tiles where the processor has AVX-512 and
     the values are at most 127, and else mostly columns, which pass over inputs of 0.
-    One that is hardly pruned becomes codes. A kernel that moves by one becomes filters,
-    which need no patches, unless hardly anything of it is 0. What is not shared becomes columns if it is
-    sparse. Whatever the form, it stays dense where that is faster by a third or more:
-    `costs` has what each takes.
+    One that is hardly pruned becomes codes. What is not shared becomes columns if it is
+    sparse. The kernel of a convolution that moves by one becomes filters, which need no
+    patches, unless hardly anything of it is 0. Whatever the form, it stays dense where
+    that is faster by a third or more: `costs` has what each takes.
 
     Args:
         weights: Real numbers; as float32 they are multiplied.
@@ -148,7 +148,11 @@ def matrix_of(
     size = shape[0] * shape[1]
     if size == 0 or not np.isfinite(stored.values).all():
         return DenseMatrix(stored.to_dense())  # 0 times infinity is not left out
-    form = _row_form(stored) if for_rows else _fastest(stored, n_rows, number, slides=slides)
+    form = (
+        _row_form(stored)
+        if for_rows
+        else _fastest(stored, n_rows, number, slides=slides)
+    )
     if form == "dense":
         return DenseMatrix(stored.to_dense())
     if form == "codes":

@@ -96,6 +96,16 @@ def plain(arguments: list[Any]) -> list[Any]:
 
 
 # For each function a call that it accepts.
+def links() -> tuple[tuple[Any, ...], ...]:
+    """A convolution of five floats with two filters, pooled to one place; a product."""
+    lists, codes = ([each.array for each in made()] for made in (columns, panels))
+    bias = np.arange(2, dtype=np.float32)
+    windows = np.array([5, 3, 3, 1, 1, 0]), np.array([3, 1, 3, 1, 1, 0])
+    convolution = (_native.DC_LINK_CONVOLUTION, bias, True, *lists, *windows)
+    product = (_native.DC_LINK_CODES, None, False, *codes, 2, 3, 16, 1, 0)
+    return (*convolution, False, False, 1, 2, 3, 11, True, 0), product
+
+
 CALLS: dict[str, Callable[[], list[Any]]] = {
     "huffman_lengths": lambda: [
         reads(np.array([4, 2, 1], np.uint64)),
@@ -343,6 +353,29 @@ CALLS: dict[str, Callable[[], list[Any]]] = {
         reads(np.array([5, 2, 2, 3, 1, 0])),
         True,
         writes(np.empty(2, np.float32)),
+    ],
+    "run_convolve": lambda: [
+        reads(np.arange(5, dtype=np.float32)),
+        writes(np.empty(4, np.float32)),
+        reads(np.arange(2, dtype=np.float32)),
+        True,
+        *columns(),
+        reads(np.array([5, 3, 3, 1, 1, 0])),
+        reads(np.array([3, 2, 2, 1, 1, 0])),
+        1,
+        1,
+        2,
+        3,
+        11,
+        True,
+        0,
+    ],
+    "run_chain_build": lambda: [links(), 0],
+    "run_chain": lambda: [
+        _native.run_chain_build(links(), 0),
+        reads(np.arange(5, dtype=np.float32)),
+        writes(np.empty(3, np.float32)),
+        1,
     ],
     "run_codes": lambda: [*product(), *panels(), 1, 2, 3, 16, 1, 0],
     "run_codes_expand": lambda: [

@@ -93,9 +93,7 @@ def _conv(operation: Operation, weights: Arrays) -> Step:
     if groups == 1:
         ones = (1,) * window.rank
         slides = window.strides == ones != window.size  # of one element: no patches
-        matrix = weights.matrix(
-            kernel, (n_taps, n_out), n_rows=_PLACES, slides=slides
-        )
+        matrix = weights.matrix(kernel, (n_taps, n_out), n_rows=_PLACES, slides=slides)
         matrices: tuple[Matrix, ...] = (matrix,)
         parts: list[Callable[[np.ndarray], np.ndarray]] = [
             lambda rows: matrix.multiply(rows, bias, relu=relu)
