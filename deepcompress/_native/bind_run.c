@@ -10,7 +10,8 @@
 static int is_product(dc_product *product, dc_array x, dc_array y, Py_ssize_t n_rows,
                       Py_ssize_t n_inputs, Py_ssize_t n_outputs)
 {
-    if (!dc_is_shape(n_inputs, n_outputs) || n_rows < 0 || n_rows > PTRDIFF_MAX / DC_MAX_SIDE)
+    if (!dc_is_shape(n_inputs, n_outputs) || n_rows < 0 ||
+        n_rows > PTRDIFF_MAX / DC_MAX_SIDE)
         return 0;
     *product = (dc_product){x.items, y.items, (size_t)n_rows, (size_t)n_inputs,
                             (size_t)n_outputs};
@@ -117,7 +118,8 @@ PyObject *dc_bind_run_columns(PyObject *module, PyObject *args)
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
     const dc_array bias = dc_take_bias(&call, o[2]);
     dc_columns columns;
-    const int are_columns = dc_take_columns(&call, &o[3], n_inputs, n_outputs, n_bits, has_codes, &columns);
+    const int are_columns =
+        dc_take_columns(&call, &o[3], n_inputs, n_outputs, n_bits, has_codes, &columns);
     dc_product product;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
@@ -146,7 +148,8 @@ PyObject *dc_bind_run_columns_expand(PyObject *module, PyObject *args)
         return NULL;
     dc_call call = {.module = module};
     dc_columns columns;
-    const int are_columns = dc_take_columns(&call, &o[0], n_inputs, n_outputs, n_bits, has_codes, &columns);
+    const int are_columns =
+        dc_take_columns(&call, &o[0], n_inputs, n_outputs, n_bits, has_codes, &columns);
     const dc_array out = dc_take(&call, o[3], "out", 4, DC_FLOAT, DC_WRITE);
     int64_t result = DC_ERROR_ARGUMENT;
     if (are_columns &&
@@ -166,7 +169,8 @@ PyObject *dc_bind_run_columns_rows(PyObject *module, PyObject *args)
         return NULL;
     dc_call call = {.module = module};
     dc_columns columns;
-    const int are_columns = dc_take_columns(&call, &o[0], n_inputs, n_outputs, n_bits, has_codes, &columns);
+    const int are_columns =
+        dc_take_columns(&call, &o[0], n_inputs, n_outputs, n_bits, has_codes, &columns);
     const dc_array rows = dc_take(&call, o[3], "rows", 8, DC_SIGNED, DC_READ);
     const dc_array out = dc_take(&call, o[4], "out", 4, DC_FLOAT, DC_WRITE);
     int64_t result = DC_ERROR_ARGUMENT;
@@ -252,7 +256,8 @@ PyObject *dc_bind_run_tiles(PyObject *module, PyObject *args)
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
     const dc_array bias = dc_take_bias(&call, o[2]);
     dc_tiles tiles;
-    const int are_tiles = dc_take_tiles(&call, &o[3], n_inputs, n_outputs, code_bits, &tiles);
+    const int are_tiles =
+        dc_take_tiles(&call, &o[3], n_inputs, n_outputs, code_bits, &tiles);
     dc_product product;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
@@ -279,7 +284,8 @@ PyObject *dc_bind_run_tiles_expand(PyObject *module, PyObject *args)
         return NULL;
     dc_call call = {.module = module};
     dc_tiles tiles;
-    const int are_tiles = dc_take_tiles(&call, &o[0], n_inputs, n_outputs, code_bits, &tiles);
+    const int are_tiles =
+        dc_take_tiles(&call, &o[0], n_inputs, n_outputs, code_bits, &tiles);
     const dc_array out = dc_take(&call, o[5], "out", 4, DC_FLOAT, DC_WRITE);
     int64_t result = DC_ERROR_ARGUMENT;
     if (are_tiles &&
@@ -306,7 +312,8 @@ PyObject *dc_bind_run_codes(PyObject *module, PyObject *args)
     const dc_array y = dc_take(&call, o[1], "y", 4, DC_FLOAT, DC_WRITE);
     const dc_array bias = dc_take_bias(&call, o[2]);
     dc_codes matrix;
-    const int are_codes = dc_take_codes(&call, &o[3], n_inputs, n_outputs, width, code_bits, &matrix);
+    const int are_codes =
+        dc_take_codes(&call, &o[3], n_inputs, n_outputs, width, code_bits, &matrix);
     dc_product product;
     int64_t result = DC_ERROR_ARGUMENT;
     if (is_product(&product, x, y, n_rows, n_inputs, n_outputs) &&
@@ -330,7 +337,8 @@ PyObject *dc_bind_run_codes_expand(PyObject *module, PyObject *args)
         return NULL;
     dc_call call = {.module = module};
     dc_codes matrix;
-    const int are_codes = dc_take_codes(&call, &o[0], n_inputs, n_outputs, width, code_bits, &matrix);
+    const int are_codes =
+        dc_take_codes(&call, &o[0], n_inputs, n_outputs, width, code_bits, &matrix);
     const dc_array out = dc_take(&call, o[2], "out", 4, DC_FLOAT, DC_WRITE);
     int64_t result = DC_ERROR_ARGUMENT;
     if (are_codes &&

@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
-from helpers.native_calls import links
 from keras import layers as L
 
 import deepcompress as dc
-from deepcompress import _native
 from deepcompress.runtime import isa
 from deepcompress.runtime.chain import Chain
 from deepcompress.runtime.opening import run
@@ -153,53 +151,3 @@ def test_values_that_others_need_end_a_chain(x):
     expected = model.predict(x[:5], verbose=0)
     for found, right in zip(net(x[:5]), expected, strict=True):
         np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
-
-
-def test_what_is_no_chain_is_refused():
-    convolution, product = links()
-    refused = pytest.raises(ValueError, match="outside the allowed range")
-    for wrong in (
-        (),
-        (product, product),  # three outputs, two inputs
-        (product, convolution),
-        (product,) * 5000,
-        ((99, *product[1:]),),
-        ((-1, *product[1:]),),
-        ((product[0], np.zeros(4, np.float32), *product[2:]),),
-        ((*convolution[:7], np.array([2, 1, 3, 1, 1, 0]), *convolution[8:]),),
-        ((*convolution[:10], 2, *convolution[11:]),),
-    ):
-        with refused:
-            _native.run_chain_build(wrong, 0)
-    with refused:
-        _native.run_chain_build((product,), 99)
-    for wrong in (((),), (3,), ((None,),), (product[:5],), ((*product, 1),)):
-        with pytest.raises(TypeError):
-            _native.run_chain_build(wrong, 0)
-    with pytest.raises(TypeError):
-        _native.run_chain_build(([*product],), 0)
-    chain = _native.run_chain_build((convolution, product), 0)
-    x, y = np.zeros(10, np.float32), np.zeros(6, np.float32)
-    assert _native.run_chain(chain, x, y, 2) == 0
-    for n in (1, 3, -1, 2**62):
-        with refused:
-            _native.run_chain(chain, x, y, n)
-    with pytest.raises(ValueError, match="PyCapsule"):
-        _native.run_chain(None, x, y, 2)
-
-
-def test_a_chain_holds_its_arrays():
-    made = links()
-    chain = _native.run_chain_build(made, 0)
-    x, y = np.ones(5, np.float32), np.zeros(3, np.float32)
-    assert _native.run_chain(chain, x, y, 1) == 0
-    del made
-    again = np.zeros(3, np.float32)
-    assert _native.run_chain(chain, x, again, 1) == 0
-    np.testing.assert_array_equal(again, y)
-    convolution, product = links()
-    out = np.full(3, 99, np.uint32)  # starts that lead out of the entries
-    convolution = *convolution[:3], out, *convolution[4:]
-    chain = _native.run_chain_build((convolution, product), 0)
-    with pytest.raises(ValueError, match="outside the allowed range"):
-        _native.run_chain(chain, x, y, 1)
