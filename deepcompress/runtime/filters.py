@@ -111,11 +111,13 @@ def _turned(stored: Stored) -> Stored:
     assert stored.positions is not None
     n_inputs, n_outputs = stored.shape
     inputs, outputs = np.divmod(stored.positions, max(n_outputs, 1))
-    positions = outputs * n_inputs + inputs
-    order = np.argsort(positions, kind="stable")
+    # Of 16 bits NumPy sorts without comparing; of one output, inputs ascend already.
+    small = outputs.astype(np.uint16) if n_outputs <= 1 << 16 else outputs
+    order = np.argsort(small, kind="stable")
+    positions = outputs[order] * n_inputs + inputs[order]
     values, codes = stored.values, stored.codes
     if codes is None:
         values = values[order]
     else:
         codes = codes[order]
-    return Stored((n_outputs, n_inputs), positions[order], values, codes)
+    return Stored((n_outputs, n_inputs), positions, values, codes)
