@@ -206,6 +206,35 @@ def test_a_layer_that_changes_its_weights_is_refused_and_left_alone():
     assert not layer.kernel.numpy().any()
 
 
+class Table(L.Layer):
+    """Positions that are looked up by how long the inputs are."""
+
+    def __init__(self, way, **options):
+        super().__init__(**options)
+        self.way, self.table = way, L.Embedding(20, 8)
+
+    def build(self, shape):
+        self.table.build(None)
+
+    def call(self, x):
+        n = keras.ops.shape(x)[1]
+        if self.way == "range":
+            return x + keras.ops.sum(self.table(keras.ops.arange(0, n)), axis=0)
+        return x + keras.ops.sum(self.table.embeddings[:n], axis=0)
+
+
+@pytest.mark.parametrize("way", ["range", "part"])
+def test_what_depends_on_an_unknown_length_is_refused(way):
+    inputs = keras.Input((None, 8))
+    model = keras.Model(inputs, Table(way)(inputs))
+    with pytest.raises(ValueError, match="how long its inputs are"):
+        dc.CompressedModel(model)
+    inputs = keras.Input((6, 8))
+    model = keras.Model(inputs, Table(way)(inputs))
+    x = np.random.default_rng(0).random((2, 6, 8), "float32")
+    close(dc.CompressedModel(model).predict(x), model.predict(x, verbose=0))
+
+
 def test_a_program_takes_a_few_bytes():
     model = dc.models.lenet5()
     sizes = [

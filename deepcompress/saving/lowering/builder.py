@@ -64,6 +64,17 @@ class Builder:
         self._seen: dict[int, int] = {}
         self._n_bytes = 0
 
+    def trial(self, run: Callable[[], object]) -> list[Operation]:
+        """Returns what a function adds, which is not kept."""
+        kept = self.n_values, self._n_bytes, dict(self._seen)
+        begin = len(self.operations)
+        try:
+            run()
+            return self.operations[begin:]
+        finally:
+            del self.operations[begin:]
+            self.n_values, self._n_bytes, self._seen = kept
+
     def input(self) -> int:
         """Returns the number of a new input."""
         self.n_values += 1

@@ -263,11 +263,11 @@ def _attention(
     tracer: "Tracer", layer: Any, query: Value, value: Value, *args: Any, **kwargs: Any
 ) -> Any:
     """Traces into an attention, whose causal mask asks how long its values are."""
-    if kwargs.get("use_causal_mask") and None in query.shape[1:-1]:
-        if kwargs.get("attention_mask") is not None or query.number != value.number:
-            raise CannotRunError("its causal mask is for values of two lengths")
+    is_given = kwargs.get("attention_mask") is not None
+    if kwargs.get("use_causal_mask") and not is_given and query.number == value.number:
+        n = query.shape[1]
         mask = tracer.builder.add("causal_mask_like", query.number, axis=1)
-        kwargs["attention_mask"] = Value(mask, (1, None, None), "bool")
+        kwargs["attention_mask"] = Value(mask, (1, n, n), "bool")
         kwargs["use_causal_mask"] = False
     return tracer.traced(layer, (query, value, *args), kwargs)
 

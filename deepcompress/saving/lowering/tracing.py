@@ -3,16 +3,22 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
 from deepcompress.network import internals
 from deepcompress.network.graphs import graph_of, is_of_keras
 from deepcompress.network.internals import symbols
+from deepcompress.runtime.program import Operation
 from deepcompress.saving.lowering.builder import BATCH, Builder, CannotRunError, Value
 from deepcompress.saving.lowering.layers import LAYERS
 from deepcompress.saving.lowering.operations import OPERATIONS
+
+# Of the batch and of other axes, unlike all that a model has.
+_LENGTHS = ((BATCH, 5), (BATCH, 11))
 
 
 class Tracer:
@@ -163,22 +169,57 @@ class Tracer:
 
     def traced(self, layer: Any, args: Any, kwargs: Any) -> Any:
         """Returns what a `call` makes of values, by calling it on symbolic tensors."""
-        scope: dict[int, Value] = {}
+        values = [v for v in keras.tree.flatten((args, kwargs)) if isinstance(v, Value)]
+        for value in values:
+            if value.mask is not None:
+                self._value_of(value.mask)  # now, since a trial keeps nothing
+        begin = len(self.builder.operations)
         try:
-            made = self._called(layer, args, kwargs, scope, None)
+            made = self._followed(layer, args, kwargs, ())
         except CannotRunError:
             raise
         except Exception as error:
             try:
                 # It may ask how many examples there are: as many as nothing else.
-                scope.clear()
-                made = self._called(layer, args, kwargs, scope, BATCH)
+                return self._followed(layer, args, kwargs, (BATCH,))
             except Exception:
                 words = " ".join(str(error).split())[:120]
                 raise CannotRunError(
                     "what its `call` does cannot be followed. Let it compute with "
                     f"`keras.ops` alone ({type(error).__name__}: {words})"
                 ) from error
+        is_own = not is_of_keras(getattr(layer, "call", layer))
+        if is_own and any(None in value.shape for value in values):
+            self._check_lengths(layer, args, kwargs, self.builder.operations[begin:])
+        return made
+
+    def _check_lengths(
+        self, layer: Any, args: Any, kwargs: Any, operations: list[Operation]
+    ) -> None:
+        """Refuses a `call` that makes other arrays of inputs of another length.
+
+        An unknown length is `None`, which `ops.arange(0, n)` and `table[:n]` take
+        without a word for none at all, and for all there is.
+        """
+        for lengths in _LENGTHS:
+            try:
+                other = self.builder.trial(
+                    partial(self._followed, layer, args, kwargs, lengths)
+                )
+            except Exception:
+                other = []
+            if _fixed(other) != _fixed(operations):
+                raise CannotRunError(
+                    "what it computes with depends on how long its inputs are. Give "
+                    "the model inputs of a fixed length"
+                )
+
+    def _followed(
+        self, layer: Any, args: Any, kwargs: Any, lengths: tuple[int, ...]
+    ) -> Any:
+        """Returns what a `call` makes of values, with lengths for unknown ones."""
+        scope: dict[int, Value] = {}
+        made = self._called(layer, args, kwargs, scope, lengths)
         self._kept.append(made)
         self._scopes.append(scope)
         try:
@@ -191,16 +232,23 @@ class Tracer:
         return keras.tree.pack_sequence_as(made, values)
 
     def _called(
-        self, layer: Any, args: Any, kwargs: Any, scope: dict[int, Value], n: int | None
+        self,
+        layer: Any,
+        args: Any,
+        kwargs: Any,
+        scope: dict[int, Value],
+        lengths: tuple[int, ...],
     ) -> Any:
         """Calls a layer on symbolic tensors, which stand for values in a scope."""
 
         def symbol(argument: Any) -> Any:
             if not isinstance(argument, Value):
                 return argument
-            shape = argument.shape
-            if shape and shape[0] is None:
-                shape = (n, *shape[1:])
+            given = dict(enumerate(lengths))  # of the batch, and of all other axes
+            shape = tuple(
+                given.get(min(axis, 1)) if n is None else n
+                for axis, n in enumerate(argument.shape)
+            )
             made = keras.Input(batch_shape=shape, dtype=argument.dtype)
             scope[id(made)] = argument
             self._kept.append(made)
@@ -237,6 +285,28 @@ class Tracer:
                 waiting.append((tensor, True))
                 waiting += [(each, False) for each in node.input_tensors]
         return order
+
+
+def _fixed(operations: list[Operation]) -> list[tuple[Any, ...]]:
+    """Returns what of operations must not depend on lengths.
+
+    Weights are handed out once, by whoever asks first.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return str(value.dtype), value.shape, value.tobytes()
+        return value
+
+    return [
+        (
+            each.kind,
+            each.weights,
+            {name: plain(v) for name, v in each.settings.items() if name != "shape"},
+        )
+        for each in operations
+        if each.kind != "weight"
+    ]
 
 
 def _flat(structure: Any, given: Any) -> list[Value]:
