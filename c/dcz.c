@@ -1853,9 +1853,10 @@ static void to_own_order(const target *t)
         }
 }
 
-/* Decodes an array of a section, or with NONE all, and passes those before it. */
+/* Decodes an array of a section, or with NONE all, and passes those before it. What each
+ * takes in the file goes to `sizes`, where that and `outs` are not NULL. */
 static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *const *outs,
-                         dcz_scratch *a)
+                         size_t *sizes, dcz_scratch *a)
 {
     borrow(a);
     if (place >= f->n_sections)
@@ -1893,8 +1894,12 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
 #endif
     for (size_t i = s->first; i < end && !t.r.status; i++) {
         const dcz_scratch before = *a;
-        aim(&t, f, i, i < first ? NULL : outs[i - first]);
+        aim(&t, f, i, i < first || !outs ? NULL : outs[i - first]);
         const int is_wanted = t.out != NULL;
+        const uint8_t *begin = t.r.at;
+#ifndef DCZ_NO_CONTEXT
+        begin = c ? c->data + c->position : begin;
+#endif
 #ifndef DCZ_NO_CONTEXT
         if (c) {
             decode_context_array(c, a, &t);
@@ -1904,6 +1909,12 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
         } else
 #endif
             read_array(&t);
+        const uint8_t *at = t.r.at;
+#ifndef DCZ_NO_CONTEXT
+        at = c ? c->data + c->position : at;
+#endif
+        if (sizes && i >= first)
+            sizes[i - first] = (size_t)(at - begin);
         to_own_order(&t);
         a->used = before.used;
         if (!is_wanted && !is_new(f))
@@ -1928,7 +1939,7 @@ dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size
         if (size >= e->seal.size * e->itemsize)
             place = e->section;
     }
-    return decode(file, place, index, &out, scratch);
+    return decode(file, place, index, &out, NULL, scratch);
 }
 
 dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
@@ -1944,7 +1955,13 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
 dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
                               dcz_scratch *scratch)
 {
-    return decode(file, index, NONE, outs, scratch);
+    return decode(file, index, NONE, outs, NULL, scratch);
+}
+
+dcz_status dcz_section_sizes(const dcz_file *file, size_t index, size_t *sizes,
+                             dcz_scratch *scratch)
+{
+    return decode(file, index, NONE, NULL, sizes, scratch);
 }
 
 /* ---- Architecture and parts ------------------------------------------------- */

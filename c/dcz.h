@@ -134,6 +134,11 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t section, size_t *firs
 dcz_status dcz_decode_section(const dcz_file *file, size_t section, void *const *outs,
                               dcz_scratch *scratch);
 
+/* The bytes of the file that each array of a section takes, which are known once they
+ * were passed; in version 2 to about a byte, as arrays share bytes there. */
+dcz_status dcz_section_sizes(const dcz_file *file, size_t section, size_t *sizes,
+                             dcz_scratch *scratch);
+
 /* ---- What lies beside the arrays -------------------------------------------- */
 
 /* Bytes with a name, which is ended by no 0. */
