@@ -4,6 +4,7 @@
 import packed from "./wasm.js";
 
 const MAX_BYTES = 2 ** 28;
+const MAX_WORK = 2e10;
 const MAX_VALUES = 65536; // more distinct values than this are not counted
 // Coded bit by bit, version 2 takes about eight times as long for a byte.
 const SLOWNESS = { 1: 1, 2: 8 };
@@ -62,14 +63,14 @@ export async function decode(bytes, name, options) {
   return (await begin(bytes, options)).decode(name);
 }
 
-async function begin(bytes, { maxBytes = MAX_BYTES } = {}) {
+async function begin(bytes, { maxBytes = MAX_BYTES, maxWork = MAX_WORK } = {}) {
   if (bytes instanceof ArrayBuffer) bytes = new Uint8Array(bytes);
   if (!ArrayBuffer.isView(bytes))
     throw new TypeError("The file must be given as an ArrayBuffer or a Uint8Array.");
   const data = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   compiled ??= compile();
   const { exports } = await WebAssembly.instantiate(await compiled, {});
-  return new Model(exports, data, maxBytes);
+  return new Model(exports, data, maxBytes, maxWork);
 }
 
 class Model {
@@ -82,9 +83,11 @@ class Model {
   #wasm;
   #arrays;
   #isTooLarge;
+  #maxWork;
 
-  constructor(wasm, data, maxBytes) {
+  constructor(wasm, data, maxBytes, maxWork) {
     this.#wasm = wasm;
+    this.#maxWork = maxWork;
     this.size = data.length;
     // What is kept besides arrays and file takes little; see docs/web.md.
     const room = 3 * maxBytes + data.length + 2 ** 22;
@@ -203,10 +206,15 @@ class Model {
   start() {
     this.#checkSize();
     const address = this.#call("start");
-    const [nInputs, nOutputs, nOperations, , , refused, refusedSize] = this.#words(address, 7);
+    const [nInputs, nOutputs, nOperations, , , , refused, refusedSize] = this.#words(address, 8);
     if (nInputs === 0 || refusedSize) {
       const why = this.#text(refused, refusedSize) || "the file says nothing of how it computes";
       this.refused = `The model cannot be run here: ${why}.`;
+      return this;
+    }
+    this.work = this.#view(Float32Array, address + 20, 1)[0];
+    if (!(this.work <= this.#maxWork)) {
+      this.refused = `An example takes ${this.work} multiplications, more than \`maxWork\` allows.`;
       return this;
     }
     this.inputs = Array.from({ length: nInputs }, (_, i) => this.#value(i, 0));

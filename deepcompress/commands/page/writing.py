@@ -1,0 +1,108 @@
+"""Writes a page for a model."""
+
+import argparse
+import base64
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from deepcompress._files import atomic_writer
+from deepcompress.commands.running import PIXELS
+from deepcompress.dcz.container import read
+from deepcompress.runtime.opening import program_of
+
+_FOLDER = files("deepcompress.commands.page")
+_LARGEST = 16 << 20  # bytes of a file that a page is still pleasant with
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Adds the words of the command."""
+    command.add_argument("file", metavar="FILE.dcz")
+    command.add_argument(
+        "output", metavar="OUT", help="the folder for index.html, or a .html file"
+    )
+    command.add_argument("--title", help="the heading")
+    command.add_argument("--lead", help="the sentence below it")
+    command.add_argument(
+        "--labels",
+        metavar="A,B,...",
+        type=_words,
+        help="what the outputs are called; of a classifier, the classes",
+    )
+    command.add_argument(
+        "--columns",
+        metavar="A,B,...",
+        type=_words,
+        help="what the inputs are called, where they are numbers",
+    )
+    command.add_argument(
+        "--input",
+        choices=["digit", "image", "numbers"],
+        help="what is given to the model (default: as the shape of its input says)",
+    )
+    command.add_argument(
+        "--pixels",
+        choices=list(PIXELS),
+        default="0..1",
+        help="between what pixels are given to the model (default: 0..1)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the command.
+
+    Raises:
+        ValueError: The file holds no model that can be run, or is too large for a page.
+    """
+    path = Path(options.file)
+    with read(path) as opened:
+        program_of(opened)
+    data = path.read_bytes()
+    if len(data) > _LARGEST:
+        raise ValueError(
+            f"{options.file!r} has {len(data):,} bytes; a page holds at most {_LARGEST:,}."
+        )
+    names = ["title", "lead", "labels", "columns", "input", "pixels"]
+    given = {name: getattr(options, name) for name in names}
+    text = page(data, path.name, **{name: v for name, v in given.items() if v})
+    target = Path(options.output)
+    if target.suffix not in {".html", ".htm"}:
+        target.mkdir(parents=True, exist_ok=True)
+        target /= "index.html"
+    with atomic_writer(target) as written:
+        written.write(text.encode())
+
+
+def page(data: bytes, name: str, **settings: object) -> str:
+    """Returns a page for the bytes of a `.dcz` file.
+
+    Args:
+        data: The bytes.
+        name: What the file is called.
+        **settings: What the options of the command say.
+    """
+    config = {"name": name, **settings, "model": base64.b64encode(data).decode()}
+    pieces = {
+        "title": _escaped(str(settings.get("title", name))),
+        "style": _plain((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        "library": (_FOLDER / "library.js").read_text(encoding="utf-8").rstrip(),
+        "script": _plain((_FOLDER / "page.js").read_text(encoding="utf-8")),
+        "config": json.dumps(config, separators=(",", ":")).replace("<", r"\u003c"),
+    }
+    frame = (_FOLDER / "page.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: pieces[match[1]], frame)
+
+
+def _plain(text: str) -> str:
+    """Returns a script or style without indentation and lines that are comments."""
+    text = re.sub(r"^\s*(//.*|/\*\*.*\*/)?\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^ +", "", text, flags=re.MULTILINE).rstrip()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
