@@ -25,8 +25,8 @@ function make(tag, properties, ...children) {
 
 const number = (value, digits = 0) =>
   value.toLocaleString("en", { maximumFractionDigits: digits });
-const percent = (part, digits = 1) => `${number(100 * part, digits)} %`;
-const certainty = (part) => (part < 1 && part > 0.999 ? "> 99.9 %" : percent(part));
+const percent = (part, digits = 1) => `${number(100 * part, digits)}\u00a0%`;
+const certainty = (part) => (part < 1 && part > 0.999 ? ">\u00a099.9\u00a0%" : percent(part));
 const shown = (value) => (Number.isInteger(value) ? number(value) : value.toPrecision(4));
 const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);

@@ -11,6 +11,13 @@ from deepcompress._files import atomic_writer
 from deepcompress.commands.running import PIXELS
 from deepcompress.dcz.container import read
 from deepcompress.runtime.opening import program_of
+from deepcompress.runtime.program import PART
+
+WORDS = {
+    "help": "write a web page that holds a .dcz file and runs it",
+    "description": "Writes one HTML file that holds a model, its decoder and what runs "
+    "it, and needs no server: open it, or put it on any host of files.",
+}
 
 _FOLDER = files("deepcompress.commands.page")
 _LARGEST = 16 << 20  # bytes of a file that a page is still pleasant with
@@ -47,6 +54,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         default="0..1",
         help="between what pixels are given to the model (default: 0..1)",
     )
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -57,11 +65,17 @@ def run(options: argparse.Namespace) -> None:
     """
     path = Path(options.file)
     with read(path) as opened:
+        if opened.architecture is not None and PART not in opened.parts:
+            raise ValueError(
+                f"{options.file!r} does not say how the model computes. Save it with "
+                "`HuffmanSerializer(include_program=True)`."
+            )
         program_of(opened)
     data = path.read_bytes()
     if len(data) > _LARGEST:
         raise ValueError(
-            f"{options.file!r} has {len(data):,} bytes; a page holds at most {_LARGEST:,}."
+            f"{options.file!r} has {len(data):,} bytes; a page holds at most "
+            f"{_LARGEST:,}."
         )
     names = ["title", "lead", "labels", "columns", "input", "pixels"]
     given = {name: getattr(options, name) for name in names}
