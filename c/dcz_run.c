@@ -16,6 +16,13 @@
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 
+/* Compilers take small functions into others where that makes larger code of all. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 enum {
     RANK = DCZ_MAX_AXES + 1, /* with the axis of the examples, which has the length 1 */
     MAX_INPUTS = 16,
@@ -208,7 +215,7 @@ static uint32_t varint(reader *r)
 }
 
 /* How many things follow, of which each takes a byte at least. */
-static size_t count(reader *r)
+APART static size_t count(reader *r)
 {
     const size_t n = varint(r);
     if (n > (size_t)(r->end - r->at))
@@ -296,18 +303,18 @@ static int is_held(const machine *m)
 #endif
 }
 
-static void stop(machine *m, dcz_status status)
+APART static void stop(machine *m, dcz_status status)
 {
     if (m->status == DCZ_OK)
         m->status = status;
 }
 
-static void corrupt(machine *m)
+APART static void corrupt(machine *m)
 {
     stop(m, DCZ_ERROR_CORRUPT);
 }
 
-static void refuse(machine *m, const char *name)
+APART static void refuse(machine *m, const char *name)
 {
     if (m->status == DCZ_OK) {
         m->refused = name;
@@ -316,7 +323,7 @@ static void refuse(machine *m, const char *name)
     stop(m, DCZ_ERROR_LEFT_OUT);
 }
 
-static uint32_t number_of(const operation *o, size_t which, uint32_t otherwise)
+APART static uint32_t number_of(const operation *o, size_t which, uint32_t otherwise)
 {
     reader r = {o->fields[which], o->end, 0};
     return r.at ? varint(&r) : otherwise;
@@ -327,13 +334,13 @@ static int32_t integer(const operation *o, size_t which, int32_t otherwise)
     return o->fields[which] ? unzigzag(number_of(o, which, 0)) : otherwise;
 }
 
-static float float_of(const operation *o, size_t which, float otherwise)
+APART static float float_of(const operation *o, size_t which, float otherwise)
 {
     return o->fields[which] ? real(o->fields[which]) : otherwise;
 }
 
 /* How many numbers a field has, and one of them. */
-static size_t n_items(const operation *o, size_t which)
+APART static size_t n_items(const operation *o, size_t which)
 {
     return number_of(o, which, 0);
 }
@@ -872,7 +879,7 @@ static void like(value *v, const value *x)
 }
 
 /* An axis that may count from the end; or RANK, and that is wrong. */
-static size_t axis_of(machine *m, int32_t axis, size_t rank)
+APART static size_t axis_of(machine *m, int32_t axis, size_t rank)
 {
     const size_t found = axis < 0 ? rank - 1 - (size_t)(-1 - axis) : (size_t)axis;
     if (found < rank)
@@ -881,7 +888,7 @@ static size_t axis_of(machine *m, int32_t axis, size_t rank)
     return 0;
 }
 
-static size_t product(const uint32_t *shape, size_t from, size_t to)
+APART static size_t product(const uint32_t *shape, size_t from, size_t to)
 {
     size_t n = 1;
     for (; from < to; from++)
@@ -1064,7 +1071,7 @@ static void read_slide(machine *m, const operation *o, sliding *s, const value *
     }
 }
 
-static const float *data(const machine *m, uint32_t number)
+APART static const float *data(const machine *m, uint32_t number)
 {
     const value *v = &m->net->values[number];
     if (v->root < m->net->n_inputs)

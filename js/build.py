@@ -1,14 +1,12 @@
 """Compiles c/ to WebAssembly, and makes what carries it: the package and the page.
 
-    pip install ziglang
+    pip install ziglang zopfli && npm install --prefix js
     python js/build.py
 
-writes `wasm.js`, from which `index.js` takes the module, and the library of
-`deepcompress page`, both in one file; `--keep-wasm` leaves the module as it is and does
-the rest, for which no compiler is needed.
+writes `wasm.js`, from which `index.js` takes the module, and the template that
+`deepcompress page` fills in.
 """
 
-import argparse
 import base64
 import os
 import re
@@ -20,7 +18,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 C = HERE.parent / "c"
-LIBRARY = HERE.parent / "deepcompress" / "commands" / "page" / "library.js"
+PAGE = HERE / "page"
+WASM = HERE / "wasm.js"
+TEMPLATE = HERE.parent / "deepcompress" / "commands" / "page" / "template.html"
+TERSER = HERE / "node_modules" / ".bin" / "terser"
 
 WARNINGS = "-std=c99 -Wall -Wextra -Wconversion -Wshadow -Werror -pedantic".split()
 # What has DecompressionStream has these too.
@@ -36,8 +37,9 @@ def module() -> bytes:
         environment = {**os.environ, **cache}
 
         def compile(*arguments: object) -> None:
-            command = [sys.executable, "-m", "ziglang", "cc", *TARGET, "-fno-sanitize=all"]
-            subprocess.run([*command, *map(str, arguments)], env=environment, check=True)
+            command = [sys.executable, "-m", "ziglang", "cc", *TARGET]
+            command += ["-fno-sanitize=all", *map(str, arguments)]
+            subprocess.run(command, env=environment, check=True)
 
         objects = []
         for source in SOURCES:
@@ -50,8 +52,11 @@ def module() -> bytes:
 
 def packed(module: bytes) -> str:
     """Returns `wasm.js`: the module, deflated, in letters."""
-    deflating = zlib.compressobj(9, wbits=-15)
-    letters = base64.b64encode(deflating.compress(module) + deflating.flush()).decode()
+    from zopfli.zlib import compress
+
+    deflated = compress(module, numiterations=50)[2:-4]  # without zlib's frame
+    assert zlib.decompress(deflated, wbits=-15) == module
+    letters = base64.b64encode(deflated).decode()
     return f'// Made by build.py from c/.\nexport default "{letters}";\n'
 
 
@@ -61,24 +66,45 @@ def unpacked(text: str) -> bytes:
     return zlib.decompress(base64.b64decode(letters), wbits=-15)
 
 
-def library() -> str:
-    """Returns package and module in one script, without what only readers need."""
-    text = (HERE / "index.js").read_text(encoding="utf-8")
-    wasm = (HERE / "wasm.js").read_text(encoding="utf-8").partition("default ")[2]
-    text = text.replace('import packed from "./wasm.js";\n', f"const packed = {wasm}")
-    text = re.sub(r"^export ", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^\s*(//.*|/\*\*.*\*/)?\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"^ +", "", text, flags=re.MULTILINE)
+def template() -> str:
+    """Returns the page without a model: style, script and package in one."""
+    read = {path.name: path.read_text(encoding="utf-8") for path in PAGE.iterdir()}
+    wasm = WASM.read_text(encoding="utf-8").partition("export default ")[2]
+    package = (HERE / "index.js").read_text(encoding="utf-8")
+    package = package.replace('import packed from "./wasm.js";', f"const packed = {wasm}")
+    package = re.sub(r"^export ", "", package, flags=re.MULTILINE)
+    pieces = {
+        "style": smaller_style(read["page.css"]),
+        "script": smaller_script(package + read["page.js"]),
+    }
+    html = read["page.html"]
+    for name, text in pieces.items():
+        html = html.replace(f"{{{{{name}}}}}", text)
+    return html
+
+
+def smaller_style(text: str) -> str:
+    """Returns a style sheet without the space that only readers need."""
+    text = re.sub(r"\s+", " ", text)
+    return re.sub(r" ?([{};,]) ?|(:) ", r"\1\2", text).replace(";}", "}").strip()
+
+
+def smaller_script(text: str) -> str:
+    """Returns a script with short names and without comments."""
+    command = [TERSER, "--module", "--ecma", "2022", "--mangle"]
+    command += ["--compress", "passes=3,unsafe_arrows=true"]
+    result = subprocess.run(
+        command, input=text, capture_output=True, text=True, check=True
+    )
+    return result.stdout.strip()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--keep-wasm", action="store_true")
-    if not parser.parse_args().keep_wasm:
-        compiled = module()
-        (HERE / "wasm.js").write_text(packed(compiled), encoding="utf-8")
-        print(f"{len(compiled):,} bytes of WebAssembly")
-    LIBRARY.write_text(library(), encoding="utf-8")
+    """Makes all."""
+    compiled = module()
+    WASM.write_text(packed(compiled), encoding="utf-8")
+    TEMPLATE.write_text(template(), encoding="utf-8")
+    print(f"{len(compiled):,} bytes of WebAssembly")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ WORDS = {
     "it, and needs no server: open it, or put it on any host of files.",
 }
 
-_FOLDER = files("deepcompress.commands.page")
 _LARGEST = 16 << 20  # bytes of a file that a page is still pleasant with
 
 
@@ -99,19 +98,10 @@ def page(data: bytes, name: str, **settings: object) -> str:
     config = {"name": name, **settings, "model": base64.b64encode(data).decode()}
     pieces = {
         "title": _escaped(str(settings.get("title", name))),
-        "style": _plain((_FOLDER / "page.css").read_text(encoding="utf-8")),
-        "library": (_FOLDER / "library.js").read_text(encoding="utf-8").rstrip(),
-        "script": _plain((_FOLDER / "page.js").read_text(encoding="utf-8")),
         "config": json.dumps(config, separators=(",", ":")).replace("<", r"\u003c"),
     }
-    frame = (_FOLDER / "page.html").read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: pieces[match[1]], frame)
-
-
-def _plain(text: str) -> str:
-    """Returns a script or style without indentation and lines that are comments."""
-    text = re.sub(r"^\s*(//.*|/\*\*.*\*/)?\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"^ +", "", text, flags=re.MULTILINE).rstrip()
+    template = files(__package__).joinpath("template.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: pieces[match[1]], template)
 
 
 def _escaped(text: str) -> str:
