@@ -1,6 +1,6 @@
 """Compiles c/ to WebAssembly, and makes what carries it: the package and the page.
 
-    pip install ziglang zopfli && npm install --prefix js
+    pip install ziglang==0.17.1 zopfli && npm install --prefix js
     python js/build.py
 
 writes `wasm.js`, from which `index.js` takes the module, and the template that
@@ -18,8 +18,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 C = HERE.parent / "c"
-PAGE = HERE / "page"
 WASM = HERE / "wasm.js"
+PAGE_FILES = [HERE / "page" / f"page.{kind}" for kind in ("html", "css", "js")]
+PAGE_FILES += [HERE / "index.js", WASM]
 TEMPLATE = HERE.parent / "deepcompress" / "commands" / "page" / "template.html"
 TERSER = HERE / "node_modules" / ".bin" / "terser"
 
@@ -27,7 +28,14 @@ WARNINGS = "-std=c99 -Wall -Wextra -Wconversion -Wshadow -Werror -pedantic".spli
 # What has DecompressionStream has these too.
 TARGET = "-target wasm32-freestanding -mcpu=generic+bulk_memory+simd128".split()
 SOURCES = [HERE / "src" / "dcz_wasm.c", C / "dcz.c", C / "dcz_run.c"]
+C_FILES = [*SOURCES, C / "dcz.h", C / "dcz_run.h"]
+ZIGLANG = "0.17.1"  # another one makes another module of the same sources
 LINKING = "-nostdlib -Wl,--no-entry -Wl,--strip-all -Wl,--gc-sections".split()
+
+
+def checksum(paths: list[Path]) -> str:
+    """Returns what tells whether one of some files was changed."""
+    return f"{zlib.crc32(b''.join(path.read_bytes() for path in paths)):08x}"
 
 
 def module() -> bytes:
@@ -57,7 +65,7 @@ def packed(module: bytes) -> str:
     deflated = compress(module, numiterations=50)[2:-4]  # without zlib's frame
     assert zlib.decompress(deflated, wbits=-15) == module
     letters = base64.b64encode(deflated).decode()
-    return f'// Made by build.py from c/.\nexport default "{letters}";\n'
+    return f'// Made by build.py from {checksum(C_FILES)}.\nexport default "{letters}";\n'
 
 
 def unpacked(text: str) -> bytes:
@@ -68,16 +76,17 @@ def unpacked(text: str) -> bytes:
 
 def template() -> str:
     """Returns the page without a model: style, script and package in one."""
-    read = {path.name: path.read_text(encoding="utf-8") for path in PAGE.iterdir()}
-    wasm = WASM.read_text(encoding="utf-8").partition("export default ")[2]
-    package = (HERE / "index.js").read_text(encoding="utf-8")
+    html, style, script, package, wasm = (
+        path.read_text(encoding="utf-8") for path in PAGE_FILES
+    )
+    wasm = wasm.partition("export default ")[2]
     package = package.replace('import packed from "./wasm.js";', f"const packed = {wasm}")
     package = re.sub(r"^export ", "", package, flags=re.MULTILINE)
     pieces = {
-        "style": smaller_style(read["page.css"]),
-        "script": smaller_script(package + read["page.js"]),
+        "style": smaller_style(style),
+        "script": smaller_script(package + script),
+        "sources": checksum(PAGE_FILES),
     }
-    html = read["page.html"]
     for name, text in pieces.items():
         html = html.replace(f"{{{{{name}}}}}", text)
     return html

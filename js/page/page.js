@@ -135,9 +135,9 @@ function introduce({ bytes, decodedBytes, arrays }, name) {
     make(
       "p",
       {},
-      `${number(decodedBytes)} bytes of weights,`,
+      `${number(decodedBytes)} bytes of weights in`,
       make("br"),
-      make("b", {}, `${number(bytes)} bytes of file: ${number(times, 1)}x smaller`),
+      make("b", {}, `${number(bytes)} bytes, ${number(times, 1)}x smaller`),
     ),
   );
   $("foot").textContent = "Made by deepcompress: decoder, network and page are this one file.";
