@@ -65,7 +65,9 @@ def packed(module: bytes) -> str:
     deflated = compress(module, numiterations=50)[2:-4]  # without zlib's frame
     assert zlib.decompress(deflated, wbits=-15) == module
     letters = base64.b64encode(deflated).decode()
-    return f'// Made by build.py from {checksum(C_FILES)}.\nexport default "{letters}";\n'
+    return (
+        f'// Made by build.py from {checksum(C_FILES)}.\nexport default "{letters}";\n'
+    )
 
 
 def unpacked(text: str) -> bytes:
@@ -80,7 +82,9 @@ def template() -> str:
         path.read_text(encoding="utf-8") for path in PAGE_FILES
     )
     wasm = wasm.partition("export default ")[2]
-    package = package.replace('import packed from "./wasm.js";', f"const packed = {wasm}")
+    package = package.replace(
+        'import packed from "./wasm.js";', f"const packed = {wasm}"
+    )
     package = re.sub(r"^export ", "", package, flags=re.MULTILINE)
     pieces = {
         "style": smaller_style(style),

@@ -97,8 +97,11 @@ class Chromium:
                 page.as_uri(),
             ]
             try:
-                subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
+                subprocess.run(
+                    command, capture_output=True, timeout=SECONDS, check=True
+                )
             finally:
                 server.shutdown()
+                server.server_close()
         assert answers, "the page did not answer"
         return json.loads(answers[0])
