@@ -60,7 +60,7 @@ def module() -> bytes:
 
 def packed(module: bytes) -> str:
     """Returns `wasm.js`: the module, deflated, in letters."""
-    from zopfli.zlib import compress
+    from zopfli.zlib import compress  # noqa: PLC0415  (what is made needs it not)
 
     deflated = compress(module, numiterations=50)[2:-4]  # without zlib's frame
     assert zlib.decompress(deflated, wbits=-15) == module

@@ -12,23 +12,7 @@ import pytest
 
 SECONDS = 90
 
-# What scripts may call; the page is ready once it has shown its model, or a problem.
-_BEFORE = """
-const $ = (id) => document.getElementById(id);
-const frame = () => new Promise((then) => requestAnimationFrame(() => setTimeout(then)));
-async function until(condition) {
-  while (!condition()) await new Promise((then) => setTimeout(then, 10));
-}
-async function drop(name, type, base64) {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([bytes], name, { type }));
-  const { left, top } = document.body.getBoundingClientRect();
-  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
-}
-const best = () => document.querySelector("#answer .best b")?.textContent;
-await until(() => document.querySelector("#given > *") || !$("problem").hidden);
-"""
+_BEFORE = Path(__file__).with_name("page.js")
 
 
 class Chromium:
@@ -75,7 +59,8 @@ class Chromium:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         driver = (
-            f'<img hidden alt="" src="{address}/hold"><script type="module">{_BEFORE}'
+            f'<img hidden alt="" src="{address}/hold"><script type="module">'
+            f"{_BEFORE.read_text(encoding='utf-8')}"
             f"let answer;try {{ answer = await (async () => {{ {script} }})(); }}"
             "catch (error) { answer = { error: String(error) }; }"
             f'await fetch("{address}", {{ method: "POST", mode: "no-cors", '
@@ -83,6 +68,7 @@ class Chromium:
         )
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder, "index.html")
+            screen = Path(picture or Path(folder, "screen.png")).resolve()
             page.write_text(text.replace("</body>", f"{driver}</body>"), "utf-8")
             command = [
                 self.program,
@@ -92,7 +78,7 @@ class Chromium:
                 f"--user-data-dir={folder}/profile",
                 f"--window-size={size[0]},{size[1]}",
                 f"--force-device-scale-factor={scale}",
-                f"--screenshot={Path(picture).resolve() if picture else folder + '/a.png'}",
+                f"--screenshot={screen}",
                 f"--blink-settings=preferredColorScheme={0 if is_dark else 1}",
                 page.as_uri(),
             ]

@@ -1,4 +1,4 @@
-"""The package in js/ computes what the runtime computes, and decodes what it decodes."""
+"""The package in js/ computes and decodes what the package in Python does."""
 
 import json
 import sys
@@ -30,10 +30,10 @@ const given = JSON.parse(readFileSync(0));
 const bytes = readFileSync(given.path);
 const net = await open(bytes);
 const outputs = "x" in given ? net.predict(given.x) : undefined;
-const plain = (y) => (y instanceof Float32Array ? [...y] : Array.isArray(y) ? y.map(plain)
-  : Object.fromEntries(Object.entries(y).map(([name, each]) => [name, plain(each)])));
-console.log(JSON.stringify({ contents: await inspect(bytes), refused: net.refused,
-  inputs: net.inputs, outputs: outputs && plain(outputs) }));
+const { refused, inputs } = net;
+const contents = await inspect(bytes);
+const plain = (_, value) => (value instanceof Float32Array ? [...value] : value);
+console.log(JSON.stringify({ contents, refused, inputs, outputs }, plain));
 """
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from deepcompress._files import atomic_writer
 from deepcompress.commands.running import PIXELS
@@ -13,7 +14,7 @@ from deepcompress.dcz.container import read
 from deepcompress.runtime.opening import program_of
 from deepcompress.runtime.program import PART
 
-WORDS = {
+WORDS: dict[str, Any] = {
     "help": "write a web page that holds a .dcz file and runs it",
     "description": "Writes one HTML file that holds a model, its decoder and what runs "
     "it, and needs no server: open it, or put it on any host of files.",
