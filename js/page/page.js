@@ -24,7 +24,7 @@ function make(tag, properties, ...children) {
 }
 
 const number = (value, digits = 0) =>
-  value.toLocaleString("en", { maximumFractionDigits: digits });
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const percent = (part, digits = 1) => `${number(100 * part, digits)}\u00a0%`;
 const certainty = (part) => (part < 1 && part > 0.999 ? ">\u00a099.9\u00a0%" : percent(part));
 const shown = (value) => (Number.isInteger(value) ? number(value) : value.toPrecision(4));
@@ -121,12 +121,15 @@ async function show(bytes, name, given) {
 function introduce({ bytes, decodedBytes, arrays }, name) {
   const n = arrays.reduce((sum, { size }) => sum + size, 0);
   const times = decodedBytes / bytes;
-  const title = settings.title || `A network in ${number(bytes)} bytes`;
+  const what = model.refused ? `${plural(n, "weight")} in` : "A network in";
+  const title = settings.title || `${what} ${number(bytes)} bytes`;
   $("title").textContent = document.title = title;
   $("lead").textContent =
     settings.lead ||
-    `${name} holds ${plural(n, "weight")}, bit for bit. It is decoded and run here, ` +
-      "in this page: nothing that you give it leaves your browser.";
+    `${name} holds ${plural(n, "weight")}, bit for bit. ` +
+      (model.refused
+        ? "They are decoded here, in this page: nothing leaves your browser."
+        : "It is decoded and run here, in this page: nothing that you give it leaves your browser.");
   const side = Math.max(100 / Math.sqrt(Math.max(times, 1)), 1.5);
   $("squares").innerHTML =
     '<svg viewBox="0 0 100 100" aria-hidden="true"><rect width="100" height="100" rx="2"/>' +
@@ -217,8 +220,8 @@ function tell(values, { name, shape }) {
 }
 
 function large(text, beside) {
-  const value = make("b", { className: text.length > 3 ? "long" : "" }, text);
-  return make("div", { className: "best" }, value, make("span", {}, beside));
+  const className = text.length > 3 ? "best long" : "best";
+  return make("div", { className }, make("b", {}, text), make("span", {}, beside));
 }
 
 function classes(values) {
