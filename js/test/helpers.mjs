@@ -6,6 +6,14 @@ const ROOT = new URL("../../", import.meta.url);
 
 export const read = (path) => new Uint8Array(readFileSync(new URL(path, ROOT)));
 
+/** What CompressedModel computes, in Python; tests/js/test_package.py keeps it so. */
+export const expected = JSON.parse(readFileSync(new URL("expected.json", import.meta.url)));
+
+/** Small nets. */
+export const nets = expected.nets.map(
+  ({ file }) => new Uint8Array(Buffer.from(file, "base64")),
+);
+
 export function golden() {
   const folder = new URL("tests/dcz/golden/", ROOT);
   return readdirSync(folder, { recursive: true })
