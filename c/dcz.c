@@ -360,19 +360,19 @@ static void read_entry(dcz_file *f, lister *l)
         l->before = NONE;
     }
     /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
-    uint64_t all = e->itemsize, n = 1;
+    size_t all = e->itemsize, n = 1;
     while (rank--) {
-        const uint64_t last = read_length(r, f, e->before);
+        const size_t last = read_length(r, f, e->before);
         if (is_new(f))
-            l->before = (size_t)last;
+            l->before = last;
         n *= last;
         if (last) {
-            if (all > PTRDIFF_MAX / last)
+            if (all > (size_t)PTRDIFF_MAX / last)
                 refuse(r, DCZ_ERROR_TOO_LARGE);
             all *= last;
         }
     }
-    e->seal.size = (size_t)n;
+    e->seal.size = n;
     f->n_bytes += n * e->itemsize;
     if (f->n_bytes > INT64_MAX)
         refuse(r, DCZ_ERROR_TOO_LARGE);
