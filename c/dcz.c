@@ -58,10 +58,10 @@ APART static void fail(reader *r)
 }
 
 /* The next n bytes; not to be looked at where the reader has failed. */
-static const uint8_t *bytes(reader *r, uint64_t n)
+static const uint8_t *bytes(reader *r, size_t n)
 {
     const uint8_t *at = r->at;
-    if (n > (uint64_t)(r->end - at))
+    if (n > (size_t)(r->end - at))
         fail(r);
     else
         r->at += n;
@@ -91,23 +91,26 @@ static uint64_t number(reader *r, size_t n)
 
 static unsigned byte(reader *r)
 {
-    return (unsigned)number(r, 1);
+    const uint8_t *at = bytes(r, 1);
+    return r->status ? 0 : *at;
 }
 
-static uint64_t varint(reader *r)
+/* At most PTRDIFF_MAX: whatever is counted or measured by it has to be addressed. */
+static size_t varint(reader *r)
 {
-    uint64_t value = 0;
+    const unsigned n_bits = 8 * sizeof(size_t) - 1;
+    size_t value = 0;
     unsigned shift = 0, next;
     do {
         next = byte(r);
-        value |= (uint64_t)(next & 127) << shift;
+        value |= (size_t)(next & 127) << shift;
         shift += 7;
-    } while (next > 127 && shift < 63);
-    if (next > 127 || (next == 0 && shift > 7)) {
+    } while (next > 127 && shift < n_bits);
+    if (next == 0 && shift > 7)
         fail(r);
-        return 0;
-    }
-    return value;
+    if (next > 127 || (shift > n_bits && next >> (n_bits + 7 - shift)))
+        refuse(r, n_bits < 63 ? DCZ_ERROR_TOO_LARGE : DCZ_ERROR_CORRUPT);
+    return r->status ? 0 : value;
 }
 
 static int is_utf8(const uint8_t *at, size_t n)
@@ -135,9 +138,9 @@ static int is_utf8(const uint8_t *at, size_t n)
 
 static const uint8_t *string(reader *r, size_t *size)
 {
-    const uint64_t n = varint(r);
+    const size_t n = varint(r);
     const uint8_t *at = bytes(r, n);
-    *size = r->status ? 0 : (size_t)n;
+    *size = r->status ? 0 : n;
     if (!is_utf8(at, *size))
         fail(r);
     return at;
@@ -161,10 +164,9 @@ static dcz_status check(const seal *s)
 /* Size and checksum of bytes that come next in `body`. */
 static void read_seal(reader *r, reader *body, seal *s)
 {
-    const uint64_t size = varint(r);
+    s->size = varint(r);
     s->checksum = (uint32_t)number(r, 4);
-    s->data = bytes(body, size);
-    s->size = (size_t)size;
+    s->data = bytes(body, s->size);
     if (body->status)
         fail(r);
 }
@@ -304,15 +306,13 @@ static int is_new(const dcz_file *f)
 /* The next length of a shape. */
 static size_t read_length(reader *r, const dcz_file *f, size_t before)
 {
-    uint64_t length = varint(r);
+    size_t length = varint(r);
     if (is_new(f) && length-- == 0) {
         if (before == NONE)
             fail(r);
         length = before;
     }
-    if (length > PTRDIFF_MAX)
-        refuse(r, DCZ_ERROR_TOO_LARGE);
-    return r->status ? 0 : (size_t)length;
+    return r->status ? 0 : length;
 }
 
 /* What a listing is read by. Entries and sections are written where they belong, or over
@@ -336,7 +336,7 @@ static void read_entry(dcz_file *f, lister *l)
                                                     2, 4, 8, 8, 16, 2, 1, 1};
     reader *const r = &l->r;
     entry *e = l->e;
-    uint64_t common = varint(r);
+    size_t common = varint(r);
     reader words = {COMMON, COMMON + sizeof COMMON - 1, DCZ_OK, 0};
     do
         e->leaf = string(common ? &words : r, &e->leaf_size);
@@ -344,7 +344,7 @@ static void read_entry(dcz_file *f, lister *l)
     if (words.status)
         fail(r);
     const unsigned kind = byte(r), dtype = kind / 8;
-    uint64_t rank = kind % 8;
+    size_t rank = kind % 8;
     if (rank == 7 && (rank = varint(r)) < 7)
         fail(r);
     if (dtype >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK)
@@ -408,14 +408,14 @@ APART static void read_listing(dcz_file *f, lister *l)
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
     if (!is_new(f))
-        f->architecture.size = (size_t)varint(r);
+        f->architecture.size = varint(r);
     if (f->architecture.size) {
         if (!is_new(f))
             f->architecture.checksum = (uint32_t)number(r, 4);
         f->architecture_plain_size = varint(r);
     }
-    for (uint64_t left = varint(r) + (uint64_t)is_new(f); left && !r->status; left--) {
-        uint64_t layers = 1;
+    for (size_t left = varint(r) + (size_t)is_new(f); left && !r->status; left--) {
+        size_t layers = 1;
         l->s->first = f->n_arrays;
         if (is_new(f)) {
             if (f->n_sections)
@@ -427,7 +427,7 @@ APART static void read_listing(dcz_file *f, lister *l)
         for (; layers && !r->status; layers--) {
             entry layer;
             layer.layer = string(r, &layer.layer_size);
-            uint64_t n = varint(r);
+            size_t n = varint(r);
             if (!is_new(f))
                 read_seal(r, &l->body, &l->s->seal);
             for (; n && !r->status; n--) {
@@ -508,7 +508,7 @@ typedef struct {
     size_t itemsize, n; /* n elements */
     /* The elements that are stored: all of them, or those that gaps lead to. */
     size_t stored;
-    uint64_t escapes; /* gaps behind which nothing is stored: the widest, or 0 */
+    size_t escapes; /* gaps behind which nothing is stored: the widest, or 0 */
     uint32_t escape;
     unsigned flags, are_coded; /* the values are */
     symbols values, gaps;
@@ -565,12 +565,13 @@ static void read_symbols(target *t, symbols *s, size_t n_symbols, size_t n)
     reader *r = &t->r, again = *r;
     memset(s, 0, sizeof *s);
     read_lengths(r, n_symbols, s->count, NULL);
-    uint32_t used = 0, next[MAX_CODE_LENGTH + 1];
-    uint64_t code = 0;
+    uint32_t used = 0, code = 0, next[MAX_CODE_LENGTH + 1];
     for (unsigned length = 1; length <= MAX_CODE_LENGTH; length++) {
         next[length] = used;
         used += s->count[length];
-        code = code * 2 + s->count[length];
+        /* No more than is too much already. */
+        if (code <= UINT32_C(1) << MAX_CODE_LENGTH)
+            code = code * 2 + s->count[length];
     }
     s->n = n;
     s->n_streams = n < 65536 ? 1 : 4 * (((n - 1) >> 22) + 1);
@@ -579,15 +580,14 @@ static void read_symbols(target *t, symbols *s, size_t n_symbols, size_t n)
         s->count[0] = 1;
         s->left = n;
     } else {
-        uint64_t total = 0;
+        size_t total = 0;
         if (code != UINT32_C(1) << MAX_CODE_LENGTH)
             fail(r);
         s->sizes = *r;
         for (size_t i = s->n_streams; i && !r->status; i--) {
-            const uint64_t size = varint(r);
-            if (size > (uint64_t)(r->end - r->at))
+            total += varint(r);
+            if (total > (size_t)(r->end - r->at))
                 fail(r);
-            total += size;
         }
         s->r.at = s->r.end = bytes(r, total);
     }
@@ -653,7 +653,7 @@ APART static void scatter(target *t, const uint8_t *values, size_t size, size_t 
     if (!t->out || t->r.status)
         return;
     symbols gaps = t->gaps; /* from their beginning, for each plane */
-    uint64_t escapes = t->escapes;
+    size_t escapes = t->escapes;
     size_t left = t->stored, index = 0, n_values = 0;
     while (left) {
         uint32_t gap = 0;
@@ -759,13 +759,13 @@ static void read_signs(target *t)
 static void read_codebook(target *t)
 {
     reader *r = &t->r;
-    const uint64_t n = varint(r);
+    const size_t n = varint(r);
     if (n - 1 >= MAX_ALPHABET || n > t->stored)
         fail(r);
     const uint8_t *book = bytes(r, n * t->itemsize), *at = book;
     /* Without gaps the first one may be 0. */
     uint64_t least = t->flags & GAPS;
-    for (uint64_t i = n; i && !r->status; i--, at += t->itemsize) {
+    for (size_t i = n; i && !r->status; i--, at += t->itemsize) {
         const uint64_t pattern = get(at, t->itemsize);
         if (pattern < least)
             fail(r);
@@ -775,7 +775,7 @@ static void read_codebook(target *t)
     }
     t->are_coded = 1;
     if (!r->status)
-        read_symbols(t, &t->values, (size_t)n, t->stored);
+        read_symbols(t, &t->values, n, t->stored);
     scatter(t, book, t->itemsize, 0, t->itemsize);
 }
 
@@ -805,16 +805,16 @@ APART static void read_array(target *t)
     if (flags & BACKGROUND && (background = number(r, size)) == 0)
         fail(r);
     if (has_gaps) {
-        const uint64_t stored = varint(r);
+        const size_t stored = varint(r);
         if (stored)
             t->escapes = varint(r);
         if (stored > t->n || t->escapes > t->n - stored)
             fail(r);
         if (r->status)
             return;
-        t->stored = (size_t)stored;
+        t->stored = stored;
         if (stored)
-            read_symbols(t, &t->gaps, (size_t)1 << width, (size_t)(stored + t->escapes));
+            read_symbols(t, &t->gaps, (size_t)1 << width, stored + t->escapes);
         if (t->out)
             memset(t->out, 0, t->n * size);
     }
@@ -824,7 +824,7 @@ APART static void read_array(target *t)
         read_planes(t);
     } else {
         t->are_coded = 0;
-        scatter(t, bytes(r, (uint64_t)t->stored * size), size, 0, size);
+        scatter(t, bytes(r, t->stored * size), size, 0, size);
     }
     /* Of what is stored nothing is 0, or there would be fewer; a codebook has no 0. */
     if (t->out && has_gaps && (background || !(flags & CODEBOOK)) &&
@@ -1679,9 +1679,9 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
     if (f->version == 2)
         return DCZ_ERROR_LEFT_OUT;
 #endif
-    const uint64_t size = varint(r);
+    const size_t size = varint(r);
     if (is_new(f))
-        f->architecture.size = (size_t)varint(r);
+        f->architecture.size = varint(r);
     l->r.at = bytes(r, size);
     l->r.end = r->at;
     if (is_new(f))
@@ -2275,15 +2275,15 @@ static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
     const entry **sorted = NULL;
     for (;;) {
         reader r = {data, data + size, DCZ_OK, 0};
-        const uint64_t n = varint(&r);
+        const size_t n = varint(&r);
         uint64_t total = 0;
-        for (uint64_t i = 0; i < n && !r.status; i++) {
+        for (size_t i = 0; i < n && !r.status; i++) {
             entry spare, *e = names ? &names[i] : &spare;
             e->layer_size = 0;
             e->leaf = string(&r, &e->leaf_size);
             if (r.status || !is_inside(e->leaf, e->leaf_size))
                 fail(&r);
-            const uint64_t its_size = varint(&r);
+            const size_t its_size = varint(&r);
             if (its_size > size)
                 fail(&r);
             total += its_size;
@@ -2291,9 +2291,9 @@ static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
         if (n == 0 || r.status || total != (uint64_t)(r.end - r.at))
             return DCZ_ERROR_CORRUPT;
         if (names)
-            return are_different(names, (size_t)n, sorted) ? DCZ_OK : DCZ_ERROR_CORRUPT;
-        entry *taken = take(a, (size_t)n, sizeof *taken);
-        sorted = take(a, (size_t)n, sizeof *sorted);
+            return are_different(names, n, sorted) ? DCZ_OK : DCZ_ERROR_CORRUPT;
+        entry *taken = take(a, n, sizeof *taken);
+        sorted = take(a, n, sizeof *sorted);
         if (is_short(a))
             return DCZ_OK;
         names = taken;
@@ -2334,26 +2334,26 @@ size_t dcz_n_assets(const void *unpacked, size_t size)
 {
     const uint8_t *data = unpacked;
     reader r = {data, data + size, DCZ_OK, 0};
-    return (size_t)varint(&r);
+    return varint(&r);
 }
 
 dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *asset)
 {
     const uint8_t *data = unpacked;
     reader r = {data, data + size, DCZ_OK, 0};
-    const uint64_t n = varint(&r);
-    uint64_t before = 0;
+    const size_t n = varint(&r);
+    size_t before = 0;
     if (index >= n)
         return DCZ_ERROR_ARGUMENT;
-    for (uint64_t i = 0; i < n && !r.status; i++) {
+    for (size_t i = 0; i < n && !r.status; i++) {
         size_t name_size;
         const uint8_t *name = string(&r, &name_size);
-        const uint64_t its_size = varint(&r);
+        const size_t its_size = varint(&r);
         before += i < index ? its_size : 0;
         if (i == index) {
             asset->name = (const char *)name;
             asset->name_size = name_size;
-            asset->size = (size_t)its_size;
+            asset->size = its_size;
         }
     }
     bytes(&r, before);
