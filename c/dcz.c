@@ -32,6 +32,15 @@ void *memset(void *to, int byte, size_t n);
 #pragma GCC optimize("no-thread-jumps")
 #endif
 
+/* What -DDCZ_SMALL leaves out is not compiled where a condition has IS_SMALL in it. */
+#ifdef DCZ_SMALL
+enum { IS_SMALL = 1 };
+typedef uint32_t pattern;
+#else
+enum { IS_SMALL = 0 };
+typedef uint64_t pattern; /* the bits of an element */
+#endif
+
 enum {
     MAX_CODE_LENGTH = 20,
     MAX_ALPHABET = 65536
@@ -69,21 +78,21 @@ static const uint8_t *bytes(reader *r, size_t n)
 }
 
 /* n bytes as a number, the lowest first. */
-static uint64_t get(const uint8_t *from, size_t n)
+static pattern get(const uint8_t *from, size_t n)
 {
-    uint64_t word = 0;
+    pattern word = 0;
     while (n--)
         word = word << 8 | from[n];
     return word;
 }
 
-static void put(uint8_t *to, uint64_t word, size_t n)
+static void put(uint8_t *to, pattern word, size_t n)
 {
     for (; n--; word >>= 8)
         *to++ = (uint8_t)word;
 }
 
-static uint64_t number(reader *r, size_t n)
+static pattern number(reader *r, size_t n)
 {
     const uint8_t *at = bytes(r, n);
     return r->status ? 0 : get(at, n);
@@ -141,7 +150,7 @@ static const uint8_t *string(reader *r, size_t *size)
     const size_t n = varint(r);
     const uint8_t *at = bytes(r, n);
     *size = r->status ? 0 : n;
-    if (!is_utf8(at, *size))
+    if (!IS_SMALL && !is_utf8(at, *size))
         fail(r);
     return at;
 }
@@ -150,14 +159,18 @@ typedef struct dcz_seal seal;
 
 static dcz_status check(const seal *s)
 {
-    uint32_t crc = UINT32_MAX, table[256];
-    for (uint32_t i = 0; i < 256; i++) {
+    enum { N_BITS = IS_SMALL ? 4 : 8, N = 1 << N_BITS }; /* at a time */
+    uint32_t crc = UINT32_MAX, table[N];
+    for (uint32_t i = 0; i < N; i++) {
         table[i] = i;
-        for (unsigned bit = 8; bit--;)
+        for (unsigned bit = N_BITS; bit--;)
             table[i] = table[i] >> 1 ^ (table[i] & 1 ? UINT32_C(0xEDB88320) : 0);
     }
-    for (size_t i = 0; i < s->size; i++)
-        crc = crc >> 8 ^ table[(crc ^ s->data[i]) & 255];
+    for (size_t i = 0; i < s->size; i++) {
+        crc ^= s->data[i];
+        for (unsigned bit = 0; bit < 8; bit += N_BITS)
+            crc = crc >> N_BITS ^ table[crc % N];
+    }
     return ~crc == s->checksum ? DCZ_OK : DCZ_ERROR_CHECKSUM;
 }
 
@@ -338,13 +351,20 @@ static void read_entry(dcz_file *f, lister *l)
     entry *e = l->e;
     size_t common = varint(r);
     reader words = {COMMON, COMMON + sizeof COMMON - 1, DCZ_OK, 0};
-    do
-        e->leaf = string(common ? &words : r, &e->leaf_size);
-    while (common && --common && !words.status);
+    if (IS_SMALL && common) {
+        e->leaf = r->at;
+        e->leaf_size = common = 0;
+    } else {
+        do
+            e->leaf = string(common ? &words : r, &e->leaf_size);
+        while (common && --common && !words.status);
+    }
     if (words.status)
         fail(r);
     const unsigned kind = byte(r), dtype = kind / 8;
     size_t rank = kind % 8;
+    if (IS_SMALL && (rank == 7 || dtype != DCZ_FLOAT32))
+        refuse(r, DCZ_ERROR_LEFT_OUT);
     if (rank == 7 && (rank = varint(r)) < 7)
         fail(r);
     if (dtype >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK)
@@ -352,7 +372,7 @@ static void read_entry(dcz_file *f, lister *l)
     if (r->status)
         return;
     e->dtype = (uint8_t)dtype;
-    e->itemsize = ITEMSIZES[dtype];
+    e->itemsize = IS_SMALL ? sizeof(float) : ITEMSIZES[dtype];
     e->rank = (uint8_t)rank;
     e->seal.data = r->at;
     if (is_new(f)) {
@@ -386,12 +406,12 @@ static void read_part(lister *l)
     entry *e = l->e;
     e->layer_size = 0;
     const uint8_t *name = e->leaf = string(r, &e->leaf_size);
-    for (size_t i = 0; i < e->leaf_size; i++) {
+    for (size_t i = 0; !IS_SMALL && i < e->leaf_size; i++) {
         const unsigned c = name[i];
         if (c != '-' && c - '0' > 9 && c - 'a' > 25)
             fail(r);
     }
-    e->is_assets = e->leaf_size == 6 && get(e->leaf, 6) == assets;
+    e->is_assets = !IS_SMALL && e->leaf_size == 6 && get(e->leaf, 6) == assets;
     const unsigned need = byte(r);
     read_seal(r, &l->body, &e->seal);
     if (e->leaf_size - 1 > 31 || need > 1 || e->seal.size == 0)
@@ -695,16 +715,16 @@ APART static void scatter(target *t, const uint8_t *values, size_t size, size_t 
 /* Turns words right by so many bits, once all but the lowest are folded back, and adds to
  * them. Returns how many were 0. */
 APART static size_t unturn(const target *t, size_t size, unsigned turn, unsigned is_folded,
-                           uint64_t plus)
+                           pattern plus)
 {
-    const unsigned width = 8 * (unsigned)size;
+    const unsigned width = 8 * (unsigned)size, most = 8 * sizeof(pattern);
     size_t n_zero = 0;
     for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size) {
-        uint64_t w = get(at, size);
+        pattern w = get(at, size);
         n_zero += w == 0;
         if (w & is_folded)
-            w ^= (UINT64_MAX >> (64 - width)) - 1;
-        w = w >> turn | w << ((width - turn) & 63);
+            w ^= ((pattern)-1 >> (most - width)) - 1;
+        w = w >> turn | w << (width - turn) % most;
         put(at, w + plus, size);
     }
     return n_zero;
@@ -764,12 +784,12 @@ static void read_codebook(target *t)
         fail(r);
     const uint8_t *book = bytes(r, n * t->itemsize), *at = book;
     /* Without gaps the first one may be 0. */
-    uint64_t least = t->flags & GAPS;
+    pattern least = t->flags & GAPS;
     for (size_t i = n; i && !r->status; i--, at += t->itemsize) {
-        const uint64_t pattern = get(at, t->itemsize);
-        if (pattern < least)
+        const pattern next = get(at, t->itemsize);
+        if (next < least)
             fail(r);
-        least = pattern + 1;
+        least = next + 1;
         if (least == 0 && i > 1)
             fail(r);
     }
@@ -786,7 +806,11 @@ APART static void read_array(target *t)
     const size_t size = t->itemsize;
     unsigned flags = byte(r);
     const unsigned width = flags >> 4, has_gaps = flags & GAPS;
-    if (flags & MORE) {
+    if (IS_SMALL) {
+        if (flags & MORE)
+            refuse(r, DCZ_ERROR_LEFT_OUT);
+        flags %= 1 << 8;
+    } else if (flags & MORE) {
         const unsigned more = byte(r);
         if (more - 1 > 6)
             fail(r);
@@ -801,7 +825,7 @@ APART static void read_array(target *t)
         (flags & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
         (flags && size == 16 && flags != (MORE | PLANES)))
         fail(r);
-    uint64_t background = 0;
+    pattern background = 0;
     if (flags & BACKGROUND && (background = number(r, size)) == 0)
         fail(r);
     if (has_gaps) {
@@ -1725,15 +1749,15 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
     again.e = take(a, n, sizeof *again.e);
     again.s = f->sections = take(a, f->n_sections, sizeof *again.s);
     f->kept = a->used + ALIGNMENT - 1;
-    const entry **sorted = take(a, n, sizeof *sorted);
+    const entry **sorted = IS_SMALL ? NULL : take(a, n, sizeof *sorted);
     if (is_short(a))
         return DCZ_OK;
     f->entries = again.e;
     read_listing(f, &again);
-    return are_different(f->entries, f->n_arrays, sorted) &&
-                   are_different(f->entries + f->n_arrays, f->n_parts, sorted)
-               ? DCZ_OK
-               : DCZ_ERROR_CORRUPT;
+    const int is_right =
+        IS_SMALL || (are_different(f->entries, f->n_arrays, sorted) &&
+                     are_different(f->entries + f->n_arrays, f->n_parts, sorted));
+    return is_right ? DCZ_OK : DCZ_ERROR_CORRUPT;
 }
 
 dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *scratch)
@@ -1821,6 +1845,8 @@ dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info)
     return DCZ_OK;
 }
 
+#ifndef DCZ_SMALL
+
 size_t dcz_find(const dcz_file *file, const char *name)
 {
     size_t i = 0;
@@ -1835,6 +1861,8 @@ size_t dcz_find(const dcz_file *file, const char *name)
     }
     return i;
 }
+
+#endif
 
 /* Turns words round where the machine has its highest bytes first. */
 static void to_own_order(const target *t)
@@ -2381,6 +2409,8 @@ const char *dcz_message(dcz_status status)
     return word(WORDS, which < last ? which : last);
 }
 
+#ifndef DCZ_SMALL
+
 const char *dcz_dtype_name(dcz_dtype dtype)
 {
     static const char NAMES[] = "bool\0int8\0uint8\0int16\0uint16\0int32\0uint32\0int64\0"
@@ -2389,3 +2419,5 @@ const char *dcz_dtype_name(dcz_dtype dtype)
     const unsigned which = (unsigned)dtype;
     return word(NAMES, which < DCZ_N_DTYPES ? which : DCZ_N_DTYPES);
 }
+
+#endif
