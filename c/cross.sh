@@ -36,7 +36,8 @@ for target in x86_64-windows-gnu aarch64-macos; do
     compile -target "$target" -O2 "${program[@]}" -o "$out/$target"
     echo "$target: compiled"
 done
-for left_out in "" -DDCZ_NO_ASSETS -DDCZ_NO_CONTEXT "-DDCZ_NO_CONTEXT -DDCZ_NO_ASSETS"; do
+for left_out in "" -DDCZ_NO_ASSETS -DDCZ_NO_CONTEXT "-DDCZ_NO_CONTEXT -DDCZ_NO_ASSETS" \
+    -DDCZ_SMALL; do
     # shellcheck disable=SC2086  # two options, not one
     compile -target thumb-freestanding-eabihf -mcpu=cortex_m4 -Os -ffreestanding \
         $left_out -c dcz.c -o "$out/cortex_m4.o"

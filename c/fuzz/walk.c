@@ -31,6 +31,14 @@ static void *allocate(size_t n)
     return memory;
 }
 
+#ifdef DCZ_SMALL
+static const char *dcz_dtype_name(dcz_dtype dtype)
+{
+    MUST(dtype == DCZ_FLOAT32);
+    return "float32";
+}
+#endif
+
 /* Whether a call has to be made again, with more memory. */
 static int lend(dcz_scratch *scratch, dcz_status *status, size_t limit)
 {
@@ -147,6 +155,7 @@ static dcz_status walk_section(const dcz_file *file, size_t section, size_t limi
     return status;
 }
 
+#ifndef DCZ_NO_ASSETS
 static dcz_status walk_assets(const dcz_file *file, size_t limit, FILE *report)
 {
     uint64_t size;
@@ -170,6 +179,7 @@ static dcz_status walk_assets(const dcz_file *file, size_t limit, FILE *report)
     free(out);
     return status;
 }
+#endif
 
 static dcz_status walk_open(const dcz_file *file, size_t limit, FILE *report)
 {
@@ -193,10 +203,13 @@ static dcz_status walk_open(const dcz_file *file, size_t limit, FILE *report)
             print_blob(report, "part", &blob);
         result = result ? result : status;
     }
+#ifndef DCZ_NO_ASSETS
     status = walk_assets(file, limit, report);
+#endif
     return result ? result : status;
 }
 
+#ifndef DCZ_SMALL
 /* That each name leads to its array. */
 static void check_names(const dcz_file *file)
 {
@@ -217,6 +230,7 @@ static void check_names(const dcz_file *file)
         free(name);
     }
 }
+#endif
 
 dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
 {
@@ -228,7 +242,9 @@ dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
     while (lend(&scratch, &status, limit));
     if (status == DCZ_OK) {
         MUST(file.kept <= scratch.size);
+#ifndef DCZ_SMALL
         check_names(&file);
+#endif
         status = walk_open(&file, limit, report);
     } else {
         MUST(file.n_arrays + file.n_sections + file.n_parts == 0);
