@@ -25,19 +25,11 @@ enum {
     ALIGNMENT = 16
 };
 
-#ifdef DCZ_SMALL
-enum { IS_SMALL = 1 };
-#else
-enum { IS_SMALL = 0 };
-#endif
-
 static const size_t NONE = SIZE_MAX;
 static const size_t MAX_ELEMENTS = (size_t)1 << (sizeof(size_t) > 4 ? 32 : 26);
 
 /* ---- Words ------------------------------------------------------------------ */
 
-#ifndef DCZ_SMALL
-#define KIND_NAME(number) word(KIND_NAMES, number)
 static const char KIND_NAMES[] =
     "constant\0weight\0dense\0conv\0depthwise_conv\0conv_transpose\0pool\0flatten\0unary\0"
     "binary\0reduce\0batch_normalization\0layer_normalization\0group_normalization\0"
@@ -46,9 +38,6 @@ static const char KIND_NAMES[] =
     "matmul\0einsum\0attention\0resize\0crop\0merge_axes\0split_axis\0broadcast\0cumsum\0"
     "top_k\0filled_like\0range_like\0lookup\0tokenize\0count\0discretize\0"
     "causal_mask_like\0patches";
-#else
-#define KIND_NAME(number) ""
-#endif
 
 /* The numbers are those of the file. */
 enum {
@@ -132,7 +121,6 @@ static const kind KINDS[] = {
     {FLATTEN, 1, 1, 0, ""},
     {UNARY, 1, 1, 0, "frrri"},
     {RESHAPE, 1, 1, 0, "I"},
-#ifndef DCZ_SMALL
     {CONSTANT, 0, 0, 0, "a"},
     {WEIGHT, 0, 0, 1, ""},
     {DEPTHWISE_CONV, 1, 1, 2, "fIfI"},
@@ -153,12 +141,9 @@ static const kind KINDS[] = {
     {CAST, 1, 1, 0, "t"},
     {RESIZE, 1, 1, 0, "If"},
     {CROP, 1, 1, 0, "I"},
-#endif
 };
 
 enum { N_KNOWN = sizeof KINDS / sizeof *KINDS };
-
-#ifndef DCZ_SMALL
 
 /* One of several words, each of which is ended by a 0. */
 static const char *word(const char *words, size_t index)
@@ -168,8 +153,6 @@ static const char *word(const char *words, size_t index)
             ;
     return words;
 }
-
-#endif
 
 static size_t length(const char *name)
 {
@@ -295,7 +278,7 @@ typedef struct {
 
 static int is_held(const machine *m)
 {
-    return !IS_SMALL && m->net->mode == DCZ_HELD;
+    return m->net->mode == DCZ_HELD;
 }
 
 static void stop(machine *m, dcz_status status)
@@ -363,7 +346,7 @@ static void read_operation(machine *m, reader *r, operation *o, size_t n_values,
     if (r->has_failed || number >= N_KINDS)
         corrupt(m);
     else if (!o->kind)
-        refuse(m, KIND_NAME(number));
+        refuse(m, word(KIND_NAMES, number));
     if (m->status)
         return;
     const kind *k = o->kind;
@@ -485,8 +468,6 @@ static float tanh_of(float x)
     return x < 0 ? -y : y;
 }
 
-#ifndef DCZ_SMALL
-
 static uint32_t to_bits(float number)
 {
     uint32_t bits;
@@ -546,8 +527,6 @@ static float clip(float x, float low, float high)
     return x < low ? low : x > high ? high : x;
 }
 
-#endif
-
 /* A function of one element, with its three parameters. */
 static float function_of(uint32_t which, float x, const float *p)
 {
@@ -564,7 +543,6 @@ static float function_of(uint32_t which, float x, const float *p)
         return tanh_of(x);
     case RELU6:
         return x < 0 ? 0 : x > 6 ? 6 : x;
-#ifndef DCZ_SMALL
     case ELU:
         return elu(x, p[0]);
     case SELU:
@@ -606,7 +584,6 @@ static float function_of(uint32_t which, float x, const float *p)
         return 1 / sqrt_of(x);
     case RECIPROCAL:
         return 1 / x;
-#endif
     default:
         return x;
     }
@@ -614,12 +591,8 @@ static float function_of(uint32_t which, float x, const float *p)
 
 static int is_function(uint32_t which)
 {
-#ifdef DCZ_SMALL
-    return which <= SOFTMAX || which == RELU6 || which == STOP_GRADIENT;
-#else
     return which <= LOG_SIGMOID || (which >= NEGATIVE && which <= EXP) ||
            which == RECIPROCAL || which == STOP_GRADIENT || which == HARD_SILU;
-#endif
 }
 
 static void check_function(machine *m, uint32_t which)
@@ -630,9 +603,6 @@ static void check_function(machine *m, uint32_t which)
     }
     if (is_function(which))
         return;
-#ifdef DCZ_SMALL
-    refuse(m, "an activation");
-#else
     static const char NAMES[] =
         "celu\0glu\0hard_shrink\0soft_shrink\0tanh_shrink\0squareplus\0sparse_plus\0"
         "threshold\0expm1\0log\0log1p\0sin\0cos\0tan\0arcsin\0arccos\0arctan\0sinh\0cosh\0"
@@ -642,7 +612,6 @@ static void check_function(machine *m, uint32_t which)
     for (uint32_t i = 0; i < which; i++)
         place += !is_function(i);
     refuse(m, word(NAMES, place));
-#endif
 }
 
 /* Softmax of n elements that lie `step` apart, or its logarithm. */
@@ -657,15 +626,11 @@ static void softmax(float *x, size_t n, size_t step, int is_log)
         if (!is_log)
             x[i * step] = e;
     }
-#ifdef DCZ_SMALL
-    (void)is_log;
-#else
     const float shift = most + log_of(sum);
     if (is_log)
         for (size_t i = 0; i < n; i++)
             x[i * step] -= shift;
     else
-#endif
         for (size_t i = 0; i < n; i++)
             x[i * step] /= sum;
 }
@@ -697,9 +662,6 @@ typedef void visitor(void *to, size_t place, float w);
 
 static float widen(const uint8_t *bits, unsigned dtype)
 {
-#ifdef DCZ_SMALL
-    (void)dtype;
-#else
     const uint32_t low = (uint32_t)bits[0] | (uint32_t)bits[1] << 8;
     if (dtype == DCZ_BFLOAT16)
         return from_bits(low << 16);
@@ -717,7 +679,6 @@ static float widen(const uint8_t *bits, unsigned dtype)
         memcpy(&wide, &word, sizeof wide);
         return (float)wide;
     }
-#endif
     return real(bits);
 }
 
@@ -733,8 +694,6 @@ static void visit_wide(void *to, size_t place, const uint8_t *bits, size_t code)
     (void)code;
     w->visit(w->to, place, widen(bits, w->dtype));
 }
-
-#ifndef DCZ_SMALL
 
 /* Tells of all elements of a row that are not 0. */
 static void each_of_row(const weight *w, size_t row, visitor *visit, void *to)
@@ -754,20 +713,16 @@ static void each_of_row(const weight *w, size_t row, visitor *visit, void *to)
     }
 }
 
-#endif
-
 /* Tells of all elements of an array that are not 0. */
 static void each(machine *m, size_t index, visitor *visit, void *to)
 {
     const dcz_net *net = m->net;
-#ifndef DCZ_SMALL
     if (net->mode == DCZ_HELD) {
         const weight *w = &net->weights[index];
         for (size_t row = 0; row < w->n_rows; row++)
             each_of_row(w, row, visit, to);
         return;
     }
-#endif
     dcz_tensor_info info;
     dcz_scratch scratch = {m->decoding, net->decoding, 0, 0};
     dcz_tensor(net->file, index, &info);
@@ -785,10 +740,8 @@ static size_t shape_of(machine *m, size_t index, dcz_tensor_info *info)
         return 0;
     }
     int is_known = info->dtype == DCZ_FLOAT32;
-#ifndef DCZ_SMALL
     is_known |= info->dtype == DCZ_FLOAT16 || info->dtype == DCZ_BFLOAT16 ||
                 info->dtype == DCZ_FLOAT64;
-#endif
     if (!is_known) {
         refuse(m, "weights that are not floats");
         return 0;
@@ -916,7 +869,7 @@ static void reach(const slide *s, int is_transposed, size_t element, size_t *fir
 static void slide_weight(const sliding *w, size_t tap, size_t c, size_t f, float weight_)
 {
     const slide *lines = &w->axis[0], *pixels = &w->axis[1];
-    const int is_transposed = !IS_SMALL && w->is_transposed;
+    const int is_transposed = w->is_transposed;
     const size_t line = tap / pixels->size, pixel = tap % pixels->size;
     size_t l, l_end, p, p_end;
     reach(lines, is_transposed, line, &l, &l_end);
@@ -960,8 +913,6 @@ static void visit_filter(void *to, size_t place, float w)
     slide_weight(s, rest / s->n_x, group * s->n_x + rest % s->n_x, f, w);
 }
 
-#ifndef DCZ_SMALL
-
 static void visit_depthwise(void *to, size_t place, float w)
 {
     const sliding *s = to;
@@ -975,8 +926,6 @@ static void visit_transposed(void *to, size_t place, float w)
     const size_t c = place % s->n_x, rest = place / s->n_x;
     slide_weight(s, rest / s->n_y, c, rest % s->n_y, w);
 }
-
-#endif
 
 /* Reads how a window slides over x, whose axes lie between the first and the last; how
  * long they are afterwards. Its size along each is in `sizes`. */
@@ -1024,7 +973,6 @@ static void read_slide(machine *m, const operation *o, sliding *s, const value *
         }
         const size_t extent = (a->size - 1) * a->dilation + 1;
         size_t n = a->n_x, total = 0;
-#ifndef DCZ_SMALL
         if (s->is_transposed) {
             if (n > INT32_MAX / 2 / a->stride) {
                 stop(m, DCZ_ERROR_TOO_LARGE);
@@ -1045,7 +993,6 @@ static void read_slide(machine *m, const operation *o, sliding *s, const value *
             }
             a->n_y = n;
         }
-#endif
         if (padding == SAME) {
             const size_t needed = ((n + a->stride - 1) / a->stride - 1) * a->stride + extent;
             total = needed > n ? needed - n : 0;
@@ -1156,15 +1103,11 @@ static void apply_conv(machine *m, const operation *o, value *out, float *y)
         memset(s.y, 0, out->n * sizeof *y);
     else
         begin_with(m, o->weights[1], y, out->n, n_made);
-#ifdef DCZ_SMALL
-    each(m, o->weights[0], visit_filter, &s);
-#else
     each(m, o->weights[0],
          number == CONV             ? visit_filter
          : number == DEPTHWISE_CONV ? visit_depthwise
                                     : visit_transposed,
          &s);
-#endif
     if (turned_y)
         turn(s.y, y, n_made, y_pixels);
     if (is_turned && o->weights[1] != NONE) {
@@ -1235,8 +1178,6 @@ static void visit_dense(void *to, size_t place, float w)
         d->y[row * d->n_out + k] += w * d->x[row * d->n_in + i];
 }
 
-#ifndef DCZ_SMALL
-
 /* One row of x, where the rows of the weight are what its elements are multiplied with. */
 static void multiply_row(const weight *w, const float *x, float *y)
 {
@@ -1263,8 +1204,6 @@ static void multiply_row(const weight *w, const float *x, float *y)
         }
     }
 }
-
-#endif
 
 static void apply_dense(machine *m, const operation *o, value *out, float *y)
 {
@@ -1306,13 +1245,11 @@ static void apply_dense(machine *m, const operation *o, value *out, float *y)
         return;
     d.x = o->from;
     begin_with(m, o->weights[1], y, out->n, n_out);
-#ifndef DCZ_SMALL
     const weight *w = m->net->mode == DCZ_HELD ? &m->net->weights[o->weights[0]] : NULL;
     if (w && w->width == n_out)
         for (size_t row = 0; row < d.n_rows; row++)
             multiply_row(w, d.x + row * n_in, y + row * n_out);
     else
-#endif
         each(m, o->weights[0], visit_dense, &d);
     activate_last(activation, y, out);
 }
@@ -1368,7 +1305,6 @@ static void apply_shape(machine *m, const operation *o, value *out)
         if (rest < RANK && known)
             shape[rest] = (uint32_t)(x->n / known);
     }
-#ifndef DCZ_SMALL
     if (o->kind->number == CAST || o->kind->number == SQUEEZE ||
         o->kind->number == EXPAND_DIMS) {
         n = x->rank;
@@ -1410,7 +1346,6 @@ static void apply_shape(machine *m, const operation *o, value *out)
         }
         n = left;
     }
-#endif
     if (m->status)
         return;
     set_shape(m, out, n, shape);
@@ -1423,8 +1358,6 @@ static int is_view(unsigned number)
     return number == FLATTEN || number == RESHAPE || number == EXPAND_DIMS ||
            number == SQUEEZE || number == CAST;
 }
-
-#ifndef DCZ_SMALL
 
 /* ---- Other operations ------------------------------------------------------- */
 
@@ -1961,8 +1894,6 @@ static void apply_weight(machine *m, const operation *o, value *out, float *y)
     }
 }
 
-#endif
-
 /* One operation: the shape of what it makes, and, with memory, the elements. */
 static void apply(machine *m, const operation *o, value *out, float *y)
 {
@@ -1970,10 +1901,8 @@ static void apply(machine *m, const operation *o, value *out, float *y)
     case DENSE:
         apply_dense(m, o, out, y);
         break;
-#ifndef DCZ_SMALL
     case DEPTHWISE_CONV:
     case CONV_TRANSPOSE:
-#endif
     case CONV:
         apply_conv(m, o, out, y);
         break;
@@ -1983,7 +1912,6 @@ static void apply(machine *m, const operation *o, value *out, float *y)
     case UNARY:
         apply_unary(m, o, out, y);
         break;
-#ifndef DCZ_SMALL
     case CONSTANT:
         apply_constant(m, o, out, y);
         break;
@@ -2017,7 +1945,6 @@ static void apply(machine *m, const operation *o, value *out, float *y)
     case RESIZE:
         apply_move(m, o, out, y);
         break;
-#endif
     default:
         apply_shape(m, o, out);
     }
@@ -2189,125 +2116,6 @@ static void fill_with_nan(float *y, size_t n)
     while (n--)
         y[n] = INFINITE - INFINITE;
 }
-
-#ifdef DCZ_SMALL
-
-/* ---- Chains ----------------------------------------------------------------- */
-
-/* Applies each operation to what the one before made; what it is given and what it makes
- * lie at the two ends of the arena. Without an arena, finds how large that has to be.
- * Returns where the last value is, whose shape is in `v` then. */
-static const float *apply_all(machine *m, dcz_net *net, reader *r, value *v,
-                              const float *from)
-{
-    int32_t cursor = 0;
-    operation o;
-    int is_at_end = 0, is_given = 1;
-    for (size_t i = 0; i < net->n_operations; i++) {
-        value out;
-        float *y = NULL;
-        read_operation(m, r, &o, 1, &cursor);
-        if (m->status)
-            break;
-        o.x = v;
-        o.from = from;
-        apply(m, &o, &out, NULL);
-        if (!m->arena)
-            ask(m, net, &o);
-        if (m->status)
-            break;
-        const int is_kept = is_view(o.kind->number) || (o.kind->number == UNARY && !is_given);
-        if (!is_kept) {
-            const size_t size = (out.n + (is_given ? 0 : v->n)) * sizeof(float);
-            if (net->activations < size && !m->arena)
-                net->activations = size;
-            is_at_end = !is_at_end;
-            is_given = 0;
-        }
-        if (m->arena && !is_view(o.kind->number)) {
-            const size_t end = net->activations / sizeof(float);
-            y = (float *)(void *)m->arena + (is_at_end ? end - out.n : 0);
-            apply(m, &o, &out, y);
-            from = y;
-        }
-        *v = out;
-    }
-    return from;
-}
-
-dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
-                        dcz_scratch *scratch)
-{
-    machine m;
-    value v;
-    dcz_value_info info;
-    reader r = begin(&m, net, file, mode), inputs = {net->inputs, net->end, 0};
-    scratch->needed = 0;
-    if (!m.status && (mode == DCZ_HELD || net->form != ONE || net->n_inputs != 1))
-        refuse(&m, "");
-    if (!m.status)
-        read_input(&m, &inputs, &v, &info);
-    if (!m.status)
-        apply_all(&m, net, &r, &v, NULL);
-    net->n_outputs = 1;
-    if (!m.status && (varint(&r) || r.has_failed || r.at != r.end))
-        corrupt(&m);
-    return finish(&m, net);
-}
-
-/* The shapes of what goes in, or comes out. */
-static dcz_status describe_end(const dcz_net *net, size_t index, int is_output,
-                               dcz_value_info *info)
-{
-    machine m;
-    value v;
-    dcz_net copy = *net;
-    reader r = {net->inputs, net->end, 0};
-    if (index)
-        return DCZ_ERROR_ARGUMENT;
-    memset(&m, 0, sizeof m);
-    m.net = net;
-    read_input(&m, &r, &v, info);
-    r.at = net->operations;
-    if (is_output)
-        apply_all(&m, &copy, &r, &v, NULL);
-    describe(&v, info);
-    return DCZ_OK;
-}
-
-dcz_status dcz_run_input(const dcz_net *net, size_t index, dcz_value_info *info)
-{
-    return describe_end(net, index, 0, info);
-}
-
-dcz_status dcz_run_output(const dcz_net *net, size_t index, dcz_value_info *info)
-{
-    return describe_end(net, index, 1, info);
-}
-
-dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const *outputs,
-                   void *arena, size_t size)
-{
-    machine m;
-    value v;
-    dcz_value_info info;
-    dcz_net copy = *net;
-    reader r = {net->inputs, net->end, 0};
-    if (size < net->arena || !arena)
-        return DCZ_ERROR_ARGUMENT;
-    lend(&m, net, arena);
-    read_input(&m, &r, &v, &info);
-    r.at = net->operations;
-    const int are_finite = is_finite(*inputs, v.n);
-    const float *y = apply_all(&m, &copy, &r, &v, *inputs);
-    if (are_finite)
-        memcpy(*outputs, y, v.n * sizeof(float));
-    else
-        fill_with_nan(*outputs, v.n);
-    return m.status;
-}
-
-#else
 
 /* ---- Graphs ----------------------------------------------------------------- */
 
@@ -2713,7 +2521,7 @@ dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_inf
     if (m.status)
         return m.status;
     const value *v = &net->values[net->n_inputs + index];
-    info->name = KIND_NAME(o.kind->number);
+    info->name = word(KIND_NAMES, o.kind->number);
     info->n_weights = 0;
     for (size_t i = 0; i < o.n_weights; i++)
         if (o.weights[i] != NONE)
@@ -2724,4 +2532,3 @@ dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_inf
     return DCZ_OK;
 }
 
-#endif
