@@ -841,11 +841,7 @@ APART static void read_array(target *t)
     const size_t size = t->itemsize;
     unsigned flags = byte(r);
     const unsigned width = flags >> 4, has_gaps = flags & GAPS;
-    if (IS_SMALL) {
-        if (flags & MORE)
-            refuse(r, DCZ_ERROR_LEFT_OUT);
-        flags %= 1 << 8;
-    } else if (flags & MORE) {
+    if (flags & MORE) {
         const unsigned more = byte(r);
         if (more - 1 > 6)
             fail(r);

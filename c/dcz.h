@@ -5,9 +5,9 @@
  * docs/format.md says what the files look like. `-DDCZ_NO_CONTEXT` leaves version 2 out,
  * whose files are DCZ_ERROR_LEFT_OUT then; `-DDCZ_NO_ASSETS` leaves out what unpacks
  * assets. `-DDCZ_SMALL`, for firmware whose files were checked where it was built, leaves
- * out these and more: arrays are float32 that share values or are stored as they are, all
- * else is DCZ_ERROR_LEFT_OUT, and their frequent names are empty; names may be no UTF-8,
- * or the same.
+ * out both and more: arrays that are not float32, or have seven axes or more, are
+ * DCZ_ERROR_LEFT_OUT, the names of arrays may be empty, and that names are UTF-8 and
+ * differ is not checked.
  *
  * The bytes of a file have to stay where they are, and as they are, while it is used.
  * Whatever they are, nothing is read or written outside the buffers given. */
