@@ -162,6 +162,15 @@ static size_t length(const char *name)
     return n;
 }
 
+/* Whether a name that is ended by no 0 is a word. */
+static int is_word(const char *name, size_t size, const char *wanted)
+{
+    size_t i = 0;
+    while (i < size && wanted[i] && name[i] == wanted[i])
+        i++;
+    return i == size && !wanted[i];
+}
+
 /* ---- Bytes ------------------------------------------------------------------ */
 
 typedef struct {
@@ -822,6 +831,21 @@ static size_t axis_of(machine *m, int32_t axis, size_t rank)
     return 0;
 }
 
+/* Marks the axes that a field names, none of them twice. */
+static void mark_axes(machine *m, const operation *o, size_t which, size_t rank,
+                      uint8_t *marks)
+{
+    const size_t n = n_items(o, which);
+    for (size_t i = 0; i < rank; i++)
+        marks[i] = 0;
+    for (size_t i = 0; i < n && !m->status; i++) {
+        uint8_t *mark = &marks[axis_of(m, item(o, which, i, 0), rank)];
+        if (*mark)
+            corrupt(m);
+        *mark = 1;
+    }
+}
+
 static size_t product(const uint32_t *shape, size_t from, size_t to)
 {
     size_t n = 1;
@@ -1313,29 +1337,30 @@ static void apply_shape(machine *m, const operation *o, value *out)
     if (o->kind->number == CAST) {
         reader r = {o->fields[0], o->end, 0};
         const size_t size = r.at ? varint(&r) : 0;
-        const uint8_t *name = bytes(&r, size);
-        /* Every float is float32. */
-        if (size && name[0] != 'f' && !(size > 1 && name[0] == 'b' && name[1] == 'f'))
+        const char *name = (const char *)bytes(&r, size);
+        static const char FLOATS_[] = "float32\0float16\0bfloat16\0float64";
+        int is_float = !r.at; /* every float is float32 */
+        for (size_t i = 0; i < 4; i++)
+            is_float |= is_word(name, size, word(FLOATS_, i));
+        if (!is_float)
             refuse(m, "a cast to what is not a float");
     }
     if (o->kind->number == EXPAND_DIMS) {
         const size_t more = n_items(o, 0);
-        uint8_t is_new[RANK] = {0};
+        uint8_t is_new[RANK];
         if (more + n > RANK) {
             refuse(m, "so many axes");
             return;
         }
         n += more;
-        for (size_t i = 0; i < more; i++)
-            is_new[axis_of(m, item(o, 0, i, 0), n)] = 1;
+        mark_axes(m, o, 0, n, is_new);
         for (size_t i = 0, k = 0; i < n; i++)
             shape[i] = is_new[i] || k >= x->rank ? 1 : x->shape[k++];
     }
     if (o->kind->number == SQUEEZE) {
         const size_t fewer = n_items(o, 0);
-        uint8_t is_gone[RANK] = {0};
-        for (size_t i = 0; i < fewer && !m->status; i++)
-            is_gone[axis_of(m, item(o, 0, i, 0), n)] = 1;
+        uint8_t is_gone[RANK];
+        mark_axes(m, o, 0, n, is_gone);
         size_t left = 0;
         for (size_t i = 0; i < n; i++) {
             const int is_one = fewer ? is_gone[i] : x->shape[i] == 1;
@@ -1467,8 +1492,10 @@ static void apply_move(machine *m, const operation *o, value *out, float *y)
         axes[axis].times = (size_t)times;
         shape[axis] *= (uint32_t)times;
     } else if (number == FLIP) {
-        for (size_t i = 0; i < (n ? n : rank) && !m->status; i++)
-            axes[n ? axis_of(m, item(o, 0, i, 0), rank) : i].is_reversed ^= 1;
+        uint8_t is_reversed[RANK];
+        mark_axes(m, o, 0, rank, is_reversed);
+        for (size_t i = 0; i < rank; i++)
+            axes[i].is_reversed = n == 0 || is_reversed[i];
     } else { /* RESIZE */
         if (number_of(o, 1, 0))
             refuse(m, "resize by bilinear");
@@ -1610,11 +1637,9 @@ static size_t reduced(machine *m, const operation *o, size_t which, const value 
 {
     const size_t n = n_items(o, which);
     size_t n_gone = 1;
-    for (size_t i = 0; i < x->rank; i++)
-        is_gone[i] = n == 0;
-    for (size_t i = 0; i < n && !m->status; i++)
-        is_gone[axis_of(m, item(o, which, i, 0), x->rank)] = 1;
+    mark_axes(m, o, which, x->rank, is_gone);
     for (size_t i = 0; i < x->rank; i++) {
+        is_gone[i] |= n == 0;
         shape[i] = is_gone[i] ? 1 : x->shape[i];
         n_gone *= is_gone[i] ? x->shape[i] : 1;
     }
@@ -1963,14 +1988,10 @@ static const char *text(reader *r, size_t *size)
 
 static void find_program(machine *m, dcz_net *net, const dcz_file *file)
 {
-    static const char NAME[] = "program";
     dcz_blob part;
     for (size_t i = 0; i < file->n_parts; i++) {
         const dcz_status status = dcz_part(file, i, &part);
-        size_t k = 0;
-        while (k < part.name_size && k < sizeof NAME - 1 && part.name[k] == NAME[k])
-            k++;
-        if (k != sizeof NAME - 1 || k != part.name_size)
+        if (!is_word(part.name, part.name_size, "program"))
             continue;
         if (status)
             stop(m, status);
@@ -1982,13 +2003,18 @@ static void find_program(machine *m, dcz_net *net, const dcz_file *file)
 }
 
 enum { ONE, LIST, BY_NAME, REFUSED };
+enum { STRING = 13 }; /* the last dtype of a program */
 
 /* Reads an input; its name, and its shape, if there is room for it. */
 static void read_input(machine *m, reader *r, value *v, dcz_value_info *info)
 {
     const char *name = text(r, &info->name_size);
     info->name = name;
-    varint(r); /* its dtype: all are given as floats */
+    const uint32_t dtype = varint(r); /* of what is given as floats here */
+    if (dtype > STRING)
+        corrupt(m);
+    if (dtype == STRING)
+        refuse(m, "an input of strings");
     const size_t rank = count(r);
     uint32_t shape[RANK] = {1};
     for (size_t i = 0; i < rank && !r->has_failed; i++) {

@@ -71,9 +71,11 @@ dcz_status dcz_run_output(const dcz_net *net, size_t index, dcz_value_info *info
 dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const *outputs,
                    void *arena, size_t size);
 
-/* What a layer takes: for pictures of a model. */
+#ifndef DCZ_SMALL
+
+/* What an operation takes and gives: for pictures of a model. */
 typedef struct {
-    const char *name; /* of the kind, ended by a 0; "?" where names were left out */
+    const char *name; /* of its kind, ended by a 0 */
     size_t n_weights; /* how many arrays of the file it uses */
     size_t weights[4];
     size_t rank;      /* of what it gives */
@@ -81,6 +83,8 @@ typedef struct {
 } dcz_operation_info;
 
 dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_info *info);
+
+#endif
 
 #ifdef __cplusplus
 }
