@@ -1,4 +1,4 @@
-"""Writes a model and some of MNIST's test digits as C arrays.
+"""Writes a model and some test digits as C arrays.
 
     python headers.py ../../deepcompress/models/zoo/lenet5.dcz build
     python headers.py my.dcz build --mnist mnist.npz --count 20
@@ -16,13 +16,12 @@ import deepcompress as dc
 
 
 def test_digits(path: Path | None) -> np.ndarray:
-    """Returns MNIST's test images, bytes of shape `(10000, 28, 28)`."""
+    """Returns test images as bytes of shape `(n, 28, 28)`."""
     if path:
         with np.load(path) as arrays:
             return arrays["x_test"]
-    import keras  # noqa: PLC0415  (only without a file)
-
-    return keras.datasets.mnist.load_data()[1][0]
+    images = dc.models.load_digits().test[0]
+    return np.rint(images * 255).astype("uint8")
 
 
 def packed(path: Path) -> bytes:
@@ -47,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="a .dcz file with a program")
     parser.add_argument("folder", type=Path, help="where the headers go")
-    parser.add_argument("--mnist", type=Path, help="mnist.npz; Keras' own otherwise")
+    parser.add_argument("--mnist", type=Path, help="mnist.npz; what Keras downloads otherwise")
     parser.add_argument("--count", type=int, default=100)
     arguments = parser.parse_args()
     digits = test_digits(arguments.mnist)[: arguments.count]
