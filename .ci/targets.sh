@@ -12,6 +12,12 @@ export ZIG_GLOBAL_CACHE_DIR="$scratch/cache" ZIG_LOCAL_CACHE_DIR="$scratch/cache
 include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 cp -r "$include" "$scratch/headers"
 cp -r "$include" "$scratch/windows"
+# Debian's only says where that of this machine lies.
+multiarch=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("MULTIARCH"))')
+config="$(dirname "$include")/$multiarch/$(basename "$include")/pyconfig.h"
+if [ -e "$config" ]; then
+    cp "$config" "$scratch/headers/pyconfig.h"
+fi
 rm "$scratch"/windows/pyconfig.h
 # What the headers ask of a Windows of 64 bits, and no more.
 cat >"$scratch/windows/pyconfig.h" <<'END'

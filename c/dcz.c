@@ -502,7 +502,11 @@ typedef struct {
 /* An array that is decoded. */
 typedef struct {
     reader r;     /* what it is decoded from */
-    uint8_t *out; /* NULL: it is only passed over */
+    /* Where to, or who is told of the elements that are stored. Neither: they are passed
+     * over. Both: whoever is told is so once all are decoded. */
+    uint8_t *out;
+    dcz_visitor *visit;
+    void *to;
     dcz_scratch *scratch;
     const entry *e;
     size_t itemsize, n; /* n elements */
@@ -514,6 +518,27 @@ typedef struct {
     symbols values, gaps;
     size_t shape[DCZ_MAX_RANK];
 } target;
+
+static int is_wanted(const target *t)
+{
+    return t->out || t->visit;
+}
+
+static void pass_over(target *t)
+{
+    t->out = NULL;
+    t->visit = NULL;
+}
+
+/* Decodes to memory what cannot be told of element by element. */
+APART static void decode_first(target *t)
+{
+    if (!t->visit)
+        return;
+    t->out = take(t->scratch, t->n, t->itemsize);
+    if (!t->out)
+        pass_over(t);
+}
 
 /* Reads the lengths of a code. Counts them up from `next`; those are the places of the
  * symbols in `ranked`, if there is one. */
@@ -594,8 +619,8 @@ static void read_symbols(target *t, symbols *s, size_t n_symbols, size_t n)
     uint16_t *ranked = take(t->scratch, used, sizeof *ranked);
     s->ranked = ranked;
     if (!ranked)
-        t->out = NULL;
-    if (t->out && !r->status)
+        pass_over(t);
+    if (is_wanted(t) && !r->status)
         read_lengths(&again, n_symbols, next, ranked);
 }
 
@@ -650,7 +675,7 @@ enum {
 APART static void scatter(target *t, const uint8_t *values, size_t size, size_t offset,
                           size_t step)
 {
-    if (!t->out || t->r.status)
+    if (!is_wanted(t) || t->r.status)
         return;
     symbols gaps = t->gaps; /* from their beginning, for each plane */
     uint64_t escapes = t->escapes;
@@ -677,6 +702,16 @@ APART static void scatter(target *t, const uint8_t *values, size_t size, size_t 
                 place += rest % length * stride;
                 rest /= length;
             }
+        }
+        if (!t->out) {
+            const size_t which = t->are_coded ? next_symbol(&t->values) : n_values++;
+            const uint8_t *bits = values + which * size;
+            if (t->are_coded || !t->escape || get(bits, size))
+                t->visit(t->to, place, bits, t->are_coded ? which : NONE);
+            else
+                fail(&t->r);
+            left--;
+            continue;
         }
         for (size_t at = offset; at < t->itemsize; at += step) {
             uint8_t *to = t->out + place * t->itemsize + at;
@@ -815,9 +850,11 @@ APART static void read_array(target *t)
         t->stored = (size_t)stored;
         if (stored)
             read_symbols(t, &t->gaps, (size_t)1 << width, (size_t)(stored + t->escapes));
-        if (t->out)
-            memset(t->out, 0, t->n * size);
     }
+    if (flags & (BACKGROUND | PLANES | SIGNS))
+        decode_first(t);
+    if (has_gaps && t->out)
+        memset(t->out, 0, t->n * size);
     if (flags & CODEBOOK) {
         read_codebook(t);
     } else if (flags & PLANES) {
@@ -1431,6 +1468,8 @@ APART static size_t decode_matrix(matrix *m, const target *t, const uint8_t *boo
             if (out) {
                 memcpy(out, book + code * size, size);
                 out += size;
+            } else if (t->visit && code) {
+                t->visit(t->to, m->row * m->width + j, book + code * size, code);
             }
         }
         n_nonzero += (size_t)m->in_row.count;
@@ -1553,7 +1592,7 @@ APART static void decode_codes(context *c, matrix *m, dcz_scratch *a, const targ
         m->n_codes = (uint32_t)n_codes + 1;
         w.shift = (int)shift;
     }
-    uint8_t *book = t->out ? take(a, (size_t)m->n_codes + 1, t->itemsize) : NULL;
+    uint8_t *book = is_wanted(t) ? take(a, (size_t)m->n_codes + 1, t->itemsize) : NULL;
     w.to = book ? book + t->itemsize : NULL; /* behind what 0 stands for */
     if (has_codebook) {
         const int n_bits = all_bits - w.shift, top = top_bits(t->e->dtype, n_bits);
@@ -1624,6 +1663,9 @@ APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
     }
     if (c->status)
         return;
+    t->scratch = a;
+    if (method == 1 || background)
+        decode_first(t);
     if (method < 2) {
         matrix m;
         decode_codes(c, &m, a, t, method == 0, background);
@@ -1637,8 +1679,8 @@ APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
         if (c->status)
             return;
         const size_t n_words = (size_t)size / 4 + (size % 4 > 0);
-        uint8_t *data = t->out ? take(a, n_words, 4) : NULL;
-        if (t->out && !data)
+        uint8_t *data = is_wanted(t) ? take(a, n_words, 4) : NULL;
+        if (is_wanted(t) && !data)
             return;
         for (size_t i = 0; i < n_words && !c->status; i++) {
             const uint64_t word = decode_pattern(c, 32, 1);
@@ -1652,7 +1694,6 @@ APART static void decode_context_array(context *c, dcz_scratch *a, target *t)
             return;
         t->r.at = data;
         t->r.end = data + (size_t)size;
-        t->scratch = a;
         read_array(t);
         if (t->r.at != t->r.end)
             fail(&t->r);
@@ -1767,6 +1808,7 @@ static void aim(target *t, const dcz_file *f, size_t index, void *out)
     t->itemsize = e->itemsize;
     t->n = e->seal.size;
     t->out = out;
+    t->visit = NULL;
     read_shape(f, e, t->shape);
 }
 
@@ -1853,9 +1895,24 @@ static void to_own_order(const target *t)
         }
 }
 
+/* Tells of what had to be decoded first. */
+static void tell_decoded(const target *t)
+{
+    const uint8_t *at = t->out;
+    if (!at || t->r.status)
+        return;
+    for (size_t i = 0; i < t->n; i++, at += t->itemsize) {
+        size_t k = 0;
+        while (k < t->itemsize && at[k] == 0)
+            k++;
+        if (k < t->itemsize)
+            t->visit(t->to, i, at, NONE);
+    }
+}
+
 /* Decodes an array of a section, or with NONE all, and passes those before it. */
 static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *const *outs,
-                         dcz_scratch *a)
+                         dcz_visitor *visit, void *to, dcz_scratch *a)
 {
     borrow(a);
     if (place >= f->n_sections)
@@ -1894,7 +1951,9 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
     for (size_t i = s->first; i < end && !t.r.status; i++) {
         const dcz_scratch before = *a;
         aim(&t, f, i, i < first ? NULL : outs[i - first]);
-        const int is_wanted = t.out != NULL;
+        t.visit = i < first ? NULL : visit;
+        t.to = to;
+        const int was_wanted = is_wanted(&t);
 #ifndef DCZ_NO_CONTEXT
         if (c) {
             decode_context_array(c, a, &t);
@@ -1904,9 +1963,12 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
         } else
 #endif
             read_array(&t);
-        to_own_order(&t);
+        if (t.visit)
+            tell_decoded(&t);
+        else
+            to_own_order(&t);
         a->used = before.used;
-        if (!is_wanted && !is_new(f))
+        if (!was_wanted && !is_new(f))
             a->needed = before.needed; /* no memory is needed to pass it */
     }
     int is_over = t.r.at == t.r.end;
@@ -1928,7 +1990,15 @@ dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size
         if (size >= e->seal.size * e->itemsize)
             place = e->section;
     }
-    return decode(file, place, index, &out, scratch);
+    return decode(file, place, index, &out, NULL, NULL, scratch);
+}
+
+dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void *to,
+                    dcz_scratch *scratch)
+{
+    void *out = NULL;
+    const size_t place = index < file->n_arrays ? file->entries[index].section : NONE;
+    return decode(file, place, index, &out, visit, to, scratch);
 }
 
 dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
@@ -1944,7 +2014,7 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
 dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
                               dcz_scratch *scratch)
 {
-    return decode(file, index, NONE, outs, scratch);
+    return decode(file, index, NONE, outs, NULL, NULL, scratch);
 }
 
 /* ---- Architecture and parts ------------------------------------------------- */

@@ -134,6 +134,19 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t section, size_t *firs
 dcz_status dcz_decode_section(const dcz_file *file, size_t section, void *const *outs,
                               dcz_scratch *scratch);
 
+/* Is told of an element: its place in the array in C order, its bits with the lowest byte
+ * first, and which of the values it has that the array shares, below 65536, or SIZE_MAX
+ * where the file says of no values that they are shared. */
+typedef void dcz_visitor(void *to, size_t place, const uint8_t *bits, size_t code);
+
+/* Tells `visit` of the elements of an array without decoding it to memory, in the order in
+ * which the file holds them; of those whose bits are all 0 it may say nothing. Only what
+ * is stored byte by byte, or with another background than 0, takes memory for the array.
+ * After an error `visit` has been told of anything, but after DCZ_ERROR_SCRATCH of
+ * nothing. */
+dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void *to,
+                    dcz_scratch *scratch);
+
 /* ---- What lies beside the arrays -------------------------------------------- */
 
 /* Bytes with a name, which is ended by no 0. */

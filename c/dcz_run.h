@@ -40,6 +40,8 @@ typedef struct {
     size_t n_inputs, n_outputs, n_operations;
     size_t kept;  /* bytes at the beginning of the scratch memory that have to stay */
     size_t arena; /* bytes that dcz_run needs */
+    float work;   /* multiplications of an example, were no weight 0: to be looked at
+                   * before a file that nobody vouches for is run */
     /* What cannot be run, once dcz_run_open has answered DCZ_ERROR_LEFT_OUT: words of this
      * decoder or of the file. Empty where the file holds no program. */
     const char *refused;
@@ -47,10 +49,11 @@ typedef struct {
     /* ---- */
     const dcz_file *file;
     dcz_mode mode;
-    const uint8_t *program, *operations, *end;
+    unsigned form;
+    const uint8_t *program, *inputs, *operations, *end_of_operations, *outputs, *end;
     struct dcz_run_value *values;
     struct dcz_run_weight *weights;
-    size_t n_values, n_weights, activations, n_by_name;
+    size_t activations, decoding;
 } dcz_net;
 
 /* Opens the model of a file that was opened. The scratch memory may be that of dcz_open
