@@ -76,7 +76,8 @@ def measure(net: str, folder: Path) -> Iterator[dict[str, Any]]:
             check=False,
         )
         if ended.returncode:
-            raise SystemExit(ended.stderr)
+            yield {"net": net, "form": form, "error": ended.stderr.splitlines()[-1]}
+            continue
         row = {"net": net, "form": form, **sizes(*contents(path))}
         if away := re.search(r"by at most (\S+) of the largest", ended.stderr):
             row["away"] = float(away[1])
@@ -109,9 +110,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|",
     ]
     for row in rows:
-        away = f"{row['away']:.0e}" if "away" in row else ""
         cells = [NAMES[row["net"]], row["form"]]
-        cells += [f"{row['bytes']:,}", f"{row['deflated']:,}", away]
+        if "error" in row:
+            cells += ["cannot be made", "", ""]
+        else:
+            away = f"{row['away']:.0e}" if "away" in row else ""
+            cells += [f"{row['bytes']:,}", f"{row['deflated']:,}", away]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ _EXACT = 1e-3
 # Arrays of fewer elements than this, and pruning to less, do not pay in Core ML.
 _FEW = 256
 _SPARSE = 0.25
+_LONGEST_REASON = 300
 _SMALLEST = 1.4e-45  # of what is not 0 in float32
 
 
@@ -282,6 +284,7 @@ def _answers(
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ["nothing was said"]
         how = said[-1] if ended.returncode > 0 else f"signal {-ended.returncode}"
+        how = textwrap.shorten(how, _LONGEST_REASON)
         raise ValueError(f"{target.name} cannot run what was made. ({how})")
     with np.load(outputs) as opened:
         return [opened[f"arr_{number}"] for number in range(len(opened.files))]
