@@ -1,5 +1,5 @@
-/* check FILE <in >out    what the bindings call, without Java and Swift: float32 numbers in,
- *                        example by example, and out */
+/* check FILE <in >out    what the bindings call, without Java and Swift: example by
+ *                        example, float32 numbers in and out */
 #include "model.h"
 
 #include <stdio.h>
@@ -19,7 +19,8 @@ int main(int n, char **arguments)
         fprintf(stderr, "%s\n", why);
         return 1;
     }
-    const size_t n_inputs = dcz_model_n_inputs(model), n_outputs = dcz_model_n_outputs(model);
+    const size_t n_inputs = dcz_model_n_inputs(model);
+    const size_t n_outputs = dcz_model_n_outputs(model);
     float *input = malloc(n_inputs * sizeof *input);
     float *output = malloc(n_outputs * sizeof *output);
     const char *wrong = input && output ? NULL : "there is no memory";

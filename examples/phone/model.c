@@ -20,7 +20,8 @@ struct dcz_model {
 static dcz_model *fail(dcz_model *model, char *why, const char *message, const char *more,
                        size_t size)
 {
-    snprintf(why, DCZ_WHY, "%s%.*s", message, (int)(size < DCZ_WHY ? size : DCZ_WHY), more);
+    size = size < DCZ_WHY ? size : DCZ_WHY;
+    snprintf(why, DCZ_WHY, "%s%.*s", message, (int)size, more);
     for (char *letter = why; *letter; letter++) /* words of the file may be anything */
         *letter = *letter < ' ' || *letter > '~' ? '?' : *letter;
     dcz_model_close(model);
@@ -54,7 +55,7 @@ dcz_model *dcz_model_open(const void *data, size_t size, char *why)
     if (status == DCZ_OK && model->file.n_bytes > MOST)
         status = DCZ_ERROR_TOO_LARGE;
     if (status != DCZ_OK)
-        return fail(model, why, dcz_message(status), "", 0);
+        return fail(model, why, "the file cannot be read: ", dcz_message(status), DCZ_WHY);
 
     dcz_net *net = &model->net;
     do
@@ -67,11 +68,12 @@ dcz_model *dcz_model_open(const void *data, size_t size, char *why)
     if (status == DCZ_OK && net->arena > MOST)
         status = DCZ_ERROR_TOO_LARGE;
     if (status != DCZ_OK)
-        return fail(model, why, dcz_message(status), "", 0);
+        return fail(model, why, "the file cannot be read: ", dcz_message(status), DCZ_WHY);
 
     dcz_value_info input, output;
     if (net->n_inputs != 1 || net->n_outputs != 1 ||
-        dcz_run_input(net, 0, &input) != DCZ_OK || dcz_run_output(net, 0, &output) != DCZ_OK)
+        dcz_run_input(net, 0, &input) != DCZ_OK ||
+        dcz_run_output(net, 0, &output) != DCZ_OK)
         return fail(model, why, "it has several inputs or outputs", "", 0);
     model->n_inputs = input.n_elements;
     model->n_outputs = output.n_elements;
