@@ -1,7 +1,7 @@
 """Writes test digits as a C array: what a sensor gives, elsewhere.
 
-    python digits.py digits.h
-    python digits.py digits.h --mnist mnist.npz --count 20
+python digits.py digits.h
+python digits.py digits.h --mnist mnist.npz --count 20
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def main() -> None:
     lines = [", ".join(map(str, row)) for row in images.reshape(-1, 28).tolist()]
     arguments.header.write_text(
         f"enum {{ N_PIXELS = {n_pixels} }};\n\n"
-        "static const unsigned char digits[] = {\n    " + ",\n    ".join(lines) + "};\n",
+        "static const unsigned char digits[] = {\n    "
+        + ",\n    ".join(lines)
+        + "};\n",
         encoding="utf-8",
     )
 
