@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 out=build/cross
 warnings=(-std=c99 -Wall -Wextra -Wconversion -Wshadow -Werror -pedantic)
-program=(dcz.c check.c fuzz/walk.c fuzz/repair.c)
+program=(dcz.c dcz_run.c check.c fuzz/walk.c fuzz/repair.c)
 mapfile -t golden < <(grep '^\.\.' golden.txt)
 mkdir -p "$out"
 export ZIG_GLOBAL_CACHE_DIR="$PWD/$out/cache" ZIG_LOCAL_CACHE_DIR="$PWD/$out/cache"

@@ -4,7 +4,8 @@
  * allocation and no state besides what the caller holds. It runs networks that pass
  * examples forward: dense and convolution layers, pooling, normalization, activations,
  * sums and joins of branches; docs/c.md lists them. The rest is refused, by name.
- * `-DDCZ_RUN_SMALL` leaves out all but what a plain convolution network has.
+ * dcz_run_small.c takes the place of dcz_run.c where flash and memory are scarce: it knows
+ * chains of plain layers alone.
  *
  * One example at a time, all values float32, axes in the order of Keras with channels
  * last, without that of the batch. */
@@ -50,7 +51,7 @@ typedef struct {
     const dcz_file *file;
     dcz_mode mode;
     unsigned form;
-    const uint8_t *program, *inputs, *operations, *end_of_operations, *outputs, *end;
+    const uint8_t *program, *inputs, *operations, *outputs, *end;
     struct dcz_run_value *values;
     struct dcz_run_weight *weights;
     size_t activations, decoding;

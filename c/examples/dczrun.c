@@ -74,7 +74,7 @@ int main(int n, char **arguments)
         if (status == DCZ_ERROR_LEFT_OUT) {
             fprintf(stderr, "%s: cannot be run: %.*s\n", path, (int)net.refused_size,
                     net.refused);
-            return 1;
+            exit(1);
         }
         if (!again(status, &held, path))
             break;
