@@ -21,7 +21,7 @@ def module(name):
 class Program:
     """A program of c/, compiled into a folder with the compiler at hand."""
 
-    def __init__(self, folder, name, *sources):
+    def __init__(self, folder, name, *sources, options=()):
         if not FOLDER.exists():
             pytest.skip("this is no checkout of the project: it has no folder c/")
         compiler = next(filter(shutil.which, ["cc", "gcc", "clang"]), None)
@@ -29,7 +29,7 @@ class Program:
             pytest.skip("there is no C compiler")
         self.folder, self.path, self.compiler = folder, folder / name, compiler
         paths = [FOLDER / source for source in ("dcz.c", *sources)]
-        self.compile("-O1", f"-I{FOLDER}", *paths, "-o", self.path)
+        self.compile("-O1", f"-I{FOLDER}", *options, *paths, "-o", self.path)
 
     def compile(self, *arguments):
         subprocess.run([self.compiler, "-std=c99", *arguments], check=True)
