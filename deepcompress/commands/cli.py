@@ -16,7 +16,7 @@ from rich.console import Console
 from deepcompress import _lazy, importers
 from deepcompress._files import atomic_writer, check_room, write_npz
 from deepcompress._version import __version__
-from deepcompress.commands import chatter, exact, own_code, running, smaller
+from deepcompress.commands import chatter, exact, exporting, own_code, running, smaller
 from deepcompress.commands.contents import contents
 from deepcompress.commands.page import writing
 from deepcompress.commands.saying import (
@@ -181,6 +181,16 @@ def _parser() -> argparse.ArgumentParser:
     running.add_options(runs)
     runs.set_defaults(run=running.run)
     writing.add_options(commands.add_parser("page", **writing.WORDS))
+
+    exports = commands.add_parser(
+        "export",
+        help="turn a .dcz file into a C array, or a .tflite, .onnx or .mlpackage file",
+        description="Writes a .dcz file as an array for a program in C, without "
+        "TensorFlow; or its model as a file for another runtime, which it then tries "
+        "beside Keras, if that runtime is installed.",
+    )
+    exporting.add_options(exports)
+    exports.set_defaults(run=exporting.run)
     return parser
 
 
@@ -191,27 +201,12 @@ def _add_printing(command: argparse.ArgumentParser) -> None:
 
 
 def _add_loading(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--custom-objects",
-        metavar="MODULE:NAME",
-        action="append",
-        default=[],
-        type=own_code.module_and_name,
-        help="a class or function that the model needs, such as nets.layers:Scale; "
-        "may be given again",
-    )
+    own_code.add_options(command)
     command.add_argument(
         "--no-compile",
         dest="compile",
         action="store_false",
         help="leave out the optimizer, the loss and the metrics",
-    )
-    command.add_argument(
-        "--no-safe-mode",
-        dest="safe_mode",
-        action="store_false",
-        help="run the Python code in the file, such as that of Lambda layers; only "
-        "if you trust who wrote it",
     )
 
 

@@ -8,6 +8,26 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Adds what says which code a model needs, and may run."""
+    command.add_argument(
+        "--custom-objects",
+        metavar="MODULE:NAME",
+        action="append",
+        default=[],
+        type=module_and_name,
+        help="a class or function that the model needs, such as nets.layers:Scale; "
+        "may be given again",
+    )
+    command.add_argument(
+        "--no-safe-mode",
+        dest="safe_mode",
+        action="store_false",
+        help="run the Python code in the file, such as that of Lambda layers; only "
+        "if you trust who wrote it",
+    )
+
+
 def module_and_name(text: str) -> tuple[str, str]:
     """Returns both halves of `MODULE:NAME`."""
     module, _, name = text.partition(":")

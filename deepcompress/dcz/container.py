@@ -218,6 +218,11 @@ class Container(Mapping[str, np.ndarray]):
         return {name: arrays[name] for name in self}
 
     @property
+    def version(self) -> int:
+        """The version of the format that the file is of: 1 or 2."""
+        return self._directory.version
+
+    @property
     def architecture(self) -> str | None:
         """The model's architecture as JSON, `None` where the file has none."""
         section = self._directory.architecture

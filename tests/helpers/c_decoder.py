@@ -21,7 +21,7 @@ def module(name):
 class Program:
     """A program of c/, compiled into a folder with the compiler at hand."""
 
-    def __init__(self, folder, name, *sources):
+    def __init__(self, folder, name, *sources, options=()):
         if not FOLDER.exists():
             pytest.skip("this is no checkout of the project: it has no folder c/")
         compiler = next(filter(shutil.which, ["cc", "gcc", "clang"]), None)
@@ -29,17 +29,24 @@ class Program:
             pytest.skip("there is no C compiler")
         self.folder, self.path, self.compiler = folder, folder / name, compiler
         paths = [FOLDER / source for source in ("dcz.c", *sources)]
-        self.compile("-O1", f"-I{FOLDER}", *paths, "-o", self.path)
+        self.compile("-O1", f"-I{FOLDER}", *options, *paths, "-o", self.path)
 
     def compile(self, *arguments):
         subprocess.run([self.compiler, "-std=c99", *arguments], check=True)
 
-    def run(self, *arguments, given=b""):
-        """The exit status, and what it writes."""
+    def finished(self, *arguments, given=b""):
+        """The process, once it is over."""
         result = subprocess.run(
             [self.path, *arguments], input=given, capture_output=True, check=False
         )
         assert result.returncode >= 0, result.stderr  # it was not killed by a signal
+        assert b"Sanitizer" not in result.stderr, result.stderr
+        assert b"runtime error" not in result.stderr, result.stderr
+        return result
+
+    def run(self, *arguments, given=b""):
+        """The exit status, and what it writes."""
+        result = self.finished(*arguments, given=given)
         return result.returncode, result.stdout
 
 
@@ -47,7 +54,8 @@ class Lister(Program):
     """What c/check.c says of the bytes of a file: its lines, or why it refuses it."""
 
     def __init__(self, folder):
-        super().__init__(folder, "check", "check.c", "fuzz/walk.c", "fuzz/repair.c")
+        more = ("dcz_run.c", "fuzz/walk.c", "fuzz/repair.c")
+        super().__init__(folder, "check", "check.c", *more)
 
     def __call__(self, data):
         path = self.folder / "file.dcz"
