@@ -1937,7 +1937,8 @@ static void tell_decoded(const target *t)
 /* Decodes an array of a section, or with NONE all, and passes those before it. What each
  * takes in the file goes to `sizes`, where that is not NULL; `outs` may be then. */
 static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *const *outs,
-                         size_t *sizes, dcz_visitor *visit, void *to, dcz_scratch *a)
+                         size_t *sizes, dcz_visitor *visit, void *const *tos,
+                         dcz_scratch *a)
 {
     borrow(a);
     if (place >= f->n_sections)
@@ -1976,8 +1977,8 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
     for (size_t i = s->first; i < end && !t.r.status; i++) {
         const dcz_scratch before = *a;
         aim(&t, f, i, i < first || !outs ? NULL : outs[i - first]);
-        t.visit = i < first ? NULL : visit;
-        t.to = to;
+        t.to = i < first || !visit ? NULL : tos[i - first];
+        t.visit = i < first || (index == NONE && !t.to) ? NULL : visit;
         const int was_wanted = is_wanted(&t);
         const uint8_t *begin = t.r.at;
 #ifndef DCZ_NO_CONTEXT
@@ -2031,7 +2032,13 @@ dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void
 {
     void *out = NULL;
     const size_t place = index < file->n_arrays ? file->entries[index].section : NONE;
-    return decode(file, place, index, &out, NULL, visit, to, scratch);
+    return decode(file, place, index, &out, NULL, visit, &to, scratch);
+}
+
+dcz_status dcz_each_of_section(const dcz_file *file, size_t index, dcz_visitor *visit,
+                               void *const *tos, dcz_scratch *scratch)
+{
+    return decode(file, index, NONE, NULL, NULL, visit, tos, scratch);
 }
 
 dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,

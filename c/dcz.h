@@ -166,6 +166,11 @@ typedef void dcz_visitor(void *to, size_t place, const uint8_t *bits, size_t cod
 dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void *to,
                     dcz_scratch *scratch);
 
+/* The same of all arrays of a section in one go: tos[k] is for the array first + k, and
+ * NULL where it is not wanted. After DCZ_ERROR_SCRATCH `visit` has been told of some. */
+dcz_status dcz_each_of_section(const dcz_file *file, size_t section, dcz_visitor *visit,
+                               void *const *tos, dcz_scratch *scratch);
+
 /* ---- What lies beside the arrays -------------------------------------------- */
 
 /* Bytes with a name, which is ended by no 0. */

@@ -2269,7 +2269,7 @@ static void *take(lender *l, size_t size)
 typedef struct {
     unsigned dtype, form;
     int is_sorted, is_shared;
-    size_t width, n, n_codes, last, row;
+    size_t n_elements, width, n, n_codes, last, row;
     float *floats;
     uint8_t *codes;
     uint16_t *columns;
@@ -2324,15 +2324,15 @@ static void hold_weight(void *to, size_t place, const uint8_t *bits, size_t code
     }
 }
 
-/* Tells of the elements of an array, with what memory is left. */
-static void tell(machine *m, lender *l, size_t index, dcz_visitor *visit, holder *h)
+/* Tells of the elements of a section, with what memory is left. */
+static void tell(machine *m, lender *l, size_t section, dcz_visitor *visit, void *const *tos)
 {
     dcz_scratch *s = l->scratch, rest = {NULL, 0, 0, 0};
     if (s->size > l->used && s->memory) {
         rest.memory = (uint8_t *)s->memory + l->used;
         rest.size = s->size - l->used;
     }
-    const dcz_status status = dcz_each(m->net->file, index, visit, h, &rest);
+    const dcz_status status = dcz_each_of_section(m->net->file, section, visit, tos, &rest);
     const size_t needed =
         rest.needed > SIZE_MAX / 4 ? SIZE_MAX / 2 : l->used + rest.needed + ALIGNMENT;
     if (s->needed < needed)
@@ -2343,66 +2343,103 @@ static void tell(machine *m, lender *l, size_t index, dcz_visitor *visit, holder
 
 enum { BOOK = 256 };
 
-static void hold(machine *m, lender *l, size_t index, weight *w)
+/* Takes the memory for a weight whose elements were counted, in the form that needs least. */
+static void reserve(lender *l, holder *h)
 {
-    dcz_tensor_info info;
-    holder h;
-    memset(&h, 0, sizeof h);
-    if (!shape_of(m, index, &info))
-        return;
-    h.dtype = info.dtype;
-    h.width = info.shape[info.rank - 1];
-    h.is_sorted = h.is_shared = 1;
-    const size_t n = info.n_elements, n_rows = n / h.width;
-    tell(m, l, index, count_weight, &h);
-    if (m->status)
-        return;
-    const int has_codes = h.is_shared && h.n_codes < BOOK;
+    const size_t n = h->n_elements, n_rows = n / h->width;
+    const int has_codes = h->is_shared && h->n_codes < BOOK;
     const size_t book = has_codes ? BOOK * sizeof(float) : 0;
     const size_t per_weight = has_codes ? 1 : sizeof(float);
     const size_t whole = n * per_weight + book;
-    const size_t placed = h.n * (per_weight + 2) + book + (n_rows + 1) * sizeof(uint32_t);
-    const int is_placed = placed < whole && h.width <= 65536;
-    h.form = (is_placed ? PLACED_CODES : FLOATS) + (unsigned)(is_placed ^ has_codes);
-    const size_t n_stored = is_placed ? h.n : n;
-    h.codes = has_codes ? take(l, n_stored) : NULL;
-    h.floats = take(l, has_codes ? book : n_stored * sizeof(float));
+    const size_t placed = h->n * (per_weight + 2) + book + (n_rows + 1) * sizeof(uint32_t);
+    const int is_placed = placed < whole && h->width <= 65536;
+    h->form = (is_placed ? PLACED_CODES : FLOATS) + (unsigned)(is_placed ^ has_codes);
+    const size_t n_stored = is_placed ? h->n : n;
+    const size_t n_floats = has_codes ? BOOK : n_stored;
+    h->codes = has_codes ? take(l, n_stored) : NULL;
+    h->floats = take(l, n_floats * sizeof(float));
     if (is_placed) {
-        h.columns = take(l, h.n * sizeof *h.columns);
-        h.starts = take(l, (n_rows + 1) * sizeof *h.starts);
+        h->columns = take(l, h->n * sizeof *h->columns);
+        h->starts = take(l, (n_rows + 1) * sizeof *h->starts);
     }
-    const int has_room = l->scratch->needed <= l->scratch->size;
-    if (!has_room) {
+    if (l->scratch->needed > l->scratch->size)
+        return;
+    memset(h->floats, 0, n_floats * sizeof(float));
+    if (has_codes)
+        memset(h->codes, 0, n_stored);
+    if (is_placed)
+        memset(h->starts, 0, (n_rows + 1) * sizeof *h->starts);
+    h->is_sorted |= !is_placed;
+    h->n = h->row = 0;
+}
+
+/* Holds the weights of a section, whose arrays are decoded together. */
+static void hold(machine *m, lender *l, size_t section, holder *holders, void **tos)
+{
+    dcz_tensor_info info;
+    size_t first, count_, n_held = 0, n_unsorted = 0;
+    if (dcz_section_arrays(m->net->file, section, &first, &count_))
+        return;
+    weight *weights = m->net->weights + first;
+    for (size_t k = 0; k < count_; k++) {
+        holder *h = &holders[k];
+        tos[k] = NULL;
+        if (!weights[k].n_rows || !shape_of(m, first + k, &info))
+            continue;
+        memset(h, 0, sizeof *h);
+        h->dtype = info.dtype;
+        h->n_elements = info.n_elements;
+        h->width = info.shape[info.rank - 1];
+        h->is_sorted = h->is_shared = 1;
+        tos[k] = h;
+        n_held++;
+    }
+    if (n_held)
+        tell(m, l, section, count_weight, tos);
+    if (!n_held || m->status)
+        return;
+    for (size_t k = 0; k < count_; k++)
+        if (tos[k])
+            reserve(l, &holders[k]);
+    if (l->scratch->needed > l->scratch->size) {
         stop(m, DCZ_ERROR_SCRATCH);
         return;
     }
-    memset(h.floats, 0, has_codes ? book : n_stored * sizeof(float));
-    if (has_codes)
-        memset(h.codes, 0, n_stored);
-    if (is_placed)
-        memset(h.starts, 0, (n_rows + 1) * sizeof *h.starts);
-    if (is_placed && !h.is_sorted) {
-        tell(m, l, index, count_in_row, &h);
-        for (size_t row = 0; row < n_rows; row++)
-            h.starts[row + 1] += h.starts[row];
+    for (size_t k = 0; k < count_; k++)
+        n_unsorted += tos[k] && !holders[k].is_sorted;
+    if (n_unsorted) {
+        for (size_t k = 0; k < count_; k++)
+            tos[k] = tos[k] && !holders[k].is_sorted ? &holders[k] : NULL;
+        tell(m, l, section, count_in_row, tos);
+        for (size_t k = 0; k < count_; k++) {
+            const holder *h = tos[k];
+            for (size_t row = 0; h && row < h->n_elements / h->width; row++)
+                h->starts[row + 1] += h->starts[row];
+            tos[k] = weights[k].n_rows ? &holders[k] : NULL;
+        }
     }
-    h.n = h.row = 0;
-    tell(m, l, index, hold_weight, &h);
-    if (is_placed && h.is_sorted)
-        while (h.row <= n_rows)
-            h.starts[h.row++] = (uint32_t)h.n;
-    if (is_placed && !h.is_sorted) {
-        for (size_t row = n_rows; row; row--)
-            h.starts[row] = h.starts[row - 1];
-        h.starts[0] = 0;
+    tell(m, l, section, hold_weight, tos);
+    for (size_t k = 0; k < count_; k++) {
+        holder *h = tos[k];
+        weight *w = &weights[k];
+        if (!h)
+            continue;
+        w->form = h->form;
+        w->n_rows = h->n_elements / h->width;
+        w->width = h->width;
+        w->floats = h->floats;
+        w->codes = h->codes;
+        w->columns = h->columns;
+        w->starts = h->starts;
+        if (h->form < PLACED_CODES)
+            continue;
+        if (h->is_sorted)
+            while (h->row <= w->n_rows)
+                h->starts[h->row++] = (uint32_t)h->n;
+        for (size_t row = w->n_rows; !h->is_sorted && row; row--)
+            h->starts[row] = h->starts[row - 1];
+        h->starts[0] = 0;
     }
-    w->form = h.form;
-    w->n_rows = n_rows;
-    w->width = h.width;
-    w->floats = h.floats;
-    w->codes = h.codes;
-    w->columns = h.columns;
-    w->starts = h.starts;
 }
 
 /* ---- Opening ---------------------------------------------------------------- */
@@ -2433,8 +2470,17 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
         corrupt(&m);
 
     net->values = take(&l, n_values * sizeof *net->values);
-    if (is_held(&m))
+    size_t most = 0, first, n;
+    for (size_t i = 0; i < file->n_sections; i++)
+        if (dcz_section_arrays(file, i, &first, &n) == DCZ_OK && n > most)
+            most = n;
+    holder *holders = NULL;
+    void **tos = NULL;
+    if (is_held(&m)) {
         net->weights = take(&l, file->n_arrays * sizeof *net->weights);
+        holders = take(&l, most * sizeof *holders);
+        tos = take(&l, most * sizeof *tos);
+    }
     if (scratch->needed > scratch->size)
         stop(&m, DCZ_ERROR_SCRATCH);
     if (m.status)
@@ -2457,12 +2503,11 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
         net->values[v->root].last_use = UINT32_MAX;
     }
     walk(&m, net, place_value);
-    for (size_t i = 0; i < file->n_arrays && is_held(&m) && !m.status; i++)
-        if (net->weights[i].n_rows) {
-            hold(&m, &l, i, &net->weights[i]);
-            if (m.status == DCZ_ERROR_SCRATCH)
-                m.status = DCZ_OK; /* so that more of what is needed is known */
-        }
+    for (size_t i = 0; i < file->n_sections && is_held(&m) && !m.status; i++) {
+        hold(&m, &l, i, holders, tos);
+        if (m.status == DCZ_ERROR_SCRATCH)
+            m.status = DCZ_OK; /* so that more of what is needed is known */
+    }
     if (scratch->needed > scratch->size)
         stop(&m, DCZ_ERROR_SCRATCH);
     if (is_held(&m))

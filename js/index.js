@@ -5,6 +5,7 @@ import packed from "./wasm.js";
 
 const MAX_BYTES = 2 ** 28;
 const MAX_WORK = 2e10;
+const KEPT = 2 ** 23; // bytes of decoded arrays
 const MAX_VALUES = 65536; // more distinct values than this are not counted
 // Coded bit by bit, version 2 takes about eight times as long for a byte.
 const SLOWNESS = { 1: 1, 2: 8 };
@@ -84,6 +85,7 @@ class Model {
   #arrays;
   #isTooLarge;
   #maxWork;
+  #decoded;
 
   constructor(wasm, data, maxBytes, maxWork) {
     this.#wasm = wasm;
@@ -157,12 +159,33 @@ class Model {
     const index = this.arrays.findIndex((array) => array.name === name);
     if (index < 0) throw new DczError(`The file holds no array ${JSON.stringify(name)}.`);
     this.#checkSize();
-    return this.#decode(index);
+    const { data, ...array } = this.#decode(index);
+    return { ...array, data: data.slice() };
   }
 
   #decode(index) {
+    const { section, nBytes } = this.arrays[index];
+    if (this.#decoded?.section === section) return this.#decoded.arrays.get(index);
+    // To decode an array means to pass those before it in its section: all are kept
+    // where they are small.
+    const first = this.arrays.findIndex((array) => array.section === section);
+    const all = this.arrays.filter((array) => array.section === section);
+    if (all.reduce((sum, array) => sum + array.nBytes, 0) > KEPT)
+      return this.#typed(index, this.#view(Uint8Array, this.#call("decode", index), nBytes));
+    const places = this.#words(this.#call("section", section), all.length);
+    const arrays = new Map(
+      places.map((place, k) => [
+        first + k,
+        this.#typed(first + k, this.#view(Uint8Array, place, all[k].nBytes)),
+      ]),
+    );
+    this.#decoded = { section, arrays };
+    return arrays.get(index);
+  }
+
+  #typed(index, view) {
     const { dtype, shape, nBytes, itemsize } = this.arrays[index];
-    const bytes = this.#view(Uint8Array, this.#call("decode", index), nBytes).slice();
+    const bytes = view.slice();
     const small = SMALL_FLOATS[dtype];
     if (small) return { dtype, shape, data: widen(bytes, small) };
     const type = DTYPES[dtype];
@@ -173,7 +196,7 @@ class Model {
   inspect({ counts = true } = {}) {
     const stored = this.#stored();
     const arrays = this.arrays.map(({ section, itemsize, nBytes, ...array }, index) => {
-      const { kept, values } = counts ? count(this.decode(array.name).data) : {};
+      const { kept, values } = counts ? count(this.#decode(index).data) : {};
       return { ...array, bytes: stored[index], kept, values };
     });
     const parts = Array.from({ length: this.nParts }, (_, i) => {

@@ -9,7 +9,7 @@
 
 #define EXPORT(name) __attribute__((export_name(#name)))
 
-enum { PAGE = 65536, ALIGNMENT = 16 };
+enum { PAGE = 65536, ALIGNMENT = 16, SMALL = 1 << 23, MORE = 1 << 20 };
 
 extern uint8_t __heap_base;
 
@@ -118,6 +118,25 @@ EXPORT(decode) const void *decode(size_t index)
     return status ? NULL : out;
 }
 
+/* Where the arrays of a section are, decoded in one go, until the next call. */
+EXPORT(section) void *const *section(size_t index)
+{
+    uint8_t *const before = top;
+    size_t first, count;
+    void **outs = NULL;
+    status = dcz_section_arrays(&file, index, &first, &count);
+    if (!status && (outs = take(count * sizeof *outs)) != NULL) {
+        for (size_t k = 0; k < count && !status; k++)
+            outs[k] = take(tensor(first + k)->n_bytes);
+        dcz_scratch scratch = {0};
+        if (!status)
+            while (again(dcz_decode_section(&file, index, outs, &scratch), &scratch))
+                ;
+    }
+    top = before;
+    return status ? NULL : outs;
+}
+
 /* The bytes that each array of a section takes; `first` and `count` are the first two. */
 EXPORT(sizes) const size_t *sizes(size_t section)
 {
@@ -155,6 +174,12 @@ EXPORT(start) const dcz_net *start(void)
 {
     dcz_scratch scratch = {0};
     dcz_value_info info;
+    /* Each call that has too little decodes anew; a small model never needs so much. */
+    const size_t enough = (size_t)file.n_bytes + MORE;
+    if (file.n_bytes < SMALL && is_room(enough)) {
+        scratch.memory = top;
+        scratch.size = enough;
+    }
     while (again(dcz_run_open(&net, &file, DCZ_HELD, &scratch), &scratch))
         ;
     if (status)
