@@ -2,20 +2,21 @@
 
 The nets are the LeNets of the zoo, as they are, and fc6 of AlexNet as Deep Compression
 leaves it: 9216 inputs, 4096 outputs, 9 % of the weights kept, 32 values, independent
-draws; 35 % of its inputs are not 0, as behind a ReLU. LiteRT.js gets the same weights with
-a batch of 1, as float32 and as dynamic int8, which changes them.
+draws; 35 % of its inputs are not 0, as behind a ReLU. LiteRT.js gets the same weights
+with a batch of 1, as float32 and as dynamic int8, which changes them.
 
-One headless Chromium opens one page; there all run in turns, with one thread: each round
-takes each method once, as often in a row as a few milliseconds hold. What is stated is the
-median of the rounds in microseconds an example, outputs read. "load" is the median of
-several openings, from bytes in memory to the first outputs. "start" is what it takes
-before a model can be opened, from the server's disk, once. "error" is the largest
-difference from what `CompressedModel` computes, as a part of the largest output. Bytes
-are those of the files that the page asks for, and with brotli at its highest level what
-travels.
+One headless Chromium opens one page; there all run in turns, with one thread: each
+round takes each method once, as often in a row as a few milliseconds hold. What is
+stated is the median of the rounds in microseconds an example, outputs read. "load" is
+the median of several openings, from bytes in memory to the first outputs. "start" is
+what it takes before a model can be opened, from the server's disk, once. "error" is
+the largest difference from what `CompressedModel` computes, as a part of the largest
+output. Bytes are those of the files that the page asks for, and with brotli at its
+highest level what travels.
 
-    pip install tensorflow brotli && npm install --prefix FOLDER @litertjs/core@2.5.3
-    python benchmarks/browser.py --litert FOLDER/node_modules --out docs/results/browser.json
+    pip install tensorflow brotli
+    npm install @litertjs/core@2.5.3
+    python benchmarks/browser.py --litert node_modules --out docs/results/browser.json
 """
 
 from __future__ import annotations
@@ -42,97 +43,7 @@ ROOT = Path(__file__).parents[1]
 SHAPE, DENSITY, N_VALUES, ACTIVE = (9216, 4096), 0.09, 32, 0.35
 CHROMIUM = "chromium chromium-browser google-chrome".split()
 
-PAGE = """<!doctype html><meta charset="utf-8">
-<script type="importmap">{"imports": {
-  "@litertjs/core": "/litert/@litertjs/core/dist/index.js",
-  "@litertjs/wasm-utils": "/litert/@litertjs/wasm-utils/dist/index.js"}}</script>
-<script type="module">
-const { nets, rounds, openings } = await (await fetch("/plan.json")).json();
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-const bytesOf = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
-const numbers = async (path) => new Float32Array((await bytesOf(path)).buffer);
-async function timed(action) {
-  const begin = performance.now();
-  const made = await action();
-  return [performance.now() - begin, made];
-}
-
-async function ours() {
-  const { open } = await import("/js/index.js");
-  await open(await bytesOf("/lenet5.dcz"));
-  return async (bytes) => {
-    const net = await open(bytes);
-    return { run: (x) => net.predict(x), close() {} };
-  };
-}
-
-async function litert() {
-  const { loadLiteRt, loadAndCompile, Tensor } = await import("@litertjs/core");
-  await loadLiteRt("/litert/@litertjs/core/wasm/", { threads: false });
-  return async (bytes, shape) => {
-    const model = await loadAndCompile(bytes, { accelerator: "wasm" });
-    async function run(x) {
-      const given = new Tensor(x, shape);
-      const [made] = await model.run([given]);
-      const numbers = await made.data();
-      const copy = numbers.slice();
-      made.delete();
-      given.delete();
-      return copy;
-    }
-    return { run, close: () => model.delete() };
-  };
-}
-
-async function measure() {
-  const starts = {};
-  const openers = {};
-  for (const [name, start] of Object.entries({ deepcompress: ours, "LiteRT.js": litert }))
-    [starts[name], openers[name]] = await timed(start);
-  const rows = [];
-  for (const net of nets) {
-    const x = await numbers(net.input);
-    const wanted = await numbers(net.output);
-    const most = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const methods = [];
-    for (const { name, by, path } of net.files) {
-      const bytes = await bytesOf(path);
-      const loads = [];
-      let model;
-      let made;
-      for (let i = 0; i < openings; i++) {
-        model?.close();
-        const [load] = await timed(async () => {
-          model = await openers[by](bytes.slice(), net.shape);
-          made = await model.run(x);
-        });
-        loads.push(load);
-      }
-      const error = made.reduce((worst, value, i) => Math.max(worst, Math.abs(value - wanted[i])), 0);
-      for (let i = 0; i < 3; i++) await model.run(x);
-      const [first] = await timed(() => model.run(x));
-      const times = Math.max(1, Math.min(200, Math.ceil(4 / Math.max(first, 0.005))));
-      methods.push({ model, times, taken: [],
-        row: { net: net.name, method: name, load_ms: median(loads), error: error / most,
-               model_bytes: bytes.length } });
-    }
-    for (let round = 0; round < rounds; round++)
-      for (const { model, times, taken } of methods) {
-        const begin = performance.now();
-        for (let i = 0; i < times; i++) await model.run(x);
-        taken.push((1000 * (performance.now() - begin)) / times);
-      }
-    for (const { model, taken, row } of methods) {
-      rows.push({ ...row, us: median(taken) });
-      model.close();
-    }
-  }
-  return { starts, rows, isolated: crossOriginIsolated, browser: navigator.userAgent };
-}
-const answer = await measure().catch((error) => ({ error: String(error.stack ?? error) }));
-await fetch("/answer", { method: "POST", body: JSON.stringify(answer) });
-</script>
-"""
+PAGE = Path(__file__).with_suffix(".html")
 
 
 def main() -> None:
@@ -146,7 +57,7 @@ def main() -> None:
             "openings": arguments.openings,
         }
         (folder / "plan.json").write_text(json.dumps(plan))
-        (folder / "index.html").write_text(PAGE)
+        shutil.copy(PAGE, folder / "index.html")
         (folder / "js").symlink_to(ROOT / "js")
         (folder / "litert").symlink_to(arguments.litert.resolve())
         answer, asked = visit(folder)

@@ -62,7 +62,7 @@ def numbers(array):
 
 
 def small_nets():
-    """Files of a few hundred bytes that use what can be run: for js/test/hostile.mjs."""
+    """Files of a few hundred bytes that use what can be run, also to be changed."""
     rng = np.random.default_rng(5)
 
     def weights(**shapes):
