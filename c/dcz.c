@@ -655,11 +655,22 @@ static uint32_t next_symbol(symbols *s)
     const uint32_t *count = s->count;
     const uint16_t *ranked = s->ranked;
     uint32_t code = 0;
+    unsigned held = s->r.held;
     while (code >= *count) {
         code -= *count;
         ranked += *count++;
-        code = code * 2 + take_bit(&s->r);
+        code *= 2;
+        if (IS_SMALL) {
+            code += take_bit(&s->r);
+            continue;
+        }
+        if (held <= 1) /* take_bit once more, which is not called for each bit so */
+            held = byte(&s->r) | 256;
+        code += held & 1;
+        held >>= 1;
     }
+    if (!IS_SMALL)
+        s->r.held = held;
     if (--s->left == 0) {
         end_bits(&s->r);
         if (s->r.at != s->r.end)

@@ -14,7 +14,7 @@ enum { PAGE = 65536, ALIGNMENT = 16, SMALL = 1 << 23, MORE = 1 << 20 };
 extern uint8_t __heap_base;
 
 static uint8_t *top;
-static size_t limit;
+static size_t limit, size; /* most bytes of memory; those of the file */
 static dcz_status status;
 static dcz_file file;
 static dcz_net net;
@@ -38,12 +38,12 @@ void *memset(void *to, int byte, size_t n)
 /* Whether there are n bytes from `top` on. */
 static int is_room(size_t n)
 {
-    const size_t begin = (size_t)top, size = __builtin_wasm_memory_size(0) * PAGE;
+    const size_t begin = (size_t)top, now = __builtin_wasm_memory_size(0) * PAGE;
     if (n > limit || begin > limit - n)
         return 0;
-    if (begin + n <= size)
+    if (begin + n <= now)
         return 1;
-    return __builtin_wasm_memory_grow(0, (begin + n - size + PAGE - 1) / PAGE) != SIZE_MAX;
+    return __builtin_wasm_memory_grow(0, (begin + n - now + PAGE - 1) / PAGE) != SIZE_MAX;
 }
 
 static void *take(size_t n)
@@ -77,17 +77,18 @@ EXPORT(message) const char *message(void)
 }
 
 /* Room for the bytes of a file, in memory of at most so many. */
-EXPORT(begin) void *begin(size_t size, size_t most)
+EXPORT(begin) void *begin(size_t n, size_t most)
 {
     top = &__heap_base + (-(size_t)&__heap_base & (ALIGNMENT - 1));
     limit = most;
-    return take(size);
+    return take(n);
 }
 
-EXPORT(open) const dcz_file *open(const void *data, size_t size)
+EXPORT(open) const dcz_file *open(const void *data, size_t n)
 {
     dcz_scratch scratch = {0};
-    while (again(dcz_open(&file, data, size, &scratch), &scratch))
+    size = n;
+    while (again(dcz_open(&file, data, n, &scratch), &scratch))
         ;
     return status || !take(file.kept) ? NULL : &file;
 }
@@ -174,9 +175,9 @@ EXPORT(start) const dcz_net *start(void)
 {
     dcz_scratch scratch = {0};
     dcz_value_info info;
-    /* Each call that has too little decodes anew; a small model never needs so much. */
-    const size_t enough = (size_t)file.n_bytes + MORE;
-    if (file.n_bytes < SMALL && is_room(enough)) {
+    /* Each call that has too little decodes anew; most models need less than that. */
+    const size_t enough = (file.n_bytes < SMALL ? (size_t)file.n_bytes : 4 * size) + MORE;
+    if (size < SMALL && is_room(enough)) {
         scratch.memory = top;
         scratch.size = enough;
     }
