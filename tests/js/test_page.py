@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -119,19 +120,26 @@ def test_a_digit_of_mnist_is_given_as_it_is(browser, tmp_path):
     net = dc.CompressedModel(LENET)
     pixels = np.round(images[0][..., 0] * 255)
     wanted = net((pixels / 255).astype("float32").reshape(1, 28, 28, 1))[0]
-    picture = tmp_path / "page.png"
-    said = browser.visit(
-        page(LENET, "lenet5.dcz"),
-        f"""
-        await drop("digit.png", "image/png", "{png(pixels)}");
-        await until(() => best() !== "?");
-        return [best(), document.documentElement.dataset.theme];
-        """,
-        picture=picture,
-        is_dark=True,
-    )
-    assert said == [str(wanted.argmax()), "dark"]
-    assert picture.stat().st_size > 10_000
+    # Where a person may look at them.
+    folder = Path(os.environ.get("DEEPCOMPRESS_SCREENSHOTS", tmp_path))
+    for width, is_dark in ((1200, False), (1200, True), (500, False)):
+        theme = "dark" if is_dark else "light"
+        picture = folder / f"page-{width}-{theme}.png"
+        said = browser.visit(
+            page(LENET, "lenet5.dcz"),
+            f"""
+            await drop("digit.png", "image/png", "{png(pixels)}");
+            await until(() => best() !== "?");
+            await until(() => $("answer").innerText.includes("Computed"));
+            const {{ dataset, scrollWidth, clientWidth }} = document.documentElement;
+            return [best(), dataset.theme, scrollWidth > clientWidth];
+            """,
+            picture=picture,
+            size=(width, 2100),
+            is_dark=is_dark,
+        )
+        assert said == [str(wanted.argmax()), theme, False]
+        assert picture.stat().st_size > 10_000
 
 
 def test_the_file_is_shown(browser):
