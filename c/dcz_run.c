@@ -894,8 +894,11 @@ typedef struct {
     layout of_x, of_y;
     size_t n_x, n_y; /* channels of x that a filter meets, and filters */
     size_t n_groups;
+    int is_flat; /* lines of y are as long as those of x, and behind each is room */
     const float *x;
     float *y;
+    /* How one element of the window moves: of lines, of pixels. */
+    size_t tap, n, n_lines, x_at, y_at, x_step, y_step, x_down, y_down;
 } sliding;
 
 /* The places `first` to before `end` at which an element of the window meets x. */
@@ -910,32 +913,48 @@ static void reach(const slide *s, int is_transposed, size_t element, size_t *fir
     *end = *end < most ? *end : most;
 }
 
-/* Adds what a weight makes of a channel of x to one of y. */
-static void slide_weight(const sliding *w, size_t tap, size_t c, size_t f, float weight_)
+/* Finds the lines of x and y that an element of the window brings together. */
+static void aim(sliding *w, size_t tap)
 {
     const slide *lines = &w->axis[0], *pixels = &w->axis[1];
-    const int is_transposed = w->is_transposed;
+    const layout *of_x = &w->of_x, *of_y = &w->of_y;
     const size_t line = tap / pixels->size, pixel = tap % pixels->size;
     size_t l, l_end, p, p_end;
-    reach(lines, is_transposed, line, &l, &l_end);
-    reach(pixels, is_transposed, pixel, &p, &p_end);
-    if (p >= p_end)
-        return;
-    const size_t n = p_end - p;
+    reach(lines, w->is_transposed, line, &l, &l_end);
+    reach(pixels, w->is_transposed, pixel, &p, &p_end);
+    w->tap = tap;
+    w->n = p < p_end ? p_end - p : 0;
+    w->n_lines = l < l_end ? l_end - l : 0;
     const size_t far_line = l * lines->stride + line * lines->dilation - lines->before;
     const size_t far_pixel = p * pixels->stride + pixel * pixels->dilation - pixels->before;
-    const layout *of_x = &w->of_x, *of_y = &w->of_y;
-    const size_t x_step = of_x->pixel * (is_transposed ? 1 : pixels->stride);
-    const size_t y_step = of_y->pixel * (is_transposed ? pixels->stride : 1);
-    const size_t x_down = of_x->line * (is_transposed ? 1 : lines->stride);
-    const size_t y_down = of_y->line * (is_transposed ? lines->stride : 1);
-    size_t x_at = c * of_x->channel + (is_transposed ? l : far_line) * of_x->line +
-                  (is_transposed ? p : far_pixel) * of_x->pixel;
-    size_t y_at = f * of_y->channel + (is_transposed ? far_line : l) * of_y->line +
-                  (is_transposed ? far_pixel : p) * of_y->pixel;
-    for (; l < l_end; l++, x_at += x_down, y_at += y_down) {
-        const float *from = w->x + x_at;
-        float *to = w->y + y_at;
+    const size_t down = lines->stride, right = pixels->stride;
+    if (w->is_transposed) {
+        w->x_at = l * of_x->line + p * of_x->pixel;
+        w->y_at = far_line * of_y->line + far_pixel * of_y->pixel;
+    } else {
+        w->x_at = far_line * of_x->line + far_pixel * of_x->pixel;
+        w->y_at = l * of_y->line + p * of_y->pixel;
+    }
+    w->x_step = of_x->pixel * (w->is_transposed ? 1 : right);
+    w->y_step = of_y->pixel * (w->is_transposed ? right : 1);
+    w->x_down = of_x->line * (w->is_transposed ? 1 : down);
+    w->y_down = of_y->line * (w->is_transposed ? down : 1);
+    if (w->is_flat && w->n && w->n_lines) {
+        /* All lines in one go, with what nobody reads in between. */
+        w->n += (w->n_lines - 1) * w->y_down;
+        w->n_lines = 1;
+    }
+}
+
+/* Adds what a weight makes of a channel of x to one of y, or keeps what is larger. */
+static void slide_weight(sliding *w, size_t tap, size_t c, size_t f, float weight_)
+{
+    if (w->tap != tap)
+        aim(w, tap);
+    const size_t n = w->n, x_step = w->x_step, y_step = w->y_step;
+    for (size_t l = 0; n && l < w->n_lines; l++) {
+        const float *from = w->x + w->x_at + c * w->of_x.channel + l * w->x_down;
+        float *to = w->y + w->y_at + f * w->of_y.channel + l * w->y_down;
         if (w->is_max)
             for (size_t i = 0; i < n; i++) {
                 const float met = from[i * x_step];
@@ -951,22 +970,22 @@ static void slide_weight(const sliding *w, size_t tap, size_t c, size_t f, float
 
 static void visit_filter(void *to, size_t place, float w)
 {
-    const sliding *s = to;
+    sliding *s = to;
     const size_t f = place % s->n_y, rest = place / s->n_y;
-    const size_t group = f / (s->n_y / s->n_groups);
+    const size_t group = s->n_groups == 1 ? 0 : f / (s->n_y / s->n_groups);
     slide_weight(s, rest / s->n_x, group * s->n_x + rest % s->n_x, f, w);
 }
 
 static void visit_depthwise(void *to, size_t place, float w)
 {
-    const sliding *s = to;
+    sliding *s = to;
     const size_t each_ = place % s->n_y, rest = place / s->n_y, c = rest % s->n_x;
     slide_weight(s, rest / s->n_x, c, c * s->n_y + each_, w);
 }
 
 static void visit_transposed(void *to, size_t place, float w)
 {
-    const sliding *s = to;
+    sliding *s = to;
     const size_t c = place % s->n_x, rest = place / s->n_x;
     slide_weight(s, rest / s->n_y, c, rest % s->n_y, w);
 }
@@ -1067,6 +1086,8 @@ static void lay_out(sliding *s, size_t n_x, size_t n_y, int is_turned)
     s->of_y.pixel = is_turned ? 1 : n_y;
     s->of_x.channel = is_turned ? lines->n_x * pixels->n_x : 1;
     s->of_y.channel = is_turned ? lines->n_y * pixels->n_y : 1;
+    s->is_flat = 0;
+    s->tap = NONE;
     s->of_x.line = pixels->n_x * s->of_x.pixel;
     s->of_y.line = pixels->n_y * s->of_y.pixel;
 }
@@ -1080,11 +1101,11 @@ static float *borrow(machine *m, size_t n)
 }
 
 /* From channels last to channels apart, or back. */
-static void turn(const float *from, float *to, size_t n_rows, size_t n_columns)
+static void turn(const float *from, size_t step, float *to, size_t n_rows, size_t n_columns)
 {
-    for (size_t i = 0; i < n_rows; i++)
-        for (size_t k = 0; k < n_columns; k++)
-            to[k * n_rows + i] = from[i * n_columns + k];
+    for (size_t k = 0; k < n_columns; k++)
+        for (size_t i = 0; i < n_rows; i++)
+            to[k * n_rows + i] = from[i * step + k];
 }
 
 static void apply_conv(machine *m, const operation *o, value *out, float *y)
@@ -1131,7 +1152,13 @@ static void apply_conv(machine *m, const operation *o, value *out, float *y)
     /* Where weights are at hand, lines of pixels are worth two moves. */
     const int is_turned = is_held(m);
     const size_t turned_x = is_turned && n_in > 1 ? x->n : 0;
-    const size_t turned_y = is_turned && n_made > 1 ? out->n : 0;
+    size_t turned_y = is_turned && n_made > 1 ? out->n : 0;
+    const slide *lines = &s.axis[0], *pixels = &s.axis[1];
+    const int is_flat = turned_y && !s.is_transposed && lines->stride == 1 &&
+                        pixels->stride == 1 && lines->before == 0 && pixels->before == 0 &&
+                        pixels->n_x - pixels->n_y == (pixels->size - 1) * pixels->dilation;
+    if (is_flat)
+        turned_y = n_made * lines->n_y * pixels->n_x;
     float *extra = borrow(m, turned_x + turned_y);
     if (!y)
         return;
@@ -1139,12 +1166,17 @@ static void apply_conv(machine *m, const operation *o, value *out, float *y)
     s.y = turned_y ? extra + turned_x : y;
     lay_out(&s, n_in, n_made, is_turned);
     s.is_max = 0;
+    if (is_flat) {
+        s.is_flat = 1;
+        s.of_y.line = pixels->n_x;
+        s.of_y.channel = lines->n_y * pixels->n_x;
+    }
     if (turned_x) {
-        turn(s.x, extra, x_pixels, n_in);
+        turn(s.x, n_in, extra, x_pixels, n_in);
         s.x = extra;
     }
     if (is_turned)
-        memset(s.y, 0, out->n * sizeof *y);
+        memset(s.y, 0, (turned_y ? turned_y : out->n) * sizeof *y);
     else
         begin_with(m, o->weights[1], y, out->n, n_made);
     each(m, o->weights[0],
@@ -1152,8 +1184,9 @@ static void apply_conv(machine *m, const operation *o, value *out, float *y)
          : number == DEPTHWISE_CONV ? visit_depthwise
                                     : visit_transposed,
          &s);
-    if (turned_y)
-        turn(s.y, y, n_made, y_pixels);
+    for (size_t l = 0; turned_y && l < lines->n_y; l++)
+        turn(s.y + l * s.of_y.line, s.of_y.channel, y + l * pixels->n_y * n_made, n_made,
+             pixels->n_y);
     if (is_turned && o->weights[1] != NONE) {
         vector all = {y, y_pixels, n_made};
         each(m, o->weights[1], add_everywhere, &all);
