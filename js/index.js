@@ -275,7 +275,7 @@ class Model {
     for (let example = 0; example < n; example++) {
       this.inputs.forEach(({ size }, i) => {
         const to = this.#view(Float32Array, this.#call("buffer", i, 0), size);
-        for (let k = 0, from = example * size; k < size; k++) to[k] = given[i][from + k];
+        to.set(n === 1 ? given[i] : given[i].slice(example * size, (example + 1) * size));
       });
       this.#call("run");
       this.outputs.forEach(({ size }, i) => {
