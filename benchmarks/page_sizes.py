@@ -1,7 +1,7 @@
 """Bytes of the module, the package and the page, as they are and as they travel.
 
-    pip install brotli
-    python benchmarks/page_sizes.py
+pip install brotli
+python benchmarks/page_sizes.py
 """
 
 from __future__ import annotations

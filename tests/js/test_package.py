@@ -160,6 +160,7 @@ def test_the_tests_in_node():
 
 def test_the_package_can_be_packed():
     packed = json.loads(node("pack", "--dry-run", "--json", program="npm"))
+    assert packed[0]["version"] == dc.__version__
     files = {each["path"] for each in packed[0]["files"]}
     assert files == {"README.md", "index.d.ts", "index.js", "package.json", "wasm.js"}
 
