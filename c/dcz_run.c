@@ -1221,6 +1221,7 @@ static void apply_pool(machine *m, const operation *o, value *out, float *y)
         return;
     const size_t n_channels = shape[rank + 1] = x->shape[rank + 1];
     set_shape(m, out, rank + 2, shape);
+    m->work += (float)out->n * (float)s.axis[0].size * (float)s.axis[1].size;
     if (!y || m->status)
         return;
     const slide *lines = &s.axis[0], *pixels = &s.axis[1];
@@ -2242,8 +2243,14 @@ static void shape_value(machine *m, dcz_net *net, const operation *o, size_t num
         net->values[net->values[o->inputs[i]].root].last_use = (uint32_t)number;
     apply(m, o, v, NULL);
     ask(m, net, o);
-    if (is_view(o->kind->number))
+    if (is_view(o->kind->number)) {
         v->root = net->values[o->inputs[0]].root;
+        return;
+    }
+    /* An element takes as long as some multiplications, a function as many. */
+    m->work += 8 * (float)v->n;
+    for (size_t i = 0; i < o->n_inputs; i++)
+        m->work += 8 * (float)net->values[o->inputs[i]].n;
 }
 
 /* Gives a value the first place that is free. */
@@ -2361,13 +2368,13 @@ static void hold_weight(void *to, size_t place, const uint8_t *bits, size_t code
 static void tell(machine *m, lender *l, size_t section, dcz_visitor *visit, void *const *tos)
 {
     dcz_scratch *s = l->scratch, rest = {NULL, 0, 0, 0};
-    if (s->size > l->used && s->memory) {
-        rest.memory = (uint8_t *)s->memory + l->used;
-        rest.size = s->size - l->used;
+    const size_t used = l->used + ALIGNMENT; /* wherever the memory begins */
+    if (s->size > used && s->memory) {
+        rest.memory = (uint8_t *)s->memory + used;
+        rest.size = s->size - used;
     }
     const dcz_status status = dcz_each_of_section(m->net->file, section, visit, tos, &rest);
-    const size_t needed =
-        rest.needed > SIZE_MAX / 4 ? SIZE_MAX / 2 : l->used + rest.needed + ALIGNMENT;
+    const size_t needed = rest.needed > SIZE_MAX / 4 ? SIZE_MAX / 2 : used + rest.needed;
     if (s->needed < needed)
         s->needed = needed;
     if (status)
@@ -2534,6 +2541,8 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     for (size_t i = 0; i < net->n_outputs; i++) {
         const value *v = &net->values[n_values - 1 - varint(&r)];
         net->values[v->root].last_use = UINT32_MAX;
+        if (v->shape[0] != 1)
+            refuse(&m, "outputs that are not of one example");
     }
     walk(&m, net, place_value);
     for (size_t i = 0; i < file->n_sections && is_held(&m) && !m.status; i++) {
