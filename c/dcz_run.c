@@ -2310,13 +2310,13 @@ static void hold_weight(void *to, size_t place, const uint8_t *bits, size_t code
 static void tell(machine *m, lender *l, size_t index, dcz_visitor *visit, holder *h)
 {
     dcz_scratch *s = l->scratch, rest = {NULL, 0, 0, 0};
-    if (s->size > l->used && s->memory) {
-        rest.memory = (uint8_t *)s->memory + l->used;
-        rest.size = s->size - l->used;
+    const size_t used = l->used + ALIGNMENT; /* wherever the memory begins */
+    if (s->size > used && s->memory) {
+        rest.memory = (uint8_t *)s->memory + used;
+        rest.size = s->size - used;
     }
     const dcz_status status = dcz_each(m->net->file, index, visit, h, &rest);
-    const size_t needed =
-        rest.needed > SIZE_MAX / 4 ? SIZE_MAX / 2 : l->used + rest.needed + ALIGNMENT;
+    const size_t needed = rest.needed > SIZE_MAX / 4 ? SIZE_MAX / 2 : used + rest.needed;
     if (s->needed < needed)
         s->needed = needed;
     if (status)
@@ -2437,6 +2437,8 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     for (size_t i = 0; i < net->n_outputs; i++) {
         const value *v = &net->values[n_values - 1 - varint(&r)];
         net->values[v->root].last_use = UINT32_MAX;
+        if (v->shape[0] != 1)
+            refuse(&m, "outputs that are not of one example");
     }
     walk(&m, net, place_value);
     for (size_t i = 0; i < file->n_arrays && is_held(&m) && !m.status; i++)
