@@ -42,7 +42,9 @@ FORMS = {
     ".tflite, float16": ("float16.tflite", "--quantize", "float16"),
     ".tflite, int8": ("int8.tflite", "--quantize", "int8"),
     ".onnx": ("net.onnx",),
+    ".onnx, int8": ("int8.onnx", "--quantize", "int8"),
     ".mlpackage": ("net.mlpackage",),
+    ".mlpackage, float16": ("float16.mlpackage", "--quantize", "float16"),
 }
 
 

@@ -78,8 +78,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     other.add_argument(
         "--quantize",
         choices=QUANTIZED,
-        help="round the weights, which changes what comes out: int8 for .tflite, "
-        "float16 for .tflite and .mlpackage",
+        help="round the weights, which changes what comes out: int8 for .tflite and, "
+        "of dense layers, .onnx; float16 for .tflite and .mlpackage",
     )
     other.add_argument(
         "--sparse",

@@ -147,7 +147,7 @@ def test_an_array_needs_no_framework(model, folder):
         (["packed.dcz", "net.tflite"], "`deepcompress extract` gives back"),
         (["net.npy", "net.tflite"], "no .dcz file"),
         (["net.dcz", "net.tflite", "--sparse", "--quantize", "int8"], "does not load"),
-        (["net.dcz", "net.onnx", "--quantize", "int8"], "slower"),
+        (["net.dcz", "net.onnx", "--sparse"], "dense float32"),
         (["net.dcz", "net.onnx", "--quantize", "float16"], "dense float32"),
         (["net.dcz", "net.mlpackage", "--sparse"], "by themselves"),
     ],
@@ -187,6 +187,22 @@ def test_litert_computes_what_keras_does(folder, capsys, words, away):
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     expected = model.predict(x, verbose=0)
     assert np.abs(found - expected).max() <= away * np.abs(expected).max()
+
+
+@exports
+@needs("tf2onnx", "onnx", "onnxruntime")
+def test_onnx_keeps_convolutions_as_they_are(folder, capsys):
+    import onnx
+
+    save(image_net())
+    assert main(["export", "net.dcz", "net.onnx", "--quantize", "int8"]) == 0
+    said = capsys.readouterr().err
+    assert "Checked in ONNX Runtime" in said
+    assert said.count("\n") == 1
+    graph = onnx.load("net.onnx").graph
+    kinds = {node.op_type for node in graph.node}
+    assert {"Conv", "MatMulInteger"} <= kinds
+    assert not kinds & {"ConvInteger", "MatMul"}
 
 
 def several(outputs):
