@@ -1,5 +1,7 @@
-"""What the pages for those who write a reader say is so."""
+"""What the pages for those who write a reader say is so, and tables of results."""
 
+import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -56,6 +58,17 @@ def test_the_files_that_the_page_names_are_there():
 def test_the_line_for_file_has_the_magic():
     magic = MAGIC.split("\t")[2].encode("latin-1").decode("unicode_escape")
     assert magic.encode("latin-1") == container.MAGIC
+
+
+def test_the_table_of_where_a_model_goes_is_that_of_the_results():
+    root = Path(__file__).parents[1]
+    path = root / "benchmarks" / "deploy.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    results = root / "docs" / "results" / "deploy.json"
+    table = module.table(json.loads(results.read_text(encoding="utf-8")))
+    assert table in (root / "docs" / "deploy.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not shutil.which("file"), reason="there is no file(1)")

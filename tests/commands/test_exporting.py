@@ -15,7 +15,7 @@ from helpers.saying import one_line_of_error
 from keras import layers as L
 
 import deepcompress as dc
-from deepcompress.commands import answers, runtimes
+from deepcompress.commands import answers, converting, runtimes
 from deepcompress.commands.cli import main
 from deepcompress.dcz.container import read
 
@@ -205,6 +205,32 @@ def test_onnx_keeps_convolutions_as_they_are(folder, capsys):
     assert not kinds & {"ConvInteger", "MatMul"}
 
 
+def grouped():
+    return keras.Sequential(
+        [
+            keras.Input((9, 8, 6)),
+            L.Conv2D(4, 3, strides=2, groups=2, activation="relu", padding="same"),
+            L.Flatten(),
+            L.Dense(3),
+        ]
+    )
+
+
+@exports
+@pytest.mark.parametrize(
+    ("suffix", "says"),
+    [
+        pytest.param("tflite", "Checked", marks=needs("ai_edge_litert")),
+        pytest.param("onnx", "Checked", marks=needs("tf2onnx", "onnx", "onnxruntime")),
+        pytest.param("mlpackage", "bit for bit", marks=needs("coremltools")),
+    ],
+)
+def test_groups_of_convolutions_are_understood(folder, capsys, suffix, says):
+    save(grouped())
+    assert main(["export", "net.dcz", f"net.{suffix}"]) == 0
+    assert says in capsys.readouterr().err
+
+
 def several(outputs):
     """Inputs whose order is not that of their names."""
     named = {name: keras.Input((4,), name=name) for name in ("zeta", "alpha", "mid")}
@@ -357,7 +383,7 @@ def test_core_ml_keeps_every_weight(folder, capsys):
 def test_a_weight_that_core_ml_loses_is_seen(folder, capsys, monkeypatch):
     model = save(sparse_and_shared())
     kernel = np.abs(model.get_layer("head").kernel.numpy())
-    monkeypatch.setattr(runtimes, "_SMALLEST", float(kernel[kernel > 0].min()) * 1.01)
+    monkeypatch.setattr(converting, "_SMALLEST", float(kernel[kernel > 0].min()) * 1.01)
     said = one_line_of_error(capsys, "export", "net.dcz", "net.mlpackage")
     assert "does not come back" in said
     assert not (folder / "net.mlpackage").exists()
