@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 out=build/cross
 warnings=(-std=c99 -Wall -Wextra -Wconversion -Wshadow -Werror -pedantic)
-program=(dcz.c check.c fuzz/walk.c fuzz/repair.c)
+program=(dcz.c dcz_run.c check.c fuzz/walk.c fuzz/repair.c)
 mapfile -t golden < <(grep '^\.\.' golden.txt)
 mkdir -p "$out"
 export ZIG_GLOBAL_CACHE_DIR="$PWD/$out/cache" ZIG_LOCAL_CACHE_DIR="$PWD/$out/cache"
@@ -36,7 +36,8 @@ for target in x86_64-windows-gnu aarch64-macos; do
     compile -target "$target" -O2 "${program[@]}" -o "$out/$target"
     echo "$target: compiled"
 done
-for left_out in "" -DDCZ_NO_ASSETS -DDCZ_NO_CONTEXT "-DDCZ_NO_CONTEXT -DDCZ_NO_ASSETS"; do
+for left_out in "" -DDCZ_NO_ASSETS -DDCZ_NO_CONTEXT "-DDCZ_NO_CONTEXT -DDCZ_NO_ASSETS" \
+    -DDCZ_SMALL; do
     # shellcheck disable=SC2086  # two options, not one
     compile -target thumb-freestanding-eabihf -mcpu=cortex_m4 -Os -ffreestanding \
         $left_out -c dcz.c -o "$out/cortex_m4.o"

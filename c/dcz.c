@@ -32,6 +32,15 @@ void *memset(void *to, int byte, size_t n);
 #pragma GCC optimize("no-thread-jumps")
 #endif
 
+/* What -DDCZ_SMALL leaves out is not compiled where a condition has IS_SMALL in it. */
+#ifdef DCZ_SMALL
+enum { IS_SMALL = 1 };
+typedef uint32_t pattern;
+#else
+enum { IS_SMALL = 0 };
+typedef uint64_t pattern; /* the bits of an element */
+#endif
+
 enum {
     MAX_CODE_LENGTH = 20,
     MAX_ALPHABET = 65536
@@ -58,10 +67,10 @@ APART static void fail(reader *r)
 }
 
 /* The next n bytes; not to be looked at where the reader has failed. */
-static const uint8_t *bytes(reader *r, uint64_t n)
+static const uint8_t *bytes(reader *r, size_t n)
 {
     const uint8_t *at = r->at;
-    if (n > (uint64_t)(r->end - at))
+    if (n > (size_t)(r->end - at))
         fail(r);
     else
         r->at += n;
@@ -69,21 +78,21 @@ static const uint8_t *bytes(reader *r, uint64_t n)
 }
 
 /* n bytes as a number, the lowest first. */
-static uint64_t get(const uint8_t *from, size_t n)
+static pattern get(const uint8_t *from, size_t n)
 {
-    uint64_t word = 0;
+    pattern word = 0;
     while (n--)
         word = word << 8 | from[n];
     return word;
 }
 
-static void put(uint8_t *to, uint64_t word, size_t n)
+static void put(uint8_t *to, pattern word, size_t n)
 {
     for (; n--; word >>= 8)
         *to++ = (uint8_t)word;
 }
 
-static uint64_t number(reader *r, size_t n)
+static pattern number(reader *r, size_t n)
 {
     const uint8_t *at = bytes(r, n);
     return r->status ? 0 : get(at, n);
@@ -91,23 +100,26 @@ static uint64_t number(reader *r, size_t n)
 
 static unsigned byte(reader *r)
 {
-    return (unsigned)number(r, 1);
+    const uint8_t *at = bytes(r, 1);
+    return r->status ? 0 : *at;
 }
 
-static uint64_t varint(reader *r)
+/* At most PTRDIFF_MAX: whatever is counted or measured by it has to be addressed. */
+static size_t varint(reader *r)
 {
-    uint64_t value = 0;
+    const unsigned n_bits = 8 * sizeof(size_t) - 1;
+    size_t value = 0;
     unsigned shift = 0, next;
     do {
         next = byte(r);
-        value |= (uint64_t)(next & 127) << shift;
+        value |= (size_t)(next & 127) << shift;
         shift += 7;
-    } while (next > 127 && shift < 63);
-    if (next > 127 || (next == 0 && shift > 7)) {
+    } while (next > 127 && shift < n_bits);
+    if (next == 0 && shift > 7)
         fail(r);
-        return 0;
-    }
-    return value;
+    if (next > 127 || (shift > n_bits && next >> (n_bits + 7 - shift)))
+        refuse(r, n_bits < 63 ? DCZ_ERROR_TOO_LARGE : DCZ_ERROR_CORRUPT);
+    return r->status ? 0 : value;
 }
 
 static int is_utf8(const uint8_t *at, size_t n)
@@ -135,10 +147,10 @@ static int is_utf8(const uint8_t *at, size_t n)
 
 static const uint8_t *string(reader *r, size_t *size)
 {
-    const uint64_t n = varint(r);
+    const size_t n = varint(r);
     const uint8_t *at = bytes(r, n);
-    *size = r->status ? 0 : (size_t)n;
-    if (!is_utf8(at, *size))
+    *size = r->status ? 0 : n;
+    if (!IS_SMALL && !is_utf8(at, *size))
         fail(r);
     return at;
 }
@@ -147,24 +159,27 @@ typedef struct dcz_seal seal;
 
 static dcz_status check(const seal *s)
 {
-    uint32_t crc = UINT32_MAX, table[256];
-    for (uint32_t i = 0; i < 256; i++) {
+    enum { N_BITS = IS_SMALL ? 4 : 8, N = 1 << N_BITS }; /* at a time */
+    uint32_t crc = UINT32_MAX, table[N];
+    for (uint32_t i = 0; i < N; i++) {
         table[i] = i;
-        for (unsigned bit = 8; bit--;)
+        for (unsigned bit = N_BITS; bit--;)
             table[i] = table[i] >> 1 ^ (table[i] & 1 ? UINT32_C(0xEDB88320) : 0);
     }
-    for (size_t i = 0; i < s->size; i++)
-        crc = crc >> 8 ^ table[(crc ^ s->data[i]) & 255];
+    for (size_t i = 0; i < s->size; i++) {
+        crc ^= s->data[i];
+        for (unsigned bit = 0; bit < 8; bit += N_BITS)
+            crc = crc >> N_BITS ^ table[crc % N];
+    }
     return ~crc == s->checksum ? DCZ_OK : DCZ_ERROR_CHECKSUM;
 }
 
 /* Size and checksum of bytes that come next in `body`. */
 static void read_seal(reader *r, reader *body, seal *s)
 {
-    const uint64_t size = varint(r);
+    s->size = varint(r);
     s->checksum = (uint32_t)number(r, 4);
-    s->data = bytes(body, size);
-    s->size = (size_t)size;
+    s->data = bytes(body, s->size);
     if (body->status)
         fail(r);
 }
@@ -304,15 +319,13 @@ static int is_new(const dcz_file *f)
 /* The next length of a shape. */
 static size_t read_length(reader *r, const dcz_file *f, size_t before)
 {
-    uint64_t length = varint(r);
+    size_t length = varint(r);
     if (is_new(f) && length-- == 0) {
         if (before == NONE)
             fail(r);
         length = before;
     }
-    if (length > PTRDIFF_MAX)
-        refuse(r, DCZ_ERROR_TOO_LARGE);
-    return r->status ? 0 : (size_t)length;
+    return r->status ? 0 : length;
 }
 
 /* What a listing is read by. Entries and sections are written where they belong, or over
@@ -336,15 +349,22 @@ static void read_entry(dcz_file *f, lister *l)
                                                     2, 4, 8, 8, 16, 2, 1, 1};
     reader *const r = &l->r;
     entry *e = l->e;
-    uint64_t common = varint(r);
+    size_t common = varint(r);
     reader words = {COMMON, COMMON + sizeof COMMON - 1, DCZ_OK, 0};
-    do
-        e->leaf = string(common ? &words : r, &e->leaf_size);
-    while (common && --common && !words.status);
+    if (IS_SMALL && common) {
+        e->leaf = r->at;
+        e->leaf_size = common = 0;
+    } else {
+        do
+            e->leaf = string(common ? &words : r, &e->leaf_size);
+        while (common && --common && !words.status);
+    }
     if (words.status)
         fail(r);
     const unsigned kind = byte(r), dtype = kind / 8;
-    uint64_t rank = kind % 8;
+    size_t rank = kind % 8;
+    if (IS_SMALL && (rank == 7 || dtype != DCZ_FLOAT32))
+        refuse(r, DCZ_ERROR_LEFT_OUT);
     if (rank == 7 && (rank = varint(r)) < 7)
         fail(r);
     if (dtype >= DCZ_N_DTYPES || rank > DCZ_MAX_RANK)
@@ -352,7 +372,7 @@ static void read_entry(dcz_file *f, lister *l)
     if (r->status)
         return;
     e->dtype = (uint8_t)dtype;
-    e->itemsize = ITEMSIZES[dtype];
+    e->itemsize = IS_SMALL ? sizeof(float) : ITEMSIZES[dtype];
     e->rank = (uint8_t)rank;
     e->seal.data = r->at;
     if (is_new(f)) {
@@ -360,19 +380,19 @@ static void read_entry(dcz_file *f, lister *l)
         l->before = NONE;
     }
     /* An axis of length 0 hides nothing: so no product of lengths ever overflows. */
-    uint64_t all = e->itemsize, n = 1;
+    size_t all = e->itemsize, n = 1;
     while (rank--) {
-        const uint64_t last = read_length(r, f, e->before);
+        const size_t last = read_length(r, f, e->before);
         if (is_new(f))
-            l->before = (size_t)last;
+            l->before = last;
         n *= last;
         if (last) {
-            if (all > PTRDIFF_MAX / last)
+            if (all > (size_t)PTRDIFF_MAX / last)
                 refuse(r, DCZ_ERROR_TOO_LARGE);
             all *= last;
         }
     }
-    e->seal.size = (size_t)n;
+    e->seal.size = n;
     f->n_bytes += n * e->itemsize;
     if (f->n_bytes > INT64_MAX)
         refuse(r, DCZ_ERROR_TOO_LARGE);
@@ -386,12 +406,12 @@ static void read_part(lister *l)
     entry *e = l->e;
     e->layer_size = 0;
     const uint8_t *name = e->leaf = string(r, &e->leaf_size);
-    for (size_t i = 0; i < e->leaf_size; i++) {
+    for (size_t i = 0; !IS_SMALL && i < e->leaf_size; i++) {
         const unsigned c = name[i];
         if (c != '-' && c - '0' > 9 && c - 'a' > 25)
             fail(r);
     }
-    e->is_assets = e->leaf_size == 6 && get(e->leaf, 6) == assets;
+    e->is_assets = !IS_SMALL && e->leaf_size == 6 && get(e->leaf, 6) == assets;
     const unsigned need = byte(r);
     read_seal(r, &l->body, &e->seal);
     if (e->leaf_size - 1 > 31 || need > 1 || e->seal.size == 0)
@@ -408,14 +428,14 @@ APART static void read_listing(dcz_file *f, lister *l)
     f->n_arrays = f->n_sections = f->n_parts = 0;
     f->n_bytes = 0;
     if (!is_new(f))
-        f->architecture.size = (size_t)varint(r);
+        f->architecture.size = varint(r);
     if (f->architecture.size) {
         if (!is_new(f))
             f->architecture.checksum = (uint32_t)number(r, 4);
         f->architecture_plain_size = varint(r);
     }
-    for (uint64_t left = varint(r) + (uint64_t)is_new(f); left && !r->status; left--) {
-        uint64_t layers = 1;
+    for (size_t left = varint(r) + (size_t)is_new(f); left && !r->status; left--) {
+        size_t layers = 1;
         l->s->first = f->n_arrays;
         if (is_new(f)) {
             if (f->n_sections)
@@ -427,7 +447,7 @@ APART static void read_listing(dcz_file *f, lister *l)
         for (; layers && !r->status; layers--) {
             entry layer;
             layer.layer = string(r, &layer.layer_size);
-            uint64_t n = varint(r);
+            size_t n = varint(r);
             if (!is_new(f))
                 read_seal(r, &l->body, &l->s->seal);
             for (; n && !r->status; n--) {
@@ -512,7 +532,7 @@ typedef struct {
     size_t itemsize, n; /* n elements */
     /* The elements that are stored: all of them, or those that gaps lead to. */
     size_t stored;
-    uint64_t escapes; /* gaps behind which nothing is stored: the widest, or 0 */
+    size_t escapes; /* gaps behind which nothing is stored: the widest, or 0 */
     uint32_t escape;
     unsigned flags, are_coded; /* the values are */
     symbols values, gaps;
@@ -590,12 +610,13 @@ static void read_symbols(target *t, symbols *s, size_t n_symbols, size_t n)
     reader *r = &t->r, again = *r;
     memset(s, 0, sizeof *s);
     read_lengths(r, n_symbols, s->count, NULL);
-    uint32_t used = 0, next[MAX_CODE_LENGTH + 1];
-    uint64_t code = 0;
+    uint32_t used = 0, code = 0, next[MAX_CODE_LENGTH + 1];
     for (unsigned length = 1; length <= MAX_CODE_LENGTH; length++) {
         next[length] = used;
         used += s->count[length];
-        code = code * 2 + s->count[length];
+        /* No more than is too much already. */
+        if (code <= UINT32_C(1) << MAX_CODE_LENGTH)
+            code = code * 2 + s->count[length];
     }
     s->n = n;
     s->n_streams = n < 65536 ? 1 : 4 * (((n - 1) >> 22) + 1);
@@ -604,15 +625,14 @@ static void read_symbols(target *t, symbols *s, size_t n_symbols, size_t n)
         s->count[0] = 1;
         s->left = n;
     } else {
-        uint64_t total = 0;
+        size_t total = 0;
         if (code != UINT32_C(1) << MAX_CODE_LENGTH)
             fail(r);
         s->sizes = *r;
         for (size_t i = s->n_streams; i && !r->status; i--) {
-            const uint64_t size = varint(r);
-            if (size > (uint64_t)(r->end - r->at))
+            total += varint(r);
+            if (total > (size_t)(r->end - r->at))
                 fail(r);
-            total += size;
         }
         s->r.at = s->r.end = bytes(r, total);
     }
@@ -678,7 +698,7 @@ APART static void scatter(target *t, const uint8_t *values, size_t size, size_t 
     if (!is_wanted(t) || t->r.status)
         return;
     symbols gaps = t->gaps; /* from their beginning, for each plane */
-    uint64_t escapes = t->escapes;
+    size_t escapes = t->escapes;
     size_t left = t->stored, index = 0, n_values = 0;
     while (left) {
         uint32_t gap = 0;
@@ -730,16 +750,16 @@ APART static void scatter(target *t, const uint8_t *values, size_t size, size_t 
 /* Turns words right by so many bits, once all but the lowest are folded back, and adds to
  * them. Returns how many were 0. */
 APART static size_t unturn(const target *t, size_t size, unsigned turn, unsigned is_folded,
-                           uint64_t plus)
+                           pattern plus)
 {
-    const unsigned width = 8 * (unsigned)size;
+    const unsigned width = 8 * (unsigned)size, most = 8 * sizeof(pattern);
     size_t n_zero = 0;
     for (uint8_t *at = t->out, *end = at + t->n * t->itemsize; at < end; at += size) {
-        uint64_t w = get(at, size);
+        pattern w = get(at, size);
         n_zero += w == 0;
         if (w & is_folded)
-            w ^= (UINT64_MAX >> (64 - width)) - 1;
-        w = w >> turn | w << ((width - turn) & 63);
+            w ^= ((pattern)-1 >> (most - width)) - 1;
+        w = w >> turn | w << (width - turn) % most;
         put(at, w + plus, size);
     }
     return n_zero;
@@ -794,23 +814,23 @@ static void read_signs(target *t)
 static void read_codebook(target *t)
 {
     reader *r = &t->r;
-    const uint64_t n = varint(r);
+    const size_t n = varint(r);
     if (n - 1 >= MAX_ALPHABET || n > t->stored)
         fail(r);
     const uint8_t *book = bytes(r, n * t->itemsize), *at = book;
     /* Without gaps the first one may be 0. */
-    uint64_t least = t->flags & GAPS;
-    for (uint64_t i = n; i && !r->status; i--, at += t->itemsize) {
-        const uint64_t pattern = get(at, t->itemsize);
-        if (pattern < least)
+    pattern least = t->flags & GAPS;
+    for (size_t i = n; i && !r->status; i--, at += t->itemsize) {
+        const pattern next = get(at, t->itemsize);
+        if (next < least)
             fail(r);
-        least = pattern + 1;
+        least = next + 1;
         if (least == 0 && i > 1)
             fail(r);
     }
     t->are_coded = 1;
     if (!r->status)
-        read_symbols(t, &t->values, (size_t)n, t->stored);
+        read_symbols(t, &t->values, n, t->stored);
     scatter(t, book, t->itemsize, 0, t->itemsize);
 }
 
@@ -836,20 +856,20 @@ APART static void read_array(target *t)
         (flags & PLANES && flags & CODEBOOK) || (flags && t->n == 0) ||
         (flags && size == 16 && flags != (MORE | PLANES)))
         fail(r);
-    uint64_t background = 0;
+    pattern background = 0;
     if (flags & BACKGROUND && (background = number(r, size)) == 0)
         fail(r);
     if (has_gaps) {
-        const uint64_t stored = varint(r);
+        const size_t stored = varint(r);
         if (stored)
             t->escapes = varint(r);
         if (stored > t->n || t->escapes > t->n - stored)
             fail(r);
         if (r->status)
             return;
-        t->stored = (size_t)stored;
+        t->stored = stored;
         if (stored)
-            read_symbols(t, &t->gaps, (size_t)1 << width, (size_t)(stored + t->escapes));
+            read_symbols(t, &t->gaps, (size_t)1 << width, stored + t->escapes);
     }
     if (flags & (BACKGROUND | PLANES | SIGNS))
         decode_first(t);
@@ -861,7 +881,7 @@ APART static void read_array(target *t)
         read_planes(t);
     } else {
         t->are_coded = 0;
-        scatter(t, bytes(r, (uint64_t)t->stored * size), size, 0, size);
+        scatter(t, bytes(r, t->stored * size), size, 0, size);
     }
     /* Of what is stored nothing is 0, or there would be fewer; a codebook has no 0. */
     if (t->out && has_gaps && (background || !(flags & CODEBOOK)) &&
@@ -1720,9 +1740,9 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
     if (f->version == 2)
         return DCZ_ERROR_LEFT_OUT;
 #endif
-    const uint64_t size = varint(r);
+    const size_t size = varint(r);
     if (is_new(f))
-        f->architecture.size = (size_t)varint(r);
+        f->architecture.size = varint(r);
     l->r.at = bytes(r, size);
     l->r.end = r->at;
     if (is_new(f))
@@ -1766,15 +1786,15 @@ static dcz_status open_file(dcz_file *f, lister *l, dcz_scratch *a)
     again.e = take(a, n, sizeof *again.e);
     again.s = f->sections = take(a, f->n_sections, sizeof *again.s);
     f->kept = a->used + ALIGNMENT - 1;
-    const entry **sorted = take(a, n, sizeof *sorted);
+    const entry **sorted = IS_SMALL ? NULL : take(a, n, sizeof *sorted);
     if (is_short(a))
         return DCZ_OK;
     f->entries = again.e;
     read_listing(f, &again);
-    return are_different(f->entries, f->n_arrays, sorted) &&
-                   are_different(f->entries + f->n_arrays, f->n_parts, sorted)
-               ? DCZ_OK
-               : DCZ_ERROR_CORRUPT;
+    const int is_right =
+        IS_SMALL || (are_different(f->entries, f->n_arrays, sorted) &&
+                     are_different(f->entries + f->n_arrays, f->n_parts, sorted));
+    return is_right ? DCZ_OK : DCZ_ERROR_CORRUPT;
 }
 
 dcz_status dcz_open(dcz_file *file, const void *data, size_t size, dcz_scratch *scratch)
@@ -1863,6 +1883,8 @@ dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info)
     return DCZ_OK;
 }
 
+#ifndef DCZ_SMALL
+
 size_t dcz_find(const dcz_file *file, const char *name)
 {
     size_t i = 0;
@@ -1877,6 +1899,8 @@ size_t dcz_find(const dcz_file *file, const char *name)
     }
     return i;
 }
+
+#endif
 
 /* Turns words round where the machine has its highest bytes first. */
 static void to_own_order(const target *t)
@@ -2345,15 +2369,15 @@ static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
     const entry **sorted = NULL;
     for (;;) {
         reader r = {data, data + size, DCZ_OK, 0};
-        const uint64_t n = varint(&r);
+        const size_t n = varint(&r);
         uint64_t total = 0;
-        for (uint64_t i = 0; i < n && !r.status; i++) {
+        for (size_t i = 0; i < n && !r.status; i++) {
             entry spare, *e = names ? &names[i] : &spare;
             e->layer_size = 0;
             e->leaf = string(&r, &e->leaf_size);
             if (r.status || !is_inside(e->leaf, e->leaf_size))
                 fail(&r);
-            const uint64_t its_size = varint(&r);
+            const size_t its_size = varint(&r);
             if (its_size > size)
                 fail(&r);
             total += its_size;
@@ -2361,9 +2385,9 @@ static dcz_status check_assets(const uint8_t *data, size_t size, dcz_scratch *a)
         if (n == 0 || r.status || total != (uint64_t)(r.end - r.at))
             return DCZ_ERROR_CORRUPT;
         if (names)
-            return are_different(names, (size_t)n, sorted) ? DCZ_OK : DCZ_ERROR_CORRUPT;
-        entry *taken = take(a, (size_t)n, sizeof *taken);
-        sorted = take(a, (size_t)n, sizeof *sorted);
+            return are_different(names, n, sorted) ? DCZ_OK : DCZ_ERROR_CORRUPT;
+        entry *taken = take(a, n, sizeof *taken);
+        sorted = take(a, n, sizeof *sorted);
         if (is_short(a))
             return DCZ_OK;
         names = taken;
@@ -2404,26 +2428,26 @@ size_t dcz_n_assets(const void *unpacked, size_t size)
 {
     const uint8_t *data = unpacked;
     reader r = {data, data + size, DCZ_OK, 0};
-    return (size_t)varint(&r);
+    return varint(&r);
 }
 
 dcz_status dcz_asset(const void *unpacked, size_t size, size_t index, dcz_blob *asset)
 {
     const uint8_t *data = unpacked;
     reader r = {data, data + size, DCZ_OK, 0};
-    const uint64_t n = varint(&r);
-    uint64_t before = 0;
+    const size_t n = varint(&r);
+    size_t before = 0;
     if (index >= n)
         return DCZ_ERROR_ARGUMENT;
-    for (uint64_t i = 0; i < n && !r.status; i++) {
+    for (size_t i = 0; i < n && !r.status; i++) {
         size_t name_size;
         const uint8_t *name = string(&r, &name_size);
-        const uint64_t its_size = varint(&r);
+        const size_t its_size = varint(&r);
         before += i < index ? its_size : 0;
         if (i == index) {
             asset->name = (const char *)name;
             asset->name_size = name_size;
-            asset->size = (size_t)its_size;
+            asset->size = its_size;
         }
     }
     bytes(&r, before);
@@ -2451,6 +2475,8 @@ const char *dcz_message(dcz_status status)
     return word(WORDS, which < last ? which : last);
 }
 
+#ifndef DCZ_SMALL
+
 const char *dcz_dtype_name(dcz_dtype dtype)
 {
     static const char NAMES[] = "bool\0int8\0uint8\0int16\0uint16\0int32\0uint32\0int64\0"
@@ -2459,3 +2485,5 @@ const char *dcz_dtype_name(dcz_dtype dtype)
     const unsigned which = (unsigned)dtype;
     return word(NAMES, which < DCZ_N_DTYPES ? which : DCZ_N_DTYPES);
 }
+
+#endif

@@ -4,12 +4,20 @@
  * allocation and no state besides what the caller holds. docs/c.md shows how to use it,
  * docs/format.md says what the files look like. `-DDCZ_NO_CONTEXT` leaves version 2 out,
  * whose files are DCZ_ERROR_LEFT_OUT then; `-DDCZ_NO_ASSETS` leaves out what unpacks
- * assets.
+ * assets. `-DDCZ_SMALL`, for firmware whose files were checked where it was built, leaves
+ * out both and more: arrays that are not float32, or have seven axes or more, are
+ * DCZ_ERROR_LEFT_OUT, the names of arrays may be empty, and that names are UTF-8 and
+ * differ is not checked.
  *
  * The bytes of a file have to stay where they are, and as they are, while it is used.
  * Whatever they are, nothing is read or written outside the buffers given. */
 #ifndef DCZ_H
 #define DCZ_H
+
+#ifdef DCZ_SMALL
+#define DCZ_NO_CONTEXT
+#define DCZ_NO_ASSETS
+#endif
 
 #include <stddef.h>
 #include <stdint.h>
@@ -95,8 +103,10 @@ typedef enum {
     DCZ_N_DTYPES
 } dcz_dtype;
 
+#ifndef DCZ_SMALL
 /* The name that NumPy knows a dtype by. */
 const char *dcz_dtype_name(dcz_dtype dtype);
+#endif
 
 enum { DCZ_MAX_RANK = 64 };
 
@@ -116,8 +126,10 @@ typedef struct {
 
 dcz_status dcz_tensor(const dcz_file *file, size_t index, dcz_tensor_info *info);
 
+#ifndef DCZ_SMALL
 /* The index of the array of a name, or n_arrays. */
 size_t dcz_find(const dcz_file *file, const char *name);
+#endif
 
 /* Decodes an array to `out`, which has room for `size` bytes, at least n_bytes, and needs
  * no alignment. Numbers are written in the byte order of this machine. After an error

@@ -30,8 +30,6 @@ static const size_t MAX_ELEMENTS = (size_t)1 << (sizeof(size_t) > 4 ? 32 : 26);
 
 /* ---- Words ------------------------------------------------------------------ */
 
-#ifndef DCZ_RUN_SMALL
-#define KIND_NAME(number) word(KIND_NAMES, number)
 static const char KIND_NAMES[] =
     "constant\0weight\0dense\0conv\0depthwise_conv\0conv_transpose\0pool\0flatten\0unary\0"
     "binary\0reduce\0batch_normalization\0layer_normalization\0group_normalization\0"
@@ -40,9 +38,6 @@ static const char KIND_NAMES[] =
     "matmul\0einsum\0attention\0resize\0crop\0merge_axes\0split_axis\0broadcast\0cumsum\0"
     "top_k\0filled_like\0range_like\0lookup\0tokenize\0count\0discretize\0"
     "causal_mask_like\0patches";
-#else
-#define KIND_NAME(number) ""
-#endif
 
 /* The numbers are those of the file. */
 enum {
@@ -126,7 +121,6 @@ static const kind KINDS[] = {
     {FLATTEN, 1, 1, 0, ""},
     {UNARY, 1, 1, 0, "frrri"},
     {RESHAPE, 1, 1, 0, "I"},
-#ifndef DCZ_RUN_SMALL
     {CONSTANT, 0, 0, 0, "a"},
     {WEIGHT, 0, 0, 1, ""},
     {DEPTHWISE_CONV, 1, 1, 2, "fIfI"},
@@ -147,12 +141,9 @@ static const kind KINDS[] = {
     {CAST, 1, 1, 0, "t"},
     {RESIZE, 1, 1, 0, "If"},
     {CROP, 1, 1, 0, "I"},
-#endif
 };
 
 enum { N_KNOWN = sizeof KINDS / sizeof *KINDS };
-
-#ifndef DCZ_RUN_SMALL
 
 /* One of several words, each of which is ended by a 0. */
 static const char *word(const char *words, size_t index)
@@ -163,14 +154,21 @@ static const char *word(const char *words, size_t index)
     return words;
 }
 
-#endif
-
 static size_t length(const char *name)
 {
     size_t n = 0;
     while (name[n])
         n++;
     return n;
+}
+
+/* Whether a name that is ended by no 0 is a word. */
+static int is_word(const char *name, size_t size, const char *wanted)
+{
+    size_t i = 0;
+    while (i < size && wanted[i] && name[i] == wanted[i])
+        i++;
+    return i == size && !wanted[i];
 }
 
 /* ---- Bytes ------------------------------------------------------------------ */
@@ -242,7 +240,6 @@ static float real(const uint8_t *at)
 struct dcz_run_value {
     size_t n, offset;
     uint32_t root;     /* the value whose memory it is */
-    uint32_t made;     /* by which operation */
     uint32_t last_use; /* of a root */
     uint32_t rank, shape[RANK];
 };
@@ -251,6 +248,8 @@ typedef struct dcz_run_value value;
 
 typedef struct {
     const kind *kind;
+    const value *x;    /* what it takes first, */
+    const float *from; /* and where that lies; NULL while it is planned */
     size_t n_inputs, n_weights;
     uint32_t inputs[MAX_INPUTS];
     size_t weights[MAX_WEIGHTS]; /* numbers of arrays, or NONE */
@@ -288,12 +287,7 @@ typedef struct {
 
 static int is_held(const machine *m)
 {
-#ifdef DCZ_RUN_SMALL
-    (void)m;
-    return 0;
-#else
     return m->net->mode == DCZ_HELD;
-#endif
 }
 
 static void stop(machine *m, dcz_status status)
@@ -361,7 +355,7 @@ static void read_operation(machine *m, reader *r, operation *o, size_t n_values,
     if (r->has_failed || number >= N_KINDS)
         corrupt(m);
     else if (!o->kind)
-        refuse(m, KIND_NAME(number));
+        refuse(m, word(KIND_NAMES, number));
     if (m->status)
         return;
     const kind *k = o->kind;
@@ -468,6 +462,12 @@ static float exp_of(float x)
            from_bits((uint32_t)(n - half + 127) << 23);
 }
 
+static float sigmoid(float x)
+{
+    const float t = exp_of(x < 0 ? x : -x);
+    return (x < 0 ? t : 1) / (1 + t);
+}
+
 static float tanh_of(float x)
 {
     const float a = x < 0 ? -x : x;
@@ -476,14 +476,6 @@ static float tanh_of(float x)
     const float t = exp_of(-2 * a), y = (1 - t) / (1 + t);
     return x < 0 ? -y : y;
 }
-
-static float sigmoid(float x)
-{
-    const float t = exp_of(x < 0 ? x : -x);
-    return (x < 0 ? t : 1) / (1 + t);
-}
-
-#ifndef DCZ_RUN_SMALL
 
 static uint32_t to_bits(float number)
 {
@@ -544,8 +536,6 @@ static float clip(float x, float low, float high)
     return x < low ? low : x > high ? high : x;
 }
 
-#endif
-
 /* A function of one element, with its three parameters. */
 static float function_of(uint32_t which, float x, const float *p)
 {
@@ -562,7 +552,6 @@ static float function_of(uint32_t which, float x, const float *p)
         return tanh_of(x);
     case RELU6:
         return x < 0 ? 0 : x > 6 ? 6 : x;
-#ifndef DCZ_RUN_SMALL
     case ELU:
         return elu(x, p[0]);
     case SELU:
@@ -604,7 +593,6 @@ static float function_of(uint32_t which, float x, const float *p)
         return 1 / sqrt_of(x);
     case RECIPROCAL:
         return 1 / x;
-#endif
     default:
         return x;
     }
@@ -612,12 +600,8 @@ static float function_of(uint32_t which, float x, const float *p)
 
 static int is_function(uint32_t which)
 {
-#ifdef DCZ_RUN_SMALL
-    return which <= SOFTMAX || which == RELU6 || which == STOP_GRADIENT;
-#else
     return which <= LOG_SIGMOID || (which >= NEGATIVE && which <= EXP) ||
            which == RECIPROCAL || which == STOP_GRADIENT || which == HARD_SILU;
-#endif
 }
 
 static void check_function(machine *m, uint32_t which)
@@ -628,9 +612,6 @@ static void check_function(machine *m, uint32_t which)
     }
     if (is_function(which))
         return;
-#ifdef DCZ_RUN_SMALL
-    refuse(m, "an activation");
-#else
     static const char NAMES[] =
         "celu\0glu\0hard_shrink\0soft_shrink\0tanh_shrink\0squareplus\0sparse_plus\0"
         "threshold\0expm1\0log\0log1p\0sin\0cos\0tan\0arcsin\0arccos\0arctan\0sinh\0cosh\0"
@@ -640,7 +621,6 @@ static void check_function(machine *m, uint32_t which)
     for (uint32_t i = 0; i < which; i++)
         place += !is_function(i);
     refuse(m, word(NAMES, place));
-#endif
 }
 
 /* Softmax of n elements that lie `step` apart, or its logarithm. */
@@ -655,15 +635,11 @@ static void softmax(float *x, size_t n, size_t step, int is_log)
         if (!is_log)
             x[i * step] = e;
     }
-#ifdef DCZ_RUN_SMALL
-    (void)is_log;
-#else
     const float shift = most + log_of(sum);
     if (is_log)
         for (size_t i = 0; i < n; i++)
             x[i * step] -= shift;
     else
-#endif
         for (size_t i = 0; i < n; i++)
             x[i * step] /= sum;
 }
@@ -695,9 +671,6 @@ typedef void visitor(void *to, size_t place, float w);
 
 static float widen(const uint8_t *bits, unsigned dtype)
 {
-#ifdef DCZ_RUN_SMALL
-    (void)dtype;
-#else
     const uint32_t low = (uint32_t)bits[0] | (uint32_t)bits[1] << 8;
     if (dtype == DCZ_BFLOAT16)
         return from_bits(low << 16);
@@ -715,7 +688,6 @@ static float widen(const uint8_t *bits, unsigned dtype)
         memcpy(&wide, &word, sizeof wide);
         return (float)wide;
     }
-#endif
     return real(bits);
 }
 
@@ -731,8 +703,6 @@ static void visit_wide(void *to, size_t place, const uint8_t *bits, size_t code)
     (void)code;
     w->visit(w->to, place, widen(bits, w->dtype));
 }
-
-#ifndef DCZ_RUN_SMALL
 
 /* Tells of all elements of a row that are not 0. */
 static void each_of_row(const weight *w, size_t row, visitor *visit, void *to)
@@ -752,20 +722,16 @@ static void each_of_row(const weight *w, size_t row, visitor *visit, void *to)
     }
 }
 
-#endif
-
 /* Tells of all elements of an array that are not 0. */
 static void each(machine *m, size_t index, visitor *visit, void *to)
 {
     const dcz_net *net = m->net;
-#ifndef DCZ_RUN_SMALL
     if (net->mode == DCZ_HELD) {
         const weight *w = &net->weights[index];
         for (size_t row = 0; row < w->n_rows; row++)
             each_of_row(w, row, visit, to);
         return;
     }
-#endif
     dcz_tensor_info info;
     dcz_scratch scratch = {m->decoding, net->decoding, 0, 0};
     dcz_tensor(net->file, index, &info);
@@ -783,10 +749,8 @@ static size_t shape_of(machine *m, size_t index, dcz_tensor_info *info)
         return 0;
     }
     int is_known = info->dtype == DCZ_FLOAT32;
-#ifndef DCZ_RUN_SMALL
     is_known |= info->dtype == DCZ_FLOAT16 || info->dtype == DCZ_BFLOAT16 ||
                 info->dtype == DCZ_FLOAT64;
-#endif
     if (!is_known) {
         refuse(m, "weights that are not floats");
         return 0;
@@ -867,6 +831,21 @@ static size_t axis_of(machine *m, int32_t axis, size_t rank)
     return 0;
 }
 
+/* Marks the axes that a field names, none of them twice. */
+static void mark_axes(machine *m, const operation *o, size_t which, size_t rank,
+                      uint8_t *marks)
+{
+    const size_t n = n_items(o, which);
+    for (size_t i = 0; i < rank; i++)
+        marks[i] = 0;
+    for (size_t i = 0; i < n && !m->status; i++) {
+        uint8_t *mark = &marks[axis_of(m, item(o, which, i, 0), rank)];
+        if (*mark)
+            corrupt(m);
+        *mark = 1;
+    }
+}
+
 static size_t product(const uint32_t *shape, size_t from, size_t to)
 {
     size_t n = 1;
@@ -890,6 +869,7 @@ typedef struct {
 typedef struct {
     slide axis[2]; /* lines, pixels */
     int is_transposed;
+    int is_max; /* the largest product instead of their sum */
     layout of_x, of_y;
     size_t n_x, n_y; /* channels of x that a filter meets, and filters */
     size_t n_groups;
@@ -913,10 +893,11 @@ static void reach(const slide *s, int is_transposed, size_t element, size_t *fir
 static void slide_weight(const sliding *w, size_t tap, size_t c, size_t f, float weight_)
 {
     const slide *lines = &w->axis[0], *pixels = &w->axis[1];
+    const int is_transposed = w->is_transposed;
     const size_t line = tap / pixels->size, pixel = tap % pixels->size;
     size_t l, l_end, p, p_end;
-    reach(lines, w->is_transposed, line, &l, &l_end);
-    reach(pixels, w->is_transposed, pixel, &p, &p_end);
+    reach(lines, is_transposed, line, &l, &l_end);
+    reach(pixels, is_transposed, pixel, &p, &p_end);
     if (p >= p_end)
         return;
     const size_t n = p_end - p;
@@ -924,17 +905,22 @@ static void slide_weight(const sliding *w, size_t tap, size_t c, size_t f, float
         const size_t far_line = l * lines->stride + line * lines->dilation - lines->before;
         const size_t far_pixel =
             p * pixels->stride + pixel * pixels->dilation - pixels->before;
-        const size_t x_line = w->is_transposed ? l : far_line;
-        const size_t y_line = w->is_transposed ? far_line : l;
-        const size_t x_pixel = w->is_transposed ? p : far_pixel;
-        const size_t y_pixel = w->is_transposed ? far_pixel : p;
-        const size_t x_step = w->of_x.pixel * (w->is_transposed ? 1 : pixels->stride);
-        const size_t y_step = w->of_y.pixel * (w->is_transposed ? pixels->stride : 1);
+        const size_t x_line = is_transposed ? l : far_line;
+        const size_t y_line = is_transposed ? far_line : l;
+        const size_t x_pixel = is_transposed ? p : far_pixel;
+        const size_t y_pixel = is_transposed ? far_pixel : p;
+        const size_t x_step = w->of_x.pixel * (is_transposed ? 1 : pixels->stride);
+        const size_t y_step = w->of_y.pixel * (is_transposed ? pixels->stride : 1);
         const float *from =
             w->x + c * w->of_x.channel + x_line * w->of_x.line + x_pixel * w->of_x.pixel;
         float *to =
             w->y + f * w->of_y.channel + y_line * w->of_y.line + y_pixel * w->of_y.pixel;
-        if (x_step == 1 && y_step == 1)
+        if (w->is_max)
+            for (size_t i = 0; i < n; i++) {
+                const float met = from[i * x_step];
+                to[i * y_step] = met > to[i * y_step] ? met : to[i * y_step];
+            }
+        else if (x_step == 1 && y_step == 1)
             for (size_t i = 0; i < n; i++)
                 to[i] += weight_ * from[i];
         else
@@ -951,8 +937,6 @@ static void visit_filter(void *to, size_t place, float w)
     slide_weight(s, rest / s->n_x, group * s->n_x + rest % s->n_x, f, w);
 }
 
-#ifndef DCZ_RUN_SMALL
-
 static void visit_depthwise(void *to, size_t place, float w)
 {
     const sliding *s = to;
@@ -966,8 +950,6 @@ static void visit_transposed(void *to, size_t place, float w)
     const size_t c = place % s->n_x, rest = place / s->n_x;
     slide_weight(s, rest / s->n_y, c, rest % s->n_y, w);
 }
-
-#endif
 
 /* Reads how a window slides over x, whose axes lie between the first and the last; how
  * long they are afterwards. Its size along each is in `sizes`. */
@@ -1016,6 +998,10 @@ static void read_slide(machine *m, const operation *o, sliding *s, const value *
         const size_t extent = (a->size - 1) * a->dilation + 1;
         size_t n = a->n_x, total = 0;
         if (s->is_transposed) {
+            if (n > INT32_MAX / 2 / a->stride) {
+                stop(m, DCZ_ERROR_TOO_LARGE);
+                return;
+            }
             const size_t inside = padding == SAME ? extent / 2 * 2 : 0;
             const int32_t more = item(o, 4, k, 0);
             if (n_more) {
@@ -1053,12 +1039,16 @@ static void read_slide(machine *m, const operation *o, sliding *s, const value *
     }
 }
 
-static const float *data(const machine *m, uint32_t number)
+/* Lays out x and y with so many channels: the last axis, or, turned, the first. */
+static void lay_out(sliding *s, size_t n_x, size_t n_y, int is_turned)
 {
-    const value *v = &m->net->values[number];
-    if (v->root < m->net->n_inputs)
-        return m->inputs[v->root];
-    return (const float *)(m->arena + m->net->values[v->root].offset);
+    const slide *lines = &s->axis[0], *pixels = &s->axis[1];
+    s->of_x.pixel = is_turned ? 1 : n_x;
+    s->of_y.pixel = is_turned ? 1 : n_y;
+    s->of_x.channel = is_turned ? lines->n_x * pixels->n_x : 1;
+    s->of_y.channel = is_turned ? lines->n_y * pixels->n_y : 1;
+    s->of_x.line = pixels->n_x * s->of_x.pixel;
+    s->of_y.line = pixels->n_y * s->of_y.pixel;
 }
 
 /* Memory for so many floats that one operation needs, NULL where there is none. */
@@ -1077,8 +1067,9 @@ static void turn(const float *from, float *to, size_t n_rows, size_t n_columns)
             to[k * n_rows + i] = from[i * n_columns + k];
 }
 
-static void apply_conv(machine *m, const operation *o, const value *x, value *out, float *y)
+static void apply_conv(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     const unsigned number = o->kind->number;
     dcz_tensor_info info;
     sliding s;
@@ -1124,14 +1115,10 @@ static void apply_conv(machine *m, const operation *o, const value *x, value *ou
     float *extra = borrow(m, turned_x + turned_y);
     if (!y)
         return;
-    s.x = data(m, o->inputs[0]);
+    s.x = o->from;
     s.y = turned_y ? extra + turned_x : y;
-    s.of_x.pixel = is_turned ? 1 : n_in;
-    s.of_x.channel = is_turned ? x_pixels : 1;
-    s.of_y.pixel = is_turned ? 1 : n_made;
-    s.of_y.channel = is_turned ? y_pixels : 1;
-    s.of_x.line = s.axis[1].n_x * s.of_x.pixel;
-    s.of_y.line = s.axis[1].n_y * s.of_y.pixel;
+    lay_out(&s, n_in, n_made, is_turned);
+    s.is_max = 0;
     if (turned_x) {
         turn(s.x, extra, x_pixels, n_in);
         s.x = extra;
@@ -1140,15 +1127,11 @@ static void apply_conv(machine *m, const operation *o, const value *x, value *ou
         memset(s.y, 0, out->n * sizeof *y);
     else
         begin_with(m, o->weights[1], y, out->n, n_made);
-#ifdef DCZ_RUN_SMALL
-    each(m, o->weights[0], visit_filter, &s);
-#else
     each(m, o->weights[0],
          number == CONV             ? visit_filter
          : number == DEPTHWISE_CONV ? visit_depthwise
                                     : visit_transposed,
          &s);
-#endif
     if (turned_y)
         turn(s.y, y, n_made, y_pixels);
     if (is_turned && o->weights[1] != NONE) {
@@ -1158,8 +1141,18 @@ static void apply_conv(machine *m, const operation *o, const value *x, value *ou
     activate_last(activation, y, out);
 }
 
-static void apply_pool(machine *m, const operation *o, const value *x, value *out, float *y)
+/* How many elements of a window lie in x. */
+static size_t n_met(const slide *s, size_t place)
 {
+    const size_t at = place * s->stride;
+    const size_t first = at < s->before ? s->before - at : 0;
+    const size_t end = s->n_x + s->before - at;
+    return (end < s->size ? end : s->size) - first;
+}
+
+static void apply_pool(machine *m, const operation *o, value *out, float *y)
+{
+    const value *x = o->x;
     const uint32_t is_mean = number_of(o, 0, 0);
     const int has_size = o->fields[1] != NULL;
     const size_t rank = has_size ? n_items(o, 1) : 2;
@@ -1177,26 +1170,20 @@ static void apply_pool(machine *m, const operation *o, const value *x, value *ou
     set_shape(m, out, rank + 2, shape);
     if (!y || m->status)
         return;
-    const float *from = data(m, o->inputs[0]);
     const slide *lines = &s.axis[0], *pixels = &s.axis[1];
-    for (size_t l = 0; l < lines->n_y; l++)
-        for (size_t p = 0; p < pixels->n_y; p++, y += n_channels)
-            for (size_t c = 0; c < n_channels; c++) {
-                float most = -INFINITE, sum = 0;
-                size_t n = 0;
-                for (size_t i = 0; i < lines->size; i++)
-                    for (size_t k = 0; k < pixels->size; k++) {
-                        const size_t line = l * lines->stride + i - lines->before;
-                        const size_t pixel = p * pixels->stride + k - pixels->before;
-                        if (line >= lines->n_x || pixel >= pixels->n_x)
-                            continue; /* also where it would be below 0 */
-                        const float met = from[(line * pixels->n_x + pixel) * n_channels + c];
-                        most = met > most ? met : most;
-                        sum += met;
-                        n++;
-                    }
-                y[c] = is_mean ? sum / (float)n : most;
-            }
+    lay_out(&s, n_channels, n_channels, 0);
+    s.x = o->from;
+    s.y = y;
+    s.is_max = !is_mean;
+    for (size_t i = 0; i < out->n; i++)
+        y[i] = is_mean ? 0 : -INFINITE;
+    for (size_t tap = 0; tap < lines->size * pixels->size; tap++)
+        for (size_t c = 0; c < n_channels; c++)
+            slide_weight(&s, tap, c, c, 1);
+    for (size_t l = 0; is_mean && l < lines->n_y; l++)
+        for (size_t p = 0; p < pixels->n_y; p++)
+            for (size_t c = 0; c < n_channels; c++)
+                *y++ /= (float)(n_met(lines, l) * n_met(pixels, p));
 }
 
 /* ---- Products --------------------------------------------------------------- */
@@ -1214,8 +1201,6 @@ static void visit_dense(void *to, size_t place, float w)
     for (size_t row = 0; row < d->n_rows; row++)
         d->y[row * d->n_out + k] += w * d->x[row * d->n_in + i];
 }
-
-#ifndef DCZ_RUN_SMALL
 
 /* One row of x, where the rows of the weight are what its elements are multiplied with. */
 static void multiply_row(const weight *w, const float *x, float *y)
@@ -1244,10 +1229,9 @@ static void multiply_row(const weight *w, const float *x, float *y)
     }
 }
 
-#endif
-
-static void apply_dense(machine *m, const operation *o, const value *x, value *out, float *y)
+static void apply_dense(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     dcz_tensor_info info;
     const size_t rank = shape_of(m, o->weights[0], &info);
     const int32_t given = integer(o, 1, 1);
@@ -1283,21 +1267,20 @@ static void apply_dense(machine *m, const operation *o, const value *x, value *o
     m->work += (float)d.n_rows * (float)info.n_elements;
     if (!y)
         return;
-    d.x = data(m, o->inputs[0]);
+    d.x = o->from;
     begin_with(m, o->weights[1], y, out->n, n_out);
-#ifndef DCZ_RUN_SMALL
     const weight *w = m->net->mode == DCZ_HELD ? &m->net->weights[o->weights[0]] : NULL;
     if (w && w->width == n_out)
         for (size_t row = 0; row < d.n_rows; row++)
             multiply_row(w, d.x + row * n_in, y + row * n_out);
     else
-#endif
         each(m, o->weights[0], visit_dense, &d);
     activate_last(activation, y, out);
 }
 
-static void apply_unary(machine *m, const operation *o, const value *x, value *out, float *y)
+static void apply_unary(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     const uint32_t function = number_of(o, 0, RELU);
     const float p[3] = {float_of(o, 1, 0), float_of(o, 2, 0), float_of(o, 3, 0)};
     const size_t axis = axis_of(m, integer(o, 4, -1), x->rank);
@@ -1307,15 +1290,16 @@ static void apply_unary(machine *m, const operation *o, const value *x, value *o
     like(out, x);
     if (!y)
         return;
-    const float *from = data(m, o->inputs[0]);
+    const float *from = o->from;
     if (from != y)
         memcpy(y, from, x->n * sizeof *y);
     activate(function, y, x->n, p, x->shape[axis], product(x->shape, axis + 1, x->rank));
 }
 
 /* A value that is seen in another shape. */
-static void apply_shape(machine *m, const operation *o, const value *x, value *out)
+static void apply_shape(machine *m, const operation *o, value *out)
 {
+    const value *x = o->x;
     uint32_t shape[RANK];
     size_t n = 2, rest = RANK, known = 1;
     shape[0] = 1;
@@ -1345,7 +1329,6 @@ static void apply_shape(machine *m, const operation *o, const value *x, value *o
         if (rest < RANK && known)
             shape[rest] = (uint32_t)(x->n / known);
     }
-#ifndef DCZ_RUN_SMALL
     if (o->kind->number == CAST || o->kind->number == SQUEEZE ||
         o->kind->number == EXPAND_DIMS) {
         n = x->rank;
@@ -1354,29 +1337,30 @@ static void apply_shape(machine *m, const operation *o, const value *x, value *o
     if (o->kind->number == CAST) {
         reader r = {o->fields[0], o->end, 0};
         const size_t size = r.at ? varint(&r) : 0;
-        const uint8_t *name = bytes(&r, size);
-        /* Every float is float32. */
-        if (size && name[0] != 'f' && !(size > 1 && name[0] == 'b' && name[1] == 'f'))
+        const char *name = (const char *)bytes(&r, size);
+        static const char FLOATS_[] = "float32\0float16\0bfloat16\0float64";
+        int is_float = !r.at; /* every float is float32 */
+        for (size_t i = 0; i < 4; i++)
+            is_float |= is_word(name, size, word(FLOATS_, i));
+        if (!is_float)
             refuse(m, "a cast to what is not a float");
     }
     if (o->kind->number == EXPAND_DIMS) {
         const size_t more = n_items(o, 0);
-        uint8_t is_new[RANK] = {0};
+        uint8_t is_new[RANK];
         if (more + n > RANK) {
             refuse(m, "so many axes");
             return;
         }
         n += more;
-        for (size_t i = 0; i < more; i++)
-            is_new[axis_of(m, item(o, 0, i, 0), n)] = 1;
+        mark_axes(m, o, 0, n, is_new);
         for (size_t i = 0, k = 0; i < n; i++)
             shape[i] = is_new[i] || k >= x->rank ? 1 : x->shape[k++];
     }
     if (o->kind->number == SQUEEZE) {
         const size_t fewer = n_items(o, 0);
-        uint8_t is_gone[RANK] = {0};
-        for (size_t i = 0; i < fewer && !m->status; i++)
-            is_gone[axis_of(m, item(o, 0, i, 0), n)] = 1;
+        uint8_t is_gone[RANK];
+        mark_axes(m, o, 0, n, is_gone);
         size_t left = 0;
         for (size_t i = 0; i < n; i++) {
             const int is_one = fewer ? is_gone[i] : x->shape[i] == 1;
@@ -1387,7 +1371,6 @@ static void apply_shape(machine *m, const operation *o, const value *x, value *o
         }
         n = left;
     }
-#endif
     if (m->status)
         return;
     set_shape(m, out, n, shape);
@@ -1400,8 +1383,6 @@ static int is_view(unsigned number)
     return number == FLATTEN || number == RESHAPE || number == EXPAND_DIMS ||
            number == SQUEEZE || number == CAST;
 }
-
-#ifndef DCZ_RUN_SMALL
 
 /* ---- Other operations ------------------------------------------------------- */
 
@@ -1453,8 +1434,9 @@ static void gather(const value *out, float *y, const float *x, const source *axe
     }
 }
 
-static void apply_move(machine *m, const operation *o, const value *x, value *out, float *y)
+static void apply_move(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     const unsigned number = o->kind->number;
     uint32_t shape[RANK];
     source axes[RANK];
@@ -1510,8 +1492,10 @@ static void apply_move(machine *m, const operation *o, const value *x, value *ou
         axes[axis].times = (size_t)times;
         shape[axis] *= (uint32_t)times;
     } else if (number == FLIP) {
-        for (size_t i = 0; i < (n ? n : rank) && !m->status; i++)
-            axes[n ? axis_of(m, item(o, 0, i, 0), rank) : i].is_reversed ^= 1;
+        uint8_t is_reversed[RANK];
+        mark_axes(m, o, 0, rank, is_reversed);
+        for (size_t i = 0; i < rank; i++)
+            axes[i].is_reversed = n == 0 || is_reversed[i];
     } else { /* RESIZE */
         if (number_of(o, 1, 0))
             refuse(m, "resize by bilinear");
@@ -1529,7 +1513,15 @@ static void apply_move(machine *m, const operation *o, const value *x, value *ou
         return;
     set_shape(m, out, rank, shape);
     if (y && !m->status)
-        gather(out, y, data(m, o->inputs[0]), axes, fill);
+        gather(out, y, o->from, axes, fill);
+}
+
+static const float *data(const machine *m, uint32_t number)
+{
+    const value *v = &m->net->values[number];
+    if (v->root < m->net->n_inputs)
+        return m->inputs[v->root];
+    return (const float *)(const void *)(m->arena + m->net->values[v->root].offset);
 }
 
 static void apply_concatenate(machine *m, const operation *o, value *out, float *y)
@@ -1616,7 +1608,7 @@ static void apply_binary(machine *m, const operation *o, value *out, float *y)
     set_shape(m, out, rank, shape);
     if (!y || m->status)
         return;
-    const float *a = data(m, o->inputs[0]), *b = data(m, o->inputs[1]);
+    const float *a = o->from, *b = data(m, o->inputs[1]);
     const int are_alike = x[0]->n == out->n && x[1]->n == out->n;
     uint32_t at[RANK] = {0};
     for (size_t i = 0; i < out->n; i++) {
@@ -1645,19 +1637,18 @@ static size_t reduced(machine *m, const operation *o, size_t which, const value 
 {
     const size_t n = n_items(o, which);
     size_t n_gone = 1;
-    for (size_t i = 0; i < x->rank; i++)
-        is_gone[i] = n == 0;
-    for (size_t i = 0; i < n && !m->status; i++)
-        is_gone[axis_of(m, item(o, which, i, 0), x->rank)] = 1;
+    mark_axes(m, o, which, x->rank, is_gone);
     for (size_t i = 0; i < x->rank; i++) {
+        is_gone[i] |= n == 0;
         shape[i] = is_gone[i] ? 1 : x->shape[i];
         n_gone *= is_gone[i] ? x->shape[i] : 1;
     }
     return n_gone;
 }
 
-static void apply_reduce(machine *m, const operation *o, const value *x, value *out, float *y)
+static void apply_reduce(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     const uint32_t function = number_of(o, 0, MEAN);
     uint8_t is_gone[RANK];
     uint32_t kept[RANK], shape[RANK];
@@ -1687,7 +1678,7 @@ static void apply_reduce(machine *m, const operation *o, const value *x, value *
         axes[i] = to;
         step *= kept[i];
     }
-    const float *from = data(m, o->inputs[0]);
+    const float *from = o->from;
     uint32_t at[RANK] = {0};
     for (size_t i = 0; i < out->n; i++)
         y[i] = function == MAX ? -INFINITE : function == MIN ? INFINITE : 0;
@@ -1730,9 +1721,9 @@ static float *vectors(machine *m, const operation *o, int32_t has, size_t n, siz
     return extra;
 }
 
-static void apply_batch_normalization(machine *m, const operation *o, const value *x,
-                                      value *out, float *y)
+static void apply_batch_normalization(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     const int32_t has = integer(o, 0, 15);
     const float epsilon = float_of(o, 1, 1e-3f);
     const size_t axis = axis_of(m, integer(o, 2, -1), x->rank);
@@ -1747,7 +1738,7 @@ static void apply_batch_normalization(machine *m, const operation *o, const valu
     const float *gamma = vectors(m, o, has, n, 4, 0);
     if (!y || m->status)
         return;
-    const float *from = data(m, o->inputs[0]);
+    const float *from = o->from;
     for (size_t c = 0; c < n; c++) {
         const float scale =
             gamma[c] / sqrt_of(gamma[3 * n + c] + epsilon);
@@ -1760,9 +1751,9 @@ static void apply_batch_normalization(machine *m, const operation *o, const valu
 }
 
 /* Normalizes groups of elements; element i is in group group[i]. */
-static void apply_normalization(machine *m, const operation *o, const value *x, value *out,
-                                float *y)
+static void apply_normalization(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     const int is_group = o->kind->number == GROUP_NORMALIZATION;
     const int32_t has = integer(o, 0, 3);
     const float epsilon = float_of(o, 1, 1e-3f);
@@ -1815,7 +1806,7 @@ static void apply_normalization(machine *m, const operation *o, const value *x, 
         groups[i] = group;
         places[i] = at_;
     }
-    const float *from = data(m, o->inputs[0]);
+    const float *from = o->from;
     float *beta = gamma + n, *means = beta + n, *powers = means + n_groups;
     memset(means, 0, 2 * n_groups * sizeof *means);
     for (int pass = is_rms; pass < 3; pass++) {
@@ -1852,9 +1843,9 @@ static void visit_embedding(void *to, size_t place, float w)
             l->y[i * l->width + column] = w;
 }
 
-static void apply_embedding(machine *m, const operation *o, const value *x, value *out,
-                            float *y)
+static void apply_embedding(machine *m, const operation *o, value *out, float *y)
 {
+    const value *x = o->x;
     dcz_tensor_info info;
     const size_t rank = shape_of(m, o->weights[0], &info);
     uint32_t shape[RANK + 1];
@@ -1867,7 +1858,7 @@ static void apply_embedding(machine *m, const operation *o, const value *x, valu
     set_shape(m, out, x->rank + 1, shape);
     if (!y || m->status)
         return;
-    looking_up l = {data(m, o->inputs[0]), y, x->n, info.shape[1]};
+    looking_up l = {o->from, y, x->n, info.shape[1]};
     memset(y, 0, out->n * sizeof *y);
     for (size_t i = 0; i < x->n; i++)
         if (!(l.x[i] >= 0 && l.x[i] < (float)info.shape[0])) {
@@ -1928,31 +1919,24 @@ static void apply_weight(machine *m, const operation *o, value *out, float *y)
     }
 }
 
-#endif
-
 /* One operation: the shape of what it makes, and, with memory, the elements. */
-static void apply(machine *m, const operation *o, value *out)
+static void apply(machine *m, const operation *o, value *out, float *y)
 {
-    const value *x = o->n_inputs ? &m->net->values[o->inputs[0]] : NULL;
-    float *y = m->arena ? (float *)(m->arena + m->net->values[out->root].offset) : NULL;
     switch (o->kind->number) {
     case DENSE:
-        apply_dense(m, o, x, out, y);
+        apply_dense(m, o, out, y);
         break;
-#ifndef DCZ_RUN_SMALL
     case DEPTHWISE_CONV:
     case CONV_TRANSPOSE:
-#endif
     case CONV:
-        apply_conv(m, o, x, out, y);
+        apply_conv(m, o, out, y);
         break;
     case POOL:
-        apply_pool(m, o, x, out, y);
+        apply_pool(m, o, out, y);
         break;
     case UNARY:
-        apply_unary(m, o, x, out, y);
+        apply_unary(m, o, out, y);
         break;
-#ifndef DCZ_RUN_SMALL
     case CONSTANT:
         apply_constant(m, o, out, y);
         break;
@@ -1963,17 +1947,17 @@ static void apply(machine *m, const operation *o, value *out)
         apply_binary(m, o, out, y);
         break;
     case REDUCE:
-        apply_reduce(m, o, x, out, y);
+        apply_reduce(m, o, out, y);
         break;
     case BATCH_NORMALIZATION:
-        apply_batch_normalization(m, o, x, out, y);
+        apply_batch_normalization(m, o, out, y);
         break;
     case LAYER_NORMALIZATION:
     case GROUP_NORMALIZATION:
-        apply_normalization(m, o, x, out, y);
+        apply_normalization(m, o, out, y);
         break;
     case EMBEDDING:
-        apply_embedding(m, o, x, out, y);
+        apply_embedding(m, o, out, y);
         break;
     case CONCATENATE:
         apply_concatenate(m, o, out, y);
@@ -1984,31 +1968,68 @@ static void apply(machine *m, const operation *o, value *out)
     case REPEAT:
     case FLIP:
     case RESIZE:
-        apply_move(m, o, x, out, y);
+        apply_move(m, o, out, y);
         break;
-#endif
     default:
-        apply_shape(m, o, x, out);
+        apply_shape(m, o, out);
     }
 }
 
-/* ---- Opening ---------------------------------------------------------------- */
+/* ---- The program ------------------------------------------------------------ */
 
-/* Is told of each operation in turn, and of the number of the value that it makes. */
-typedef void operation_visitor(machine *m, dcz_net *net, const operation *o, size_t number);
-
-static void walk(machine *m, dcz_net *net, operation_visitor *visit)
+/* A string, as it is stored. */
+static const char *text(reader *r, size_t *size)
 {
-    reader r = {net->operations, net->end, 0};
-    int32_t cursor = 0;
-    operation o;
-    for (size_t i = 0; i < net->n_operations && !m->status; i++) {
-        read_operation(m, &r, &o, net->n_inputs + i, &cursor);
-        if (!m->status)
-            visit(m, net, &o, net->n_inputs + i);
+    const size_t n = varint(r);
+    const uint8_t *at = bytes(r, n);
+    *size = r->has_failed ? 0 : n;
+    return (const char *)at;
+}
+
+static void find_program(machine *m, dcz_net *net, const dcz_file *file)
+{
+    dcz_blob part;
+    for (size_t i = 0; i < file->n_parts; i++) {
+        const dcz_status status = dcz_part(file, i, &part);
+        if (!is_word(part.name, part.name_size, "program"))
+            continue;
+        if (status)
+            stop(m, status);
+        net->program = part.data;
+        net->end = part.data + part.size;
+        return;
     }
-    if (m->status == DCZ_OK)
-        net->end_of_operations = r.at;
+    refuse(m, "");
+}
+
+enum { ONE, LIST, BY_NAME, REFUSED };
+enum { STRING = 13 }; /* the last dtype of a program */
+
+/* Reads an input; its name, and its shape, if there is room for it. */
+static void read_input(machine *m, reader *r, value *v, dcz_value_info *info)
+{
+    const char *name = text(r, &info->name_size);
+    info->name = name;
+    const uint32_t dtype = varint(r); /* of what is given as floats here */
+    if (dtype > STRING)
+        corrupt(m);
+    if (dtype == STRING)
+        refuse(m, "an input of strings");
+    const size_t rank = count(r);
+    uint32_t shape[RANK] = {1};
+    for (size_t i = 0; i < rank && !r->has_failed; i++) {
+        const uint32_t n = varint(r);
+        if (n == 0)
+            refuse(m, "an input of any length");
+        if (i + 1 < RANK)
+            shape[i + 1] = n > INT32_MAX ? INT32_MAX : n;
+    }
+    if (r->has_failed)
+        corrupt(m);
+    if (rank + 1 > RANK)
+        refuse(m, "so many axes");
+    if (v && !m->status)
+        set_shape(m, v, rank + 1, shape);
 }
 
 static void ignore(void *to, size_t place, const uint8_t *bits, size_t code)
@@ -2019,10 +2040,9 @@ static void ignore(void *to, size_t place, const uint8_t *bits, size_t code)
     (void)code;
 }
 
-/* Asks what it takes to decode the weights. */
-static void ask(machine *m, dcz_net *net, const operation *o, size_t number)
+/* Asks what it takes to decode the weights of an operation. */
+static void ask(machine *m, dcz_net *net, const operation *o)
 {
-    (void)number;
     for (size_t i = 0; i < o->n_weights && !m->status; i++) {
         dcz_scratch none = {NULL, 0, 0, 0};
         if (o->weights[i] == NONE)
@@ -2037,10 +2057,121 @@ static void ask(machine *m, dcz_net *net, const operation *o, size_t number)
     }
 }
 
+static void describe(const value *v, dcz_value_info *info)
+{
+    info->n_elements = v->n;
+    info->rank = v->rank - 1;
+    for (size_t i = 1; i < v->rank; i++)
+        info->shape[i - 1] = v->shape[i];
+}
+
+/* Whether all of an input is finite. */
+static int is_finite(const float *x, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * 0;
+    return sum == 0;
+}
+
+/* Opens the program: what is told before the operations. */
+static reader begin(machine *m, dcz_net *net, const dcz_file *file, dcz_mode mode)
+{
+    dcz_value_info info;
+    memset(m, 0, sizeof *m);
+    memset(net, 0, sizeof *net);
+    net->file = file;
+    net->mode = mode;
+    m->net = net;
+    m->refused = "";
+    find_program(m, net, file);
+    if (file->version == 2 && !is_held(m))
+        refuse(m, "version 2, streamed");
+    reader r = {net->program, net->end, 0};
+    if (m->status)
+        return r;
+    const uint8_t *head = bytes(&r, 2);
+    if (r.has_failed || head[0] != 1 || head[1] > REFUSED) {
+        corrupt(m);
+        return r;
+    }
+    net->form = head[1];
+    if (net->form == REFUSED) {
+        m->refused = text(&r, &m->refused_size);
+        stop(m, r.has_failed || r.at != r.end ? DCZ_ERROR_CORRUPT : DCZ_ERROR_LEFT_OUT);
+        return r;
+    }
+    net->n_inputs = count(&r);
+    net->inputs = r.at;
+    for (size_t i = 0; i < net->n_inputs && !m->status; i++)
+        read_input(m, &r, NULL, &info);
+    net->n_operations = count(&r);
+    net->operations = r.at;
+    if (r.has_failed)
+        corrupt(m);
+    if (net->n_inputs + net->n_operations > MAX_VALUES)
+        refuse(m, "so many operations");
+    return r;
+}
+
+/* Adds up what dcz_run needs. */
+static dcz_status finish(machine *m, dcz_net *net)
+{
+    net->decoding = (net->decoding + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (m->extra_need > SIZE_MAX / 8 || net->decoding > SIZE_MAX / 8)
+        stop(m, DCZ_ERROR_TOO_LARGE);
+    net->work = m->work;
+    net->arena = net->activations + net->decoding + m->extra_need + ALIGNMENT;
+    net->refused = m->refused;
+    net->refused_size = m->refused_size;
+    return m->status;
+}
+
+/* Divides the arena, and looks at the inputs: whether there is something to compute. */
+static void lend(machine *m, const dcz_net *net, void *arena)
+{
+    memset(m, 0, sizeof *m);
+    m->net = net;
+    m->arena = (uint8_t *)arena + (size_t)(-(uintptr_t)arena % ALIGNMENT);
+    m->decoding = m->arena + net->activations;
+    m->extra = (float *)(void *)(m->decoding + net->decoding);
+}
+
+static void fill_with_nan(float *y, size_t n)
+{
+    while (n--)
+        y[n] = INFINITE - INFINITE;
+}
+
+/* ---- Graphs ----------------------------------------------------------------- */
+
+/* Is told of each operation in turn, and of the number of the value that it makes. */
+typedef void operation_visitor(machine *m, dcz_net *net, const operation *o, size_t number);
+
+static const uint8_t *walk(machine *m, dcz_net *net, operation_visitor *visit)
+{
+    reader r = {net->operations, net->end, 0};
+    int32_t cursor = 0;
+    operation o;
+    for (size_t i = 0; i < net->n_operations && !m->status; i++) {
+        read_operation(m, &r, &o, net->n_inputs + i, &cursor);
+        if (o.n_inputs && net->values && !m->status) {
+            o.x = &net->values[o.inputs[0]];
+            o.from = m->arena ? data(m, o.inputs[0]) : NULL;
+        }
+        if (visit && !m->status)
+            visit(m, net, &o, net->n_inputs + i);
+    }
+    return r.at;
+}
+
 /* Whether an operation may write over its first value: element by element. */
-static int is_in_place(const operation *o, const value *x, const value *out)
+static int is_in_place(const dcz_net *net, const operation *o, const value *out)
 {
     const unsigned number = o->kind->number;
+    const value *x = &net->values[o->inputs[0]], *other = &net->values[o->inputs[1]];
+    if (number == BINARY && x->root == other->root && x != other)
+        return 0;
     return (number == UNARY || number == BATCH_NORMALIZATION ||
             number == LAYER_NORMALIZATION || number == GROUP_NORMALIZATION ||
             number == BINARY) &&
@@ -2052,13 +2183,14 @@ static void shape_value(machine *m, dcz_net *net, const operation *o, size_t num
 {
     value *v = &net->values[number];
     memset(v, 0, sizeof *v);
-    v->root = v->made = v->last_use = (uint32_t)number;
+    v->root = v->last_use = (uint32_t)number;
     for (size_t i = 0; i < o->n_weights && net->weights; i++)
         if (o->weights[i] != NONE)
             net->weights[o->weights[i]].n_rows = 1; /* used */
     for (size_t i = 0; i < o->n_inputs; i++)
         net->values[net->values[o->inputs[i]].root].last_use = (uint32_t)number;
-    apply(m, o, v);
+    apply(m, o, v, NULL);
+    ask(m, net, o);
     if (is_view(o->kind->number))
         v->root = net->values[o->inputs[0]].root;
 }
@@ -2074,7 +2206,7 @@ static void place_value(machine *m, dcz_net *net, const operation *o, size_t num
     if (o->n_inputs) {
         const value *x = &all[o->inputs[0]];
         value *root = &all[x->root];
-        if (is_in_place(o, x, v) && x->root >= net->n_inputs && root->last_use == number) {
+        if (is_in_place(net, o, v) && x->root >= net->n_inputs && root->last_use == number) {
             root->last_use = v->last_use;
             v->root = x->root;
             return;
@@ -2113,8 +2245,6 @@ static void *take(lender *l, size_t size)
         s->needed = l->used + ALIGNMENT;
     return s->needed <= s->size ? (uint8_t *)s->memory + begin : NULL;
 }
-
-#ifndef DCZ_RUN_SMALL
 
 /* ---- Holding weights -------------------------------------------------------- */
 
@@ -2257,70 +2387,7 @@ static void hold(machine *m, lender *l, size_t index, weight *w)
     w->starts = h.starts;
 }
 
-#endif
-
-/* ---- The program ------------------------------------------------------------ */
-
-/* A string, as it is stored. */
-static const char *text(reader *r, size_t *size)
-{
-    const size_t n = varint(r);
-    const uint8_t *at = bytes(r, n);
-    *size = r->has_failed ? 0 : n;
-    return (const char *)at;
-}
-
-static void find_program(machine *m, dcz_net *net, const dcz_file *file)
-{
-    static const char NAME[] = "program";
-    dcz_blob part;
-    for (size_t i = 0; i < file->n_parts; i++) {
-        const dcz_status status = dcz_part(file, i, &part);
-        size_t k = 0;
-        while (k < part.name_size && k < sizeof NAME - 1 && part.name[k] == NAME[k])
-            k++;
-        if (k != sizeof NAME - 1 || k != part.name_size)
-            continue;
-        if (status)
-            stop(m, status);
-        net->program = part.data;
-        net->end = part.data + part.size;
-        return;
-    }
-    refuse(m, "");
-}
-
-enum { ONE, LIST, BY_NAME, REFUSED };
-
-/* Reads an input; its name, and its shape, if there is room for it. */
-static void read_input(machine *m, reader *r, value *v, dcz_value_info *info)
-{
-    const char *name = text(r, &info->name_size);
-    info->name = name;
-    varint(r); /* its dtype: all are given as floats */
-    const size_t rank = count(r);
-    uint32_t shape[RANK] = {1};
-    for (size_t i = 0; i < rank && !r->has_failed; i++) {
-        const uint32_t n = varint(r);
-        if (n == 0)
-            refuse(m, "an input of any length");
-        if (i + 1 < RANK)
-            shape[i + 1] = n > INT32_MAX ? INT32_MAX : n;
-    }
-    if (r->has_failed)
-        corrupt(m);
-    if (rank + 1 > RANK)
-        refuse(m, "so many axes");
-    if (v && !m->status)
-        set_shape(m, v, rank + 1, shape);
-}
-
-static dcz_status answer(dcz_net *net, machine *m)
-{
-    net->refused = m->refused;
-    net->refused_size = m->refused_size;
-    return m->status;
-}
+/* ---- Opening ---------------------------------------------------------------- */
 
 dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
                         dcz_scratch *scratch)
@@ -2328,52 +2395,15 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     machine m;
     dcz_value_info info;
     lender l = {scratch, 0};
-    memset(&m, 0, sizeof m);
-    memset(net, 0, sizeof *net);
+    reader r = begin(&m, net, file, mode);
     scratch->needed = 0;
     if (!scratch->memory)
         scratch->size = 0;
-    net->file = file;
-    net->mode = mode;
-    m.net = net;
-    m.refused = "";
-    find_program(&m, net, file);
-    if (file->version == 2 && !is_held(&m))
-        refuse(&m, "version 2, streamed");
-#ifdef DCZ_RUN_SMALL
-    if (mode == DCZ_HELD)
-        refuse(&m, "weights that are held");
-#endif
+    if (!m.status)
+        r.at = walk(&m, net, NULL);
     if (m.status)
-        return answer(net, &m);
-
-    reader r = {net->program, net->end, 0};
-    const uint8_t *head = bytes(&r, 2);
-    if (r.has_failed || head[0] != 1 || head[1] > REFUSED) {
-        corrupt(&m);
-        return answer(net, &m);
-    }
-    net->form = head[1];
-    if (net->form == REFUSED) {
-        m.refused = text(&r, &m.refused_size);
-        m.status = r.has_failed || r.at != r.end ? DCZ_ERROR_CORRUPT : DCZ_ERROR_LEFT_OUT;
-        return answer(net, &m);
-    }
-    net->n_inputs = count(&r);
-    net->inputs = r.at;
-    for (size_t i = 0; i < net->n_inputs && !m.status; i++)
-        read_input(&m, &r, NULL, &info);
-    net->n_operations = count(&r);
-    net->operations = r.at;
-    if (r.has_failed)
-        corrupt(&m);
-    if (net->n_inputs + net->n_operations > MAX_VALUES)
-        refuse(&m, "so many operations");
-    walk(&m, net, ask);
-    if (m.status)
-        return answer(net, &m);
+        return finish(&m, net);
     const size_t n_values = net->n_inputs + net->n_operations;
-    r.at = net->end_of_operations;
     net->n_outputs = net->form == ONE ? 1 : count(&r);
     net->outputs = r.at;
     for (size_t i = 0; i < net->n_outputs; i++)
@@ -2387,12 +2417,10 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     net->values = take(&l, n_values * sizeof *net->values);
     if (is_held(&m))
         net->weights = take(&l, file->n_arrays * sizeof *net->weights);
-    if (!net->values || (is_held(&m) && !net->weights)) {
-        scratch->needed += net->decoding;
+    if (scratch->needed > scratch->size)
         stop(&m, DCZ_ERROR_SCRATCH);
-    }
     if (m.status)
-        return answer(net, &m);
+        return finish(&m, net);
     if (is_held(&m))
         memset(net->weights, 0, file->n_arrays * sizeof *net->weights);
     r.at = net->inputs;
@@ -2404,43 +2432,28 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     }
     walk(&m, net, shape_value);
     if (m.status)
-        return answer(net, &m);
+        return finish(&m, net);
     r.at = net->outputs;
     for (size_t i = 0; i < net->n_outputs; i++) {
         const value *v = &net->values[n_values - 1 - varint(&r)];
         net->values[v->root].last_use = UINT32_MAX;
     }
     walk(&m, net, place_value);
-#ifndef DCZ_RUN_SMALL
-    for (size_t i = 0; i < file->n_arrays && mode == DCZ_HELD && !m.status; i++)
+    for (size_t i = 0; i < file->n_arrays && is_held(&m) && !m.status; i++)
         if (net->weights[i].n_rows) {
             hold(&m, &l, i, &net->weights[i]);
             if (m.status == DCZ_ERROR_SCRATCH)
                 m.status = DCZ_OK; /* so that more of what is needed is known */
         }
-    if (!m.status && scratch->needed > scratch->size)
+    if (scratch->needed > scratch->size)
         stop(&m, DCZ_ERROR_SCRATCH);
-    if (mode == DCZ_HELD)
+    if (is_held(&m))
         net->decoding = 0;
-#endif
     net->kept = l.used + ALIGNMENT;
-    net->decoding = (net->decoding + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (m.extra_need > SIZE_MAX / 8 || net->decoding > SIZE_MAX / 8)
-        stop(&m, DCZ_ERROR_TOO_LARGE);
-    net->work = m.work;
-    net->arena = net->activations + net->decoding + m.extra_need + ALIGNMENT;
-    return answer(net, &m);
+    return finish(&m, net);
 }
 
 /* ---- Running ---------------------------------------------------------------- */
-
-static void describe(const value *v, dcz_value_info *info)
-{
-    info->n_elements = v->n;
-    info->rank = v->rank - 1;
-    for (size_t i = 1; i < v->rank; i++)
-        info->shape[i - 1] = v->shape[i];
-}
 
 dcz_status dcz_run_input(const dcz_net *net, size_t index, dcz_value_info *info)
 {
@@ -2483,22 +2496,12 @@ dcz_status dcz_run_output(const dcz_net *net, size_t index, dcz_value_info *info
     return DCZ_OK;
 }
 
-/* Whether all of an input is finite. */
-static int is_finite(const float *x, size_t n)
-{
-    float sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * 0;
-    return sum == 0;
-}
-
 static void compute(machine *m, dcz_net *net, const operation *o, size_t number)
 {
     /* What others read of it at the same time stays as it is. */
-    value out = m->net->values[number];
-    (void)net;
+    value out = net->values[number];
     if (!is_view(o->kind->number))
-        apply(m, o, &out);
+        apply(m, o, &out, (float *)(void *)(m->arena + net->values[out.root].offset));
 }
 
 dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const *outputs,
@@ -2509,12 +2512,8 @@ dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const 
     dcz_net copy = *net;
     if (size < net->arena || !arena)
         return DCZ_ERROR_ARGUMENT;
-    memset(&m, 0, sizeof m);
-    m.net = net;
+    lend(&m, net, arena);
     m.inputs = inputs;
-    m.arena = (uint8_t *)arena + (size_t)(-(uintptr_t)arena % ALIGNMENT);
-    m.decoding = m.arena + net->activations;
-    m.extra = (float *)(void *)(m.decoding + net->decoding);
     int are_finite = 1;
     for (size_t i = 0; i < net->n_inputs; i++)
         are_finite &= is_finite(inputs[i], net->values[i].n);
@@ -2526,13 +2525,10 @@ dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const 
         if (are_finite)
             memcpy(outputs[i], data(&m, (uint32_t)number), n * sizeof(float));
         else
-            for (size_t k = 0; k < n; k++)
-                outputs[i][k] = INFINITE - INFINITE;
+            fill_with_nan(outputs[i], n);
     }
     return m.status;
 }
-
-#ifndef DCZ_RUN_SMALL
 
 /* ---- Pictures --------------------------------------------------------------- */
 
@@ -2551,7 +2547,7 @@ dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_inf
     if (m.status)
         return m.status;
     const value *v = &net->values[net->n_inputs + index];
-    info->name = KIND_NAME(o.kind->number);
+    info->name = word(KIND_NAMES, o.kind->number);
     info->n_weights = 0;
     for (size_t i = 0; i < o.n_weights; i++)
         if (o.weights[i] != NONE)
@@ -2562,4 +2558,3 @@ dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_inf
     return DCZ_OK;
 }
 
-#endif

@@ -4,7 +4,8 @@
  * allocation and no state besides what the caller holds. It runs networks that pass
  * examples forward: dense and convolution layers, pooling, normalization, activations,
  * sums and joins of branches; docs/c.md lists them. The rest is refused, by name.
- * `-DDCZ_RUN_SMALL` leaves out all but what a plain convolution network has.
+ * dcz_run_small.c takes the place of dcz_run.c where flash and memory are scarce: it knows
+ * chains of plain layers alone.
  *
  * One example at a time, all values float32, axes in the order of Keras with channels
  * last, without that of the batch. */
@@ -50,7 +51,7 @@ typedef struct {
     const dcz_file *file;
     dcz_mode mode;
     unsigned form;
-    const uint8_t *program, *inputs, *operations, *end_of_operations, *outputs, *end;
+    const uint8_t *program, *inputs, *operations, *outputs, *end;
     struct dcz_run_value *values;
     struct dcz_run_weight *weights;
     size_t activations, decoding;
@@ -70,9 +71,11 @@ dcz_status dcz_run_output(const dcz_net *net, size_t index, dcz_value_info *info
 dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const *outputs,
                    void *arena, size_t size);
 
-/* What a layer takes: for pictures of a model. */
+#ifndef DCZ_SMALL
+
+/* What an operation takes and gives: for pictures of a model. */
 typedef struct {
-    const char *name; /* of the kind, ended by a 0; "?" where names were left out */
+    const char *name; /* of its kind, ended by a 0 */
     size_t n_weights; /* how many arrays of the file it uses */
     size_t weights[4];
     size_t rank;      /* of what it gives */
@@ -80,6 +83,8 @@ typedef struct {
 } dcz_operation_info;
 
 dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_info *info);
+
+#endif
 
 #ifdef __cplusplus
 }

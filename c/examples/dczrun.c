@@ -46,6 +46,7 @@ static void *read_file(const char *path, size_t *size)
 
 static void list(const dcz_net *net)
 {
+#ifndef DCZ_SMALL
     for (size_t i = 0; i < net->n_operations; i++) {
         dcz_operation_info info;
         checked(dcz_run_operation(net, i, &info) ? NULL : &info, "operation", "?");
@@ -54,6 +55,7 @@ static void list(const dcz_net *net)
             printf("%s%zu", k ? "x" : "\t", info.shape[k]);
         putchar('\n');
     }
+#endif
     printf("%zu bytes kept, %zu of arena\n", net->kept, net->arena);
 }
 
@@ -74,7 +76,7 @@ int main(int n, char **arguments)
         if (status == DCZ_ERROR_LEFT_OUT) {
             fprintf(stderr, "%s: cannot be run: %.*s\n", path, (int)net.refused_size,
                     net.refused);
-            return 1;
+            exit(1);
         }
         if (!again(status, &held, path))
             break;

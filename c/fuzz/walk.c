@@ -31,6 +31,14 @@ static void *allocate(size_t n)
     return memory;
 }
 
+#ifdef DCZ_SMALL
+static const char *dcz_dtype_name(dcz_dtype dtype)
+{
+    MUST(dtype == DCZ_FLOAT32);
+    return "float32";
+}
+#endif
+
 /* Whether a call has to be made again, with more memory. */
 static int lend(dcz_scratch *scratch, dcz_status *status, size_t limit)
 {
@@ -112,6 +120,45 @@ static dcz_status decode_alone(const dcz_file *file, size_t index, uint8_t *out,
     return status;
 }
 
+typedef struct {
+    uint8_t *bytes;
+    size_t itemsize, n_elements;
+} elements;
+
+static void set_element(void *to, size_t place, const uint8_t *bits, size_t code)
+{
+    const elements *e = to;
+    MUST(place < e->n_elements && (code < 65536 || code == SIZE_MAX));
+    memcpy(e->bytes + place * e->itemsize, bits, e->itemsize);
+}
+
+/* That its elements, one by one, are those of an array that was decoded, if it could be. */
+static void check_each(const dcz_file *file, size_t index, const uint8_t *decoded,
+                       size_t limit)
+{
+    dcz_tensor_info info;
+    dcz_scratch scratch = {0};
+    dcz_status status;
+    MUST(dcz_tensor(file, index, &info) == DCZ_OK);
+    const elements e = {allocate(info.n_bytes), info.itemsize, info.n_elements};
+    memset(e.bytes, 0, info.n_bytes);
+    do
+        status = dcz_each(file, index, set_element, (void *)&e, &scratch);
+    while (lend(&scratch, &status, limit));
+    free(scratch.memory);
+    if (status != DCZ_ERROR_TOO_LARGE)
+        MUST((status == DCZ_OK) == (decoded != NULL));
+    if (status == DCZ_OK) {
+        /* Decoded are the bytes of this machine, told are those of the file. */
+        uint8_t *copy = allocate(info.n_bytes);
+        memcpy(copy, decoded, info.n_bytes);
+        to_little_endian(&info, copy);
+        MUST(memcmp(copy, e.bytes, info.n_bytes) == 0);
+        free(copy);
+    }
+    free(e.bytes);
+}
+
 static dcz_status walk_section(const dcz_file *file, size_t section, size_t limit,
                                FILE *report, size_t chosen)
 {
@@ -137,6 +184,7 @@ static dcz_status walk_section(const dcz_file *file, size_t section, size_t limi
             MUST(alone == DCZ_OK || status != DCZ_OK);
             if (status == DCZ_OK && info.n_bytes)
                 MUST(memcmp(out, outs[k], info.n_bytes) == 0);
+            check_each(file, first + k, alone ? NULL : out, limit);
             free(out);
         }
         if (report && status == DCZ_OK)
@@ -147,6 +195,7 @@ static dcz_status walk_section(const dcz_file *file, size_t section, size_t limi
     return status;
 }
 
+#ifndef DCZ_NO_ASSETS
 static dcz_status walk_assets(const dcz_file *file, size_t limit, FILE *report)
 {
     uint64_t size;
@@ -170,6 +219,7 @@ static dcz_status walk_assets(const dcz_file *file, size_t limit, FILE *report)
     free(out);
     return status;
 }
+#endif
 
 static dcz_status walk_open(const dcz_file *file, size_t limit, FILE *report)
 {
@@ -193,10 +243,84 @@ static dcz_status walk_open(const dcz_file *file, size_t limit, FILE *report)
             print_blob(report, "part", &blob);
         result = result ? result : status;
     }
+#ifndef DCZ_NO_ASSETS
     status = walk_assets(file, limit, report);
+#endif
     return result ? result : status;
 }
 
+/* ---- Running ---------------------------------------------------------------- */
+
+static float *numbers_for(const dcz_value_info *info, float first)
+{
+    size_t n = 1;
+    for (size_t axis = 0; axis < info->rank; axis++)
+        n *= info->shape[axis];
+    MUST(info->rank <= DCZ_MAX_AXES && n == info->n_elements && n > 0);
+    float *numbers = allocate(n * sizeof *numbers);
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = first + (float)(i % 7) / 8;
+    return numbers;
+}
+
+/* The bits of all outputs of an example. */
+static uint32_t run_once(const dcz_net *net, float first, void *arena)
+{
+    dcz_value_info info;
+    float **inputs = allocate(net->n_inputs * sizeof *inputs);
+    float **outputs = allocate(net->n_outputs * sizeof *outputs);
+    uint32_t crc = 0;
+    for (size_t i = 0; i < net->n_inputs; i++) {
+        MUST(dcz_run_input(net, i, &info) == DCZ_OK);
+        inputs[i] = numbers_for(&info, first);
+    }
+    for (size_t i = 0; i < net->n_outputs; i++) {
+        MUST(dcz_run_output(net, i, &info) == DCZ_OK);
+        outputs[i] = numbers_for(&info, 0);
+    }
+    const dcz_status status =
+        dcz_run(net, (const float *const *)inputs, outputs, arena, net->arena);
+    MUST(status == DCZ_OK || status == DCZ_ERROR_ARGUMENT || status == DCZ_ERROR_CORRUPT);
+    for (size_t i = 0; i < net->n_outputs; i++) {
+        MUST(dcz_run_output(net, i, &info) == DCZ_OK);
+        if (status == DCZ_OK)
+            crc ^= crc32_of((const uint8_t *)outputs[i], info.n_elements * sizeof(float));
+        free(outputs[i]);
+    }
+    for (size_t i = 0; i < net->n_inputs; i++)
+        free(inputs[i]);
+    free(inputs);
+    free(outputs);
+    return crc;
+}
+
+/* Opens the model, and runs it twice, which has to give the same. */
+static void walk_net(const dcz_file *file, dcz_mode mode, size_t limit)
+{
+    const float most_work = 1 << 22;
+    dcz_net net;
+    dcz_scratch scratch = {0};
+    dcz_status status;
+    do
+        status = dcz_run_open(&net, file, mode, &scratch);
+    while (lend(&scratch, &status, limit));
+    if (status == DCZ_OK && net.arena <= limit && net.work <= most_work) {
+        MUST(net.kept <= scratch.size);
+        void *arena = allocate(net.arena);
+        const uint32_t crc = run_once(&net, 0.5f, arena);
+        memset(arena, 0xA5, net.arena);
+        MUST(run_once(&net, 0.5f, arena) == crc);
+        free(arena);
+#ifndef DCZ_SMALL
+        dcz_operation_info info;
+        for (size_t i = 0; i < net.n_operations; i++)
+            MUST(dcz_run_operation(&net, i, &info) == DCZ_OK);
+#endif
+    }
+    free(scratch.memory);
+}
+
+#ifndef DCZ_SMALL
 /* That each name leads to its array. */
 static void check_names(const dcz_file *file)
 {
@@ -217,6 +341,7 @@ static void check_names(const dcz_file *file)
         free(name);
     }
 }
+#endif
 
 dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
 {
@@ -228,8 +353,14 @@ dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
     while (lend(&scratch, &status, limit));
     if (status == DCZ_OK) {
         MUST(file.kept <= scratch.size);
+#ifndef DCZ_SMALL
         check_names(&file);
+#endif
         status = walk_open(&file, limit, report);
+        if (file.n_bytes <= limit) {
+            walk_net(&file, DCZ_HELD, limit);
+            walk_net(&file, DCZ_STREAMED, limit);
+        }
     } else {
         MUST(file.n_arrays + file.n_sections + file.n_parts == 0);
     }

@@ -2,7 +2,7 @@
 #ifndef DCZ_WALK_H
 #define DCZ_WALK_H
 
-#include "../dcz.h"
+#include "../dcz_run.h"
 
 #include <stdio.h>
 
@@ -10,7 +10,8 @@ uint32_t crc32_of(const uint8_t *data, size_t n);
 
 /* Opens a file and decodes all that it holds, unless that takes more than `limit` bytes:
  * with `report`, a line for each thing with the checksum of its bytes; else the arrays by
- * sections, and one of them alone. All memory is of exactly the size that was asked for.
+ * sections, and one of them alone; and runs its model in both modes, unless that takes
+ * long. All memory is of exactly the size that was asked for.
  * What contradicts itself aborts. The status is the first that is not DCZ_OK. */
 dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report);
 

@@ -34,12 +34,19 @@ class Program:
     def compile(self, *arguments):
         subprocess.run([self.compiler, "-std=c99", *arguments], check=True)
 
-    def run(self, *arguments, given=b""):
-        """The exit status, and what it writes."""
+    def finished(self, *arguments, given=b""):
+        """The process, once it is over."""
         result = subprocess.run(
             [self.path, *arguments], input=given, capture_output=True, check=False
         )
         assert result.returncode >= 0, result.stderr  # it was not killed by a signal
+        assert b"Sanitizer" not in result.stderr, result.stderr
+        assert b"runtime error" not in result.stderr, result.stderr
+        return result
+
+    def run(self, *arguments, given=b""):
+        """The exit status, and what it writes."""
+        result = self.finished(*arguments, given=given)
         return result.returncode, result.stdout
 
 

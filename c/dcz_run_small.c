@@ -1,0 +1,555 @@
+/* Runs a chain of layers where flash and memory are scarce: takes the place of dcz_run.c,
+ * with -DDCZ_RUN_SMALL. One input, and layers that each take what the one before gives:
+ * dense and convolution layers, plain or channel by channel, pooling, flatten and
+ * activations, over at most two axes of places. Weights are DCZ_STREAMED.
+ *
+ * The program stays as the file holds it, and is read again for each example. `step` reads
+ * an operation, finds the shape of what it makes and computes it, or, when a net is
+ * opened, only plans it. What an operation takes lies at one end of the arena, what it
+ * makes at the other. */
+#include "dcz_run.h"
+
+/* As <string.h> has them, which is not there where no C library is. */
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
+
+/* The numbers are those of the file. */
+enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY };
+enum { LINEAR, RELU, SIGMOID, TANH, SOFTMAX, RELU6 = 15 };
+enum { VALID, SAME };
+enum { ONE, LIST };
+
+/* Of all values: what has fewer axes has ones ahead. */
+enum { LINES, PIXELS, CHANNELS, RANK };
+
+enum { N_PLACES = 2, MAX_FIELDS = 5, ALIGNMENT = 8 };
+
+static const size_t MAX_ELEMENTS = (size_t)1 << 26, NONE = SIZE_MAX;
+
+/* The integers of a field; none where it is not stored. */
+typedef struct {
+    size_t n, at[N_PLACES];
+} field;
+
+/* How a window slides along an axis. */
+typedef struct {
+    size_t n_x, n_y, size, stride, before;
+} slide;
+
+typedef struct {
+    const dcz_net *net;
+    const uint8_t *at; /* of the program */
+    dcz_status status;
+    size_t cursor, weights[2]; /* the array that is expected next; those of an operation */
+    field fields[MAX_FIELDS];
+    size_t rank, shape[RANK], n; /* of what was made last */
+    uint8_t *arena;              /* NULL: nothing is computed */
+    const float *x;
+    float *y;
+    size_t held; /* bytes of the arena that x takes */
+    int is_high; /* at the end of it */
+    size_t activations, decoding; /* bytes that it takes */
+    slide windows[N_PLACES];
+    size_t n_channels; /* of x */
+    int is_by_channel, is_most;
+} machine;
+
+/* ---- Bytes ------------------------------------------------------------------ */
+
+static void stop(machine *m, dcz_status status)
+{
+    if (m->status == DCZ_OK)
+        m->status = status;
+    m->at = m->net->end;
+}
+
+static void corrupt(machine *m)
+{
+    stop(m, DCZ_ERROR_CORRUPT);
+}
+
+static void leave_out(machine *m)
+{
+    stop(m, DCZ_ERROR_LEFT_OUT);
+}
+
+static unsigned byte(machine *m)
+{
+    if (m->at < m->net->end)
+        return *m->at++;
+    corrupt(m);
+    return 0;
+}
+
+/* Below 2^28: nothing that is larger can be run. */
+static size_t varint(machine *m)
+{
+    size_t value = 0;
+    unsigned next = 128;
+    for (unsigned shift = 0; next > 127; shift += 7) {
+        next = byte(m);
+        value |= (size_t)(next & 127) << shift;
+        if (shift == 21 && next > 127)
+            leave_out(m);
+    }
+    return value;
+}
+
+static size_t unzigzag(size_t value)
+{
+    return value >> 1 ^ -(value & 1);
+}
+
+static float from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float real(const uint8_t *at)
+{
+    return from_bits((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+                     (uint32_t)at[3] << 24);
+}
+
+/* ---- Activations ------------------------------------------------------------ */
+
+/* e^x of what is not above 0, to 2e-7. */
+static float exp_of(float x)
+{
+    if (!(x > -87))
+        return x < 0 ? 0 : x;
+    const int32_t n = (int32_t)(x * 1.44269504f - 0.5f);
+    const float r = x - (float)n * 0.693359375f + (float)n * 2.12194440e-4f;
+    float p = 1;
+    for (int32_t k = 7; k; k--)
+        p = 1 + p * r / (float)k;
+    return p * from_bits((uint32_t)(n + 127) << 23);
+}
+
+static float sigmoid(float x)
+{
+    const float t = exp_of(x < 0 ? x : -x);
+    return (x < 0 ? t : 1) / (1 + t);
+}
+
+static void softmax(float *x, size_t n)
+{
+    float most = *x, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] = exp_of(x[i] - most);
+    for (size_t i = 0; i < n; i++)
+        x[i] /= sum;
+}
+
+/* A function of all that was made. */
+static void activate(machine *m, size_t which)
+{
+    if (which > SOFTMAX && which != RELU6)
+        leave_out(m);
+    if (!m->arena || m->status)
+        return;
+    const size_t step = which == SOFTMAX ? m->shape[CHANNELS] : 1;
+    for (float *y = m->y, *end = y + m->n; y < end; y += step) {
+        if (which == SOFTMAX)
+            softmax(y, step);
+        else if (which == SIGMOID)
+            *y = sigmoid(*y);
+        else if (which == TANH)
+            *y = 2 * sigmoid(2 * *y) - 1;
+        else if (which != LINEAR && *y < 0)
+            *y = 0;
+        else if (which == RELU6 && *y > 6)
+            *y = 6;
+    }
+}
+
+/* ---- Weights and windows ---------------------------------------------------- */
+
+/* Adds what a weight makes of the part of a channel of x that it meets to a channel of y,
+ * or takes the most of them. The places of a window are counted line by line. */
+static void meet(const machine *m, size_t place, size_t from, size_t to, float w)
+{
+    const slide *lines = &m->windows[LINES], *pixels = &m->windows[PIXELS];
+    float *y = m->y + to;
+    for (size_t l = 0; l < lines->n_y; l++) {
+        const size_t line = l * lines->stride + place / pixels->size - lines->before;
+        size_t pixel = place % pixels->size - pixels->before;
+        for (size_t p = 0; p < pixels->n_y; p++) {
+            /* What is below 0 is far above the end, too. */
+            if (line < lines->n_x && pixel < pixels->n_x) {
+                const float x = m->x[(line * pixels->n_x + pixel) * m->n_channels + from];
+                if (!m->is_most)
+                    *y += w * x;
+                else if (*y < x)
+                    *y = x;
+            }
+            pixel += pixels->stride;
+            y += m->shape[CHANNELS];
+        }
+    }
+}
+
+static void visit_kernel(void *to, size_t place, const uint8_t *bits, size_t code)
+{
+    const machine *m = to;
+    const size_t n_y = m->shape[CHANNELS], f = place % n_y;
+    (void)code;
+    place /= n_y;
+    if (m->is_by_channel)
+        meet(m, place, f / (n_y / m->n_channels), f, real(bits));
+    else
+        meet(m, place / m->n_channels, place % m->n_channels, f, real(bits));
+}
+
+static void visit_bias(void *to, size_t place, const uint8_t *bits, size_t code)
+{
+    const machine *m = to;
+    (void)code;
+    for (; place < m->n; place += m->shape[CHANNELS])
+        m->y[place] += real(bits);
+}
+
+static void ignore(void *to, size_t place, const uint8_t *bits, size_t code)
+{
+    (void)to;
+    (void)place;
+    (void)bits;
+    (void)code;
+}
+
+/* Tells of the elements of an array, or finds what memory that takes. */
+static void each(machine *m, size_t index, dcz_visitor *visit)
+{
+    dcz_scratch scratch = {NULL, 0, 0, 0};
+    if (m->arena) {
+        scratch.memory = m->arena + m->net->activations;
+        scratch.size = m->net->decoding;
+    }
+    const dcz_status status =
+        dcz_each(m->net->file, index, m->arena ? visit : ignore, m, &scratch);
+    if (scratch.needed > m->decoding)
+        m->decoding = scratch.needed;
+    if (status && (m->arena || status != DCZ_ERROR_SCRATCH))
+        stop(m, status);
+}
+
+/* ---- Operations ------------------------------------------------------------- */
+
+/* How many elements there are in a shape, where there are not too many. */
+static void count(machine *m)
+{
+    m->n = 1;
+    for (unsigned axis = 0; axis < RANK; axis++) {
+        const size_t length = m->shape[axis];
+        if (length - 1 >= MAX_ELEMENTS / m->n) {
+            stop(m, DCZ_ERROR_TOO_LARGE);
+            return;
+        }
+        m->n *= length;
+    }
+}
+
+/* Finds room for what is made, in the shape that was set, and fills it. */
+static void make(machine *m, float filler)
+{
+    count(m);
+    const size_t size = (m->n * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (m->activations < m->held + size)
+        m->activations = m->held + size;
+    m->held = size;
+    m->is_high = !m->is_high;
+    if (!m->arena || m->status)
+        return;
+    m->y = (float *)(void *)(m->arena + (m->is_high ? m->net->activations - size : 0));
+    for (size_t i = 0; i < m->n; i++)
+        m->y[i] = filler;
+}
+
+/* What a field says of an axis of places: the last of them are told, or none. */
+static size_t along(const field *f, unsigned axis, size_t otherwise)
+{
+    if (!f->n)
+        return otherwise;
+    return axis + f->n < N_PLACES ? 1 : f->at[axis + f->n - N_PLACES];
+}
+
+/* Slides a window along an axis, which gets another length. */
+static void slide_along(machine *m, unsigned axis, size_t size, size_t stride,
+                        const field *padding)
+{
+    slide *s = &m->windows[axis];
+    const size_t n = m->shape[axis], is_same = padding->n ? padding->at[0] : VALID;
+    if (is_same > SAME)
+        leave_out(m);
+    if (size - 1 >= MAX_ELEMENTS || stride - 1 >= MAX_ELEMENTS || (!is_same && size > n))
+        corrupt(m);
+    if (m->status)
+        return;
+    s->n_x = n;
+    s->size = size;
+    s->stride = stride;
+    m->shape[axis] = s->n_y = (n - (is_same ? 1 : size)) / stride + 1;
+    const size_t met = (s->n_y - 1) * stride + size;
+    s->before = met > n ? (met - n) / 2 : 0;
+}
+
+static void apply_weights(machine *m, unsigned kind)
+{
+    const field *given = m->fields, nothing = {0, {0}};
+    dcz_tensor_info kernel, bias;
+    if (dcz_tensor(m->net->file, m->weights[0], &kernel))
+        corrupt(m);
+    else if (kernel.rank < 2 || kernel.rank > 2 + N_PLACES)
+        leave_out(m);
+    /* A dense layer is a window of one place, and has one more field that must not be
+     * stored where others have strides. */
+    if (given[kind == DENSE].n && kind == DENSE)
+        leave_out(m);
+    if (given[3].n || given[4].n)
+        leave_out(m);
+    if (m->status)
+        return;
+    const size_t n_places = kernel.rank - 2, *sizes = kernel.shape;
+    m->is_by_channel = kind == DEPTHWISE_CONV;
+    for (unsigned axis = 0; axis < N_PLACES; axis++) {
+        const size_t size = axis + n_places < N_PLACES ? 1 : sizes[axis + n_places - N_PLACES];
+        slide_along(m, axis, size, along(&given[1], axis, 1), kind == DENSE ? &nothing : &given[2]);
+    }
+    const size_t n_filters = sizes[n_places + 1];
+    if (sizes[n_places] != m->n_channels || n_filters - 1 >= MAX_ELEMENTS)
+        corrupt(m);
+    m->shape[CHANNELS] = n_filters;
+    if (m->is_by_channel && !m->status)
+        m->shape[CHANNELS] *= m->n_channels;
+    make(m, 0);
+    if (m->weights[1] != NONE && (dcz_tensor(m->net->file, m->weights[1], &bias) ||
+                                  bias.n_elements != m->shape[CHANNELS]))
+        corrupt(m);
+    if (m->status)
+        return;
+    each(m, m->weights[0], visit_kernel);
+    if (m->weights[1] != NONE && !m->status)
+        each(m, m->weights[1], visit_bias);
+}
+
+static void apply_pool(machine *m)
+{
+    const field *given = m->fields;
+    const size_t is_mean = given[0].n && given[0].at[0];
+    size_t n = 1;
+    for (unsigned axis = 0; axis < N_PLACES; axis++) {
+        const size_t size = along(&given[1], axis, 2);
+        slide_along(m, axis, size, along(&given[2], axis, size), &given[3]);
+        n *= m->windows[axis].size;
+    }
+    /* At the borders there are fewer to take the mean of. */
+    if (is_mean && given[3].n)
+        leave_out(m);
+    m->is_by_channel = 1;
+    m->is_most = !is_mean;
+    make(m, is_mean ? 0 : -from_bits(0x7F800000));
+    for (size_t i = 0; m->arena && i < n && !m->status; i++)
+        for (size_t c = 0; c < m->n_channels; c++)
+            meet(m, i, c, c, 1 / (float)n);
+    m->is_most = 0;
+}
+
+/* Reads an operation, and does it. */
+static void step(machine *m)
+{
+    static const struct {
+        uint8_t number, n_weights;
+        char fields[MAX_FIELDS + 1]; /* f: a function, i: an integer, I: several, r: a float */
+    } KINDS[] = {{DENSE, 2, "fi"}, {CONV, 2, "fIfIi"}, {DEPTHWISE_CONV, 2, "fIfI"},
+                 {POOL, 0, "fIIf"}, {FLATTEN, 0, ""}, {UNARY, 0, "frrri"}};
+    const size_t number = varint(m), n_kinds = sizeof KINDS / sizeof *KINDS;
+    size_t flags = varint(m), k = 0;
+    while (k < n_kinds && KINDS[k].number != number)
+        k++;
+    if (k == n_kinds)
+        leave_out(m);
+    if (flags & 1 && varint(m) != 1)
+        leave_out(m);
+    if (flags & 1 && varint(m) != 0)
+        leave_out(m);
+    if (m->status)
+        return;
+    const size_t n_weights = flags & 2 ? varint(m) : KINDS[k].n_weights;
+    for (size_t i = 0; i < 2; i++) {
+        m->weights[i] = NONE;
+        const size_t next = i >= n_weights ? 0 : flags & 2 ? varint(m) : 1;
+        if (next) {
+            m->cursor += unzigzag(next - 1);
+            m->weights[i] = m->cursor++;
+        }
+    }
+    if (n_weights > KINDS[k].n_weights || (flags & 4 && varint(m) != 1))
+        corrupt(m);
+    memset(m->fields, 0, sizeof m->fields);
+    flags >>= 3;
+    for (field *f = m->fields; f < m->fields + MAX_FIELDS; f++, flags >>= 1) {
+        const char type = KINDS[k].fields[f - m->fields];
+        if (!(flags & 1))
+            continue;
+        f->n = type == 'I' ? varint(m) : 1;
+        if (!type || type == 'r' || f->n > N_PLACES)
+            leave_out(m);
+        for (size_t i = 0; i < f->n && !m->status; i++) {
+            const size_t value = varint(m);
+            f->at[i] = type == 'f' ? value : unzigzag(value);
+        }
+    }
+    if (flags)
+        corrupt(m);
+    if (m->status)
+        return;
+    size_t function = m->fields->n ? m->fields->at[0] : LINEAR;
+    m->n_channels = m->shape[CHANNELS];
+    if (number == FLATTEN) {
+        m->shape[LINES] = m->shape[PIXELS] = m->rank = 1;
+        m->shape[CHANNELS] = m->n;
+        return;
+    }
+    if (number == UNARY) {
+        if (!m->fields->n)
+            function = RELU;
+        if (m->fields[4].n)
+            leave_out(m);
+        /* In place, but not where the input of the net is. */
+        if (!m->held) {
+            make(m, 0);
+            for (size_t i = 0; m->arena && i < m->n; i++)
+                m->y[i] = m->x[i];
+        }
+    } else if (number == POOL) {
+        function = LINEAR;
+        apply_pool(m);
+    } else {
+        apply_weights(m, (unsigned)number);
+    }
+    activate(m, function);
+    m->x = m->y;
+}
+
+/* ---- The program ------------------------------------------------------------ */
+
+/* Reads what stands ahead of the operations. */
+static void begin(machine *m, const dcz_net *net)
+{
+    memset(m, 0, sizeof *m);
+    m->net = net;
+    m->at = net->program;
+    if (byte(m) != 1)
+        corrupt(m);
+    if (byte(m) > LIST || varint(m) != 1)
+        leave_out(m);
+    for (size_t n = varint(m); n && !m->status; n--)
+        byte(m); /* of its name */
+    varint(m);   /* its dtype: it is given as floats */
+    m->rank = varint(m);
+    if (m->rank > RANK)
+        leave_out(m);
+    for (size_t axis = 0; axis < RANK && !m->status; axis++) {
+        m->shape[axis] = axis + m->rank < RANK ? 1 : varint(m);
+        if (!m->shape[axis])
+            leave_out(m); /* of any length */
+    }
+    if (!m->status)
+        count(m);
+}
+
+/* Reads the program, and runs it if there is an arena. */
+static void walk(machine *m)
+{
+    const dcz_net *net = m->net;
+    for (size_t n = varint(m); n && !m->status; n--)
+        step(m);
+    if ((net->program[1] == LIST && varint(m) != 1) || varint(m) != 0)
+        leave_out(m);
+    if (m->at != net->end)
+        corrupt(m);
+}
+
+static void describe(const machine *m, dcz_value_info *info)
+{
+    info->name = "";
+    info->name_size = 0;
+    info->n_elements = m->n;
+    info->rank = m->rank;
+    for (size_t axis = 0; axis < m->rank; axis++)
+        info->shape[axis] = m->shape[RANK - m->rank + axis];
+}
+
+dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
+                        dcz_scratch *scratch)
+{
+    static const char NAME[] = {'p', 'r', 'o', 'g', 'r', 'a', 'm'};
+    machine m;
+    memset(net, 0, sizeof *net);
+    scratch->needed = 0;
+    net->file = file;
+    net->refused = "";
+    for (size_t i = 0; i < file->n_parts && !net->program; i++) {
+        dcz_blob part;
+        size_t n = 0;
+        const dcz_status status = dcz_part(file, i, &part);
+        while (n < part.name_size && n < sizeof NAME && part.name[n] == NAME[n])
+            n++;
+        if (n != part.name_size || n != sizeof NAME)
+            continue;
+        if (status)
+            return status;
+        net->program = part.data;
+        net->end = part.data + part.size;
+    }
+    if (!net->program || mode != DCZ_STREAMED)
+        return DCZ_ERROR_LEFT_OUT;
+    begin(&m, net);
+    walk(&m);
+    net->n_inputs = net->n_outputs = 1;
+    net->activations = m.activations;
+    net->decoding = m.decoding;
+    net->arena = m.activations + m.decoding + ALIGNMENT;
+    return m.status;
+}
+
+dcz_status dcz_run_input(const dcz_net *net, size_t index, dcz_value_info *info)
+{
+    machine m;
+    begin(&m, net);
+    describe(&m, info);
+    return index ? DCZ_ERROR_ARGUMENT : DCZ_OK;
+}
+
+dcz_status dcz_run_output(const dcz_net *net, size_t index, dcz_value_info *info)
+{
+    machine m;
+    begin(&m, net);
+    walk(&m);
+    describe(&m, info);
+    return index ? DCZ_ERROR_ARGUMENT : DCZ_OK;
+}
+
+/* ---- Running ---------------------------------------------------------------- */
+
+dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const *outputs,
+                   void *arena, size_t size)
+{
+    machine m;
+    float sum = 0;
+    if (size < net->arena || !arena)
+        return DCZ_ERROR_ARGUMENT;
+    begin(&m, net);
+    m.x = *inputs;
+    for (size_t i = 0; i < m.n; i++)
+        sum += m.x[i] * 0;
+    m.arena = (uint8_t *)arena + (size_t)(-(uintptr_t)arena % ALIGNMENT);
+    walk(&m);
+    for (size_t i = 0; i < m.n && !m.status; i++)
+        outputs[0][i] = m.x[i] + sum; /* not a number, where not all inputs are finite */
+    return m.status;
+}
