@@ -255,7 +255,7 @@ _TARGETS = {
             {},
             ("ai_edge_litert", "ai-edge-litert"),
             ("int8", "float16", "sparse"),
-            "it does not load sparse int8, and crashes on sparse float16.",
+            "it does not load sparse int8, and of sparse float16 it makes NaN.",
         ),
         _Target(
             "ONNX Runtime",
