@@ -58,7 +58,7 @@ def export(options: argparse.Namespace) -> None:
             raise
         except Exception as error:  # converters raise any, of many lines
             raise ValueError(
-                f"{target.name} cannot express this model. ({reason(error)})"
+                f"{target.name} cannot express this model. ({_short(reason(error))})"
             ) from error
         checked = found or _check(target, model, path, options.quantize is None)
         size = _size(path)
@@ -177,10 +177,13 @@ def _answers(
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ["nothing was said"]
         how = said[-1] if ended.returncode > 0 else f"signal {-ended.returncode}"
-        how = textwrap.shorten(how, _LONGEST_REASON)
-        raise ValueError(f"{target.name} cannot run what was made. ({how})")
+        raise ValueError(f"{target.name} cannot run what was made. ({_short(how)})")
     with np.load(outputs) as opened:
         return [opened[f"arr_{number}"] for number in range(len(opened.files))]
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, _LONGEST_REASON, placeholder=" ...")
 
 
 # ---- Files -------------------------------------------------------------------
