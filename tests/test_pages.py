@@ -67,8 +67,14 @@ def test_the_table_of_where_a_model_goes_is_that_of_the_results():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     results = root / "docs" / "results" / "deploy.json"
-    table = module.table(json.loads(results.read_text(encoding="utf-8")))
-    assert table in (root / "docs" / "deploy.md").read_text(encoding="utf-8")
+    rows = json.loads(results.read_text(encoding="utf-8"))
+    page = (root / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert module.table(rows) in page
+    text = " ".join(page.split())
+    for form in (".tflite", ".tflite, int8"):
+        for what in ("bytes", "deflated"):
+            assert module.times(rows, form, what) in text
+    assert module.times(rows, ".mlpackage", "bytes") in text
 
 
 @pytest.mark.skipif(not shutil.which("file"), reason="there is no file(1)")
