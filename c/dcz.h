@@ -14,8 +14,10 @@
 #ifndef DCZ_H
 #define DCZ_H
 
-#ifdef DCZ_SMALL
+#if defined DCZ_SMALL && !defined DCZ_NO_CONTEXT
 #define DCZ_NO_CONTEXT
+#endif
+#if defined DCZ_SMALL && !defined DCZ_NO_ASSETS
 #define DCZ_NO_ASSETS
 #endif
 

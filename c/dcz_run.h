@@ -71,8 +71,6 @@ dcz_status dcz_run_output(const dcz_net *net, size_t index, dcz_value_info *info
 dcz_status dcz_run(const dcz_net *net, const float *const *inputs, float *const *outputs,
                    void *arena, size_t size);
 
-#ifndef DCZ_SMALL
-
 /* What an operation takes and gives: for pictures of a model. */
 typedef struct {
     const char *name; /* of its kind, ended by a 0 */
@@ -83,8 +81,6 @@ typedef struct {
 } dcz_operation_info;
 
 dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_info *info);
-
-#endif
 
 #ifdef __cplusplus
 }

@@ -221,6 +221,16 @@ static void ignore(void *to, size_t place, const uint8_t *bits, size_t code)
     (void)code;
 }
 
+/* What is told of a weight of this operation, where there is one and it can be run. */
+static size_t find_weight(machine *m, unsigned which, dcz_tensor_info *info)
+{
+    if (dcz_tensor(m->net->file, m->weights[which], info))
+        corrupt(m);
+    else if (info->dtype != DCZ_FLOAT32)
+        leave_out(m);
+    return m->status ? 0 : info->n_elements;
+}
+
 /* Tells of the elements of an array, or finds what memory that takes. */
 static void each(machine *m, size_t index, dcz_visitor *visit)
 {
@@ -299,40 +309,35 @@ static void slide_along(machine *m, unsigned axis, size_t size, size_t stride,
 
 static void apply_weights(machine *m, unsigned kind)
 {
-    const field *given = m->fields, nothing = {0, {0}};
-    dcz_tensor_info kernel, bias;
-    if (dcz_tensor(m->net->file, m->weights[0], &kernel))
-        corrupt(m);
-    else if (kernel.rank < 2 || kernel.rank > 2 + N_PLACES)
-        leave_out(m);
-    /* A dense layer is a window of one place, and has one more field that must not be
-     * stored where others have strides. */
-    if (given[kind == DENSE].n && kind == DENSE)
-        leave_out(m);
-    if (given[3].n || given[4].n)
+    const field nothing = {0, {0}}, *given = m->fields;
+    /* A dense layer is a window of one place. Where others have strides it has the number
+     * of axes that it takes as one. */
+    const field *strides = &given[1], *padding = kind == DENSE ? &nothing : &given[2];
+    dcz_tensor_info info;
+    const size_t n_elements = find_weight(m, 0, &info);
+    if (n_elements == 0 || info.rank < 2 || info.rank > 2 + N_PLACES ||
+        (kind == DENSE && (strides->n || info.rank > 2)) || given[3].n || given[4].n)
         leave_out(m);
     if (m->status)
         return;
-    const size_t n_places = kernel.rank - 2, *sizes = kernel.shape;
-    m->is_by_channel = kind == DEPTHWISE_CONV;
+    const size_t n_places = info.rank - 2;
     for (unsigned axis = 0; axis < N_PLACES; axis++) {
-        const size_t size = axis + n_places < N_PLACES ? 1 : sizes[axis + n_places - N_PLACES];
-        slide_along(m, axis, size, along(&given[1], axis, 1), kind == DENSE ? &nothing : &given[2]);
+        const size_t is_told = axis + n_places >= N_PLACES;
+        slide_along(m, axis, is_told ? info.shape[axis + n_places - N_PLACES] : 1,
+                    along(strides, axis, 1), padding);
     }
-    const size_t n_filters = sizes[n_places + 1];
-    if (sizes[n_places] != m->n_channels || n_filters - 1 >= MAX_ELEMENTS)
+    if (info.shape[n_places] != m->n_channels)
         corrupt(m);
-    m->shape[CHANNELS] = n_filters;
-    if (m->is_by_channel && !m->status)
-        m->shape[CHANNELS] *= m->n_channels;
+    m->is_by_channel = kind == DEPTHWISE_CONV;
+    m->shape[CHANNELS] = info.shape[n_places + 1] * (m->is_by_channel ? m->n_channels : 1);
     make(m, 0);
-    if (m->weights[1] != NONE && (dcz_tensor(m->net->file, m->weights[1], &bias) ||
-                                  bias.n_elements != m->shape[CHANNELS]))
+    const int has_bias = m->weights[1] != NONE;
+    if (has_bias && find_weight(m, 1, &info) != m->shape[CHANNELS])
         corrupt(m);
     if (m->status)
         return;
     each(m, m->weights[0], visit_kernel);
-    if (m->weights[1] != NONE && !m->status)
+    if (has_bias && !m->status)
         each(m, m->weights[1], visit_bias);
 }
 
@@ -532,6 +537,14 @@ dcz_status dcz_run_output(const dcz_net *net, size_t index, dcz_value_info *info
     walk(&m);
     describe(&m, info);
     return index ? DCZ_ERROR_ARGUMENT : DCZ_OK;
+}
+
+dcz_status dcz_run_operation(const dcz_net *net, size_t index, dcz_operation_info *info)
+{
+    (void)net;
+    (void)index;
+    (void)info;
+    return DCZ_ERROR_LEFT_OUT;
 }
 
 /* ---- Running ---------------------------------------------------------------- */

@@ -15,7 +15,12 @@ from deepcompress.dcz.assets import pack_assets
 from deepcompress.dcz.directory import DTYPES, dtype_of
 from deepcompress.dcz.parts import ASSETS, Part
 
-GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "dcz" / "golden"
+TESTS = Path(__file__).resolve().parents[2] / "tests"
+sys.path.insert(0, str(TESTS))
+
+from helpers.runnable import nets  # noqa: E402  (it lies with the tests)
+
+GOLDEN = TESTS / "dcz" / "golden"
 
 
 def arrays_of(dtype: np.dtype, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -57,6 +62,9 @@ def seeds() -> list[bytes]:
             few = {name: each for name, each in every.items() if each.size < 1000}
             container.write(file, few, coder=coder, parts=parts, architecture="{}")
             contents.append(file.getvalue())
+    contents += [
+        net.file(coder) for net in nets().values() for coder in container.CODERS
+    ]
     return contents
 
 

@@ -54,7 +54,8 @@ class Lister(Program):
     """What c/check.c says of the bytes of a file: its lines, or why it refuses it."""
 
     def __init__(self, folder):
-        super().__init__(folder, "check", "check.c", "fuzz/walk.c", "fuzz/repair.c")
+        more = ("dcz_run.c", "fuzz/walk.c", "fuzz/repair.c")
+        super().__init__(folder, "check", "check.c", *more)
 
     def __call__(self, data):
         path = self.folder / "file.dcz"
