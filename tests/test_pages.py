@@ -75,6 +75,22 @@ def test_the_table_of_where_a_model_goes_is_that_of_the_results():
         for what in ("bytes", "deflated"):
             assert module.times(rows, form, what) in text
     assert module.times(rows, ".mlpackage", "bytes") in text
+    bytes_of = {row["form"]: row["bytes"] for row in rows if row["net"] == "lenet5"}
+    runs = json.loads(results.with_name("run_nets.json").read_text(encoding="utf-8"))
+    us = {
+        run["method"]: run["us"]
+        for run in runs
+        if (run["net"], run["batch"]) == ("lenet5", 1)
+    }
+    for door, form, method in [
+        ("Python, to compute", ".dcz", "deepcompress"),
+        ("A microcontroller", ".dcz, as a C array", None),
+        ("LiteRT, int8", ".tflite, int8", "LiteRT int8"),
+        ("LiteRT, float32", ".tflite", "LiteRT f32"),
+    ]:
+        (line,) = re.findall(rf"^\| {door} .*$", page, re.MULTILINE)
+        assert f"| {bytes_of[form]:,} |" in line
+        assert method is None or f"| {us[method]} |" in line
 
 
 @pytest.mark.skipif(not shutil.which("file"), reason="there is no file(1)")
