@@ -2310,9 +2310,11 @@ static void hold_weight(void *to, size_t place, const uint8_t *bits, size_t code
 static void tell(machine *m, lender *l, size_t index, dcz_visitor *visit, holder *h)
 {
     dcz_scratch *s = l->scratch, rest = {NULL, 0, 0, 0};
-    if (s->size > l->used && s->memory) {
-        rest.memory = (uint8_t *)s->memory + l->used;
-        rest.size = s->size - l->used;
+    /* Behind what was taken, wherever the memory begins. */
+    const size_t begin = l->used + (size_t)(-(uintptr_t)s->memory % ALIGNMENT);
+    if (s->size > begin && s->memory) {
+        rest.memory = (uint8_t *)s->memory + begin;
+        rest.size = s->size - begin;
     }
     const dcz_status status = dcz_each(m->net->file, index, visit, h, &rest);
     const size_t needed =
