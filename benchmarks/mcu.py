@@ -10,6 +10,8 @@ bytes of
 - flash: the model, and the code and constants of the decoder and the runner;
 - RAM: activations, among them the input; the stack, of which the most is found by
   painting it; and the rest, which is what was read of the file, and memory to decode.
+  "lent" is what a program has to lend: the rest, and activations but for inputs and
+  outputs.
 
 Of TensorFlow Lite Micro there is the same net in int8, as TensorFlow's converter writes
 it, and the arena that its interpreter took for it on this machine, whose pointers are
@@ -112,6 +114,7 @@ def measure(net: str, mode: str, x: np.ndarray, *words: str) -> dict[str, Any]:
         "activations": told["of it activations"] + told["inputs and outputs"],
         "stack": told["stack"],
         "rest": told["memory"] - told["of it activations"],
+        "lent": told["memory"],
         "instructions": told["instructions"],
         "decisions as CompressedModel's": same,
         "error": error,
