@@ -171,6 +171,56 @@ static void check_each(const dcz_file *file, size_t index, const uint8_t *decode
     free(e.bytes);
 }
 
+/* That the elements of a section, told in one go, are those of its arrays, and that each
+ * array takes some bytes, but for those of version 2, which share them. What is only passed
+ * is not looked at, so that more may succeed than decoding. */
+static void check_section(const dcz_file *file, size_t section, void *const *decoded,
+                          size_t limit)
+{
+    size_t first, count;
+    dcz_tensor_info info;
+    MUST(dcz_section_arrays(file, section, &first, &count) == DCZ_OK);
+    size_t *sizes = allocate(count * sizeof *sizes);
+    elements *all = allocate(count * sizeof *all);
+    void **tos = allocate(count * sizeof *tos);
+    for (size_t k = 0; k < count; k++) {
+        MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
+        all[k].bytes = allocate(info.n_bytes);
+        all[k].itemsize = info.itemsize;
+        all[k].n_elements = info.n_elements;
+        tos[k] = k % 3 < 2 ? &all[k] : NULL;
+    }
+    dcz_scratch scratch = {0};
+    dcz_status status;
+    do {
+        for (size_t k = 0; k < count; k++)
+            memset(all[k].bytes, 0, all[k].n_elements * all[k].itemsize);
+        status = dcz_each_of_section(file, section, set_element, tos, &scratch);
+    } while (lend(&scratch, &status, limit));
+    MUST(status == DCZ_ERROR_TOO_LARGE || status == DCZ_OK || !decoded);
+    for (size_t k = 0; k < count; k++) {
+        MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
+        if (status == DCZ_OK && decoded && tos[k]) {
+            uint8_t *copy = allocate(info.n_bytes);
+            memcpy(copy, decoded[k], info.n_bytes);
+            to_little_endian(&info, copy);
+            MUST(memcmp(copy, all[k].bytes, info.n_bytes) == 0);
+            free(copy);
+        }
+        free(all[k].bytes);
+    }
+    do
+        status = dcz_section_sizes(file, section, sizes, &scratch);
+    while (lend(&scratch, &status, limit));
+    MUST(status == DCZ_ERROR_TOO_LARGE || status == DCZ_OK || !decoded);
+    for (size_t k = 0; k < count && status == DCZ_OK; k++)
+        MUST(file->version == 2 || sizes[k] > 0);
+    free_odd(scratch.memory);
+    free(sizes);
+    free(all);
+    free(tos);
+}
+
 static dcz_status walk_section(const dcz_file *file, size_t section, size_t limit,
                                FILE *report, size_t chosen)
 {
@@ -188,6 +238,8 @@ static dcz_status walk_section(const dcz_file *file, size_t section, size_t limi
         status = dcz_decode_section(file, section, outs, &scratch);
     while (lend(&scratch, &status, limit));
     free_odd(scratch.memory);
+    if (report || chosen - first < count)
+        check_section(file, section, status ? NULL : outs, limit);
     for (size_t k = 0; k < count; k++) {
         MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
         if (report || first + k == chosen) {
