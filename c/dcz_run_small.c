@@ -49,6 +49,7 @@ typedef struct {
     size_t held; /* bytes of the arena that x takes */
     int is_high; /* at the end of it */
     size_t activations, decoding; /* bytes that it takes */
+    float work;                   /* multiplications */
     slide windows[N_PLACES];
     size_t n_channels; /* of x */
     int is_by_channel, is_most;
@@ -263,10 +264,12 @@ static void count(machine *m)
     }
 }
 
-/* Finds room for what is made, in the shape that was set, and fills it. */
-static void make(machine *m, float filler)
+/* Finds room for what is made, in the shape that was set, of so many values for each that
+ * is made, and fills it. */
+static void make(machine *m, size_t n_met, float filler)
 {
     count(m);
+    m->work += (float)n_met * (float)m->n;
     const size_t size = (m->n * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (m->activations < m->held + size)
         m->activations = m->held + size;
@@ -328,9 +331,11 @@ static void apply_weights(machine *m, unsigned kind)
     }
     if (info.shape[n_places] != m->n_channels)
         corrupt(m);
+    if (m->status)
+        return;
     m->is_by_channel = kind == DEPTHWISE_CONV;
     m->shape[CHANNELS] = info.shape[n_places + 1] * (m->is_by_channel ? m->n_channels : 1);
-    make(m, 0);
+    make(m, n_elements / m->shape[CHANNELS], 0);
     const int has_bias = m->weights[1] != NONE;
     if (has_bias && find_weight(m, 1, &info) != m->shape[CHANNELS])
         corrupt(m);
@@ -356,7 +361,7 @@ static void apply_pool(machine *m)
         leave_out(m);
     m->is_by_channel = 1;
     m->is_most = !is_mean;
-    make(m, is_mean ? 0 : -from_bits(0x7F800000));
+    make(m, n, is_mean ? 0 : -from_bits(0x7F800000));
     for (size_t i = 0; m->arena && i < n && !m->status; i++)
         for (size_t c = 0; c < m->n_channels; c++)
             meet(m, i, c, c, 1 / (float)n);
@@ -426,7 +431,7 @@ static void step(machine *m)
             leave_out(m);
         /* In place, but not where the input of the net is. */
         if (!m->held) {
-            make(m, 0);
+            make(m, 1, 0);
             for (size_t i = 0; m->arena && i < m->n; i++)
                 m->y[i] = m->x[i];
         }
@@ -518,6 +523,7 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     net->n_inputs = net->n_outputs = 1;
     net->activations = m.activations;
     net->decoding = m.decoding;
+    net->work = m.work;
     net->arena = m.activations + m.decoding + ALIGNMENT;
     return m.status;
 }

@@ -1,5 +1,6 @@
 """A Cortex-M4 decides as the package does, with what room the goals give it."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.c_decoder import Program
 from sklearn.datasets import load_digits
 
 import deepcompress as dc
+from deepcompress.commands.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 ZOO = Path(dc.__file__).parent / "models" / "zoo"
@@ -85,3 +88,63 @@ def test_a_damaged_model_is_refused(tmp_path):
     said = build("run", tmp_path, "lenet_300_100", *words, succeeds=False)
     assert "dcz_run_open: 7\n" in said
     assert "instructions" not in said
+
+
+OURS = """
+#include <stdio.h>
+#include <stdlib.h>
+
+void read_sensor(float *input);
+void act(const float *output);
+
+void read_sensor(float *input)
+{
+    if (fread(input, sizeof(float), 784, stdin) != 784)
+        exit(0);
+}
+
+void act(const float *output)
+{
+    fwrite(output, sizeof(float), 10, stdout);
+}
+"""
+
+
+def test_the_loop_of_the_page_runs(tmp_path):
+    page = (ROOT / "docs" / "mcu.md").read_text(encoding="utf-8")
+    source, ours = tmp_path / "loop.c", tmp_path / "ours.c"
+    # Where pointers have 64 bits, what is kept of the file takes more.
+    loop = page.partition("```c\n")[2].partition("```")[0]
+    source.write_text(re.sub(r"memory\[\d+\]", "memory[4096]", loop))
+    ours.write_text(OURS)
+    path = str(ZOO / "lenet_300_100.dcz")
+    assert main(["export", path, str(tmp_path / "model.h")]) == 0
+    options = ["-DDCZ_SMALL", f"-I{tmp_path}", "-Wall", "-Wextra", "-Werror"]
+    program = Program(
+        tmp_path, "loop", "dcz_run_small.c", source, ours, options=options
+    )
+    x = images(10)[..., None] / np.float32(255)
+    status, said = program.run(given=x.tobytes())
+    expected = dc.CompressedModel(path)(x)
+    most = 1e-5 * np.abs(expected).max()
+    found = np.frombuffer(said, "float32").reshape(10, 10)
+    assert status == 0
+    np.testing.assert_allclose(found, expected, rtol=0, atol=most)
+
+
+def test_the_page_says_what_was_measured():
+    page = (ROOT / "docs" / "mcu.md").read_text(encoding="utf-8")
+    results = json.loads((ROOT / "docs" / "results" / "mcu.json").read_text())
+    tables = re.findall(r"(?:^\|.*\n)+", page, re.M)
+    assert len(tables) == len(results)
+    for table, rows in zip(tables, results.values(), strict=True):
+        names, _, *lines = (
+            [*map(str.strip, line.split("|"))][1:-1] for line in table.splitlines()
+        )
+        measured = [[row[name] for name in names] for row in rows]
+        assert lines == [
+            [each if isinstance(each, str) else f"{each:,}" for each in row]
+            for row in measured
+        ]
+    lenet = results["deepcompress"][0]
+    assert f"memory[{lenet['lent']}]" in page
