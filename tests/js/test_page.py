@@ -254,7 +254,8 @@ def test_colors_are_switched(browser):
         const said = [theme()];
         stroke(THREE);
         await until(() => best() !== "?");
-        const pictures = () => all(".pad canvas, figure canvas").map((c) => c.toDataURL());
+        const canvases = all(".pad canvas, figure canvas");
+        const pictures = () => canvases.map((each) => each.toDataURL());
         const before = pictures();
         $("theme").click();
         const { colorScheme } = getComputedStyle(document.body);
