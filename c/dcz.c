@@ -655,11 +655,16 @@ static uint32_t next_symbol(symbols *s)
     const uint32_t *count = s->count;
     const uint16_t *ranked = s->ranked;
     uint32_t code = 0;
+    unsigned held = s->r.held;
     while (code >= *count) {
         code -= *count;
         ranked += *count++;
-        code = code * 2 + take_bit(&s->r);
+        if (held <= 1)
+            held = byte(&s->r) | 256;
+        code = code * 2 + (held & 1);
+        held >>= 1;
     }
+    s->r.held = held;
     if (--s->left == 0) {
         end_bits(&s->r);
         if (s->r.at != s->r.end)
