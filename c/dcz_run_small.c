@@ -175,22 +175,26 @@ static void activate(machine *m, size_t which)
 static void meet(const machine *m, size_t place, size_t from, size_t to, float w)
 {
     const slide *lines = &m->windows[LINES], *pixels = &m->windows[PIXELS];
-    float *y = m->y + to;
-    for (size_t l = 0; l < lines->n_y; l++) {
-        const size_t line = l * lines->stride + place / pixels->size - lines->before;
-        size_t pixel = place % pixels->size - pixels->before;
-        for (size_t p = 0; p < pixels->n_y; p++) {
-            /* What is below 0 is far above the end, too. */
-            if (line < lines->n_x && pixel < pixels->n_x) {
-                const float x = m->x[(line * pixels->n_x + pixel) * m->n_channels + from];
-                if (!m->is_most)
-                    *y += w * x;
-                else if (*y < x)
-                    *y = x;
-            }
-            pixel += pixels->stride;
-            y += m->shape[CHANNELS];
-        }
+    const size_t shift = place % pixels->size, stride = pixels->stride;
+    const size_t n_x = m->n_channels, n_y = m->shape[CHANNELS];
+    const float *x = m->x;
+    float *y = m->y;
+    size_t line = place / pixels->size - lines->before, first = 0, end = pixels->n_y;
+    while (first < end && first * stride + shift < pixels->before)
+        first++;
+    while (first < end && (end - 1) * stride + shift - pixels->before >= pixels->n_x)
+        end--;
+    for (size_t l = 0; l < lines->n_y; l++, line += lines->stride) {
+        /* What is below 0 is far above the end, too. */
+        if (line >= lines->n_x)
+            continue;
+        size_t at = (line * pixels->n_x + first * stride + shift - pixels->before) * n_x + from;
+        size_t k = (l * pixels->n_y + first) * n_y + to;
+        for (size_t p = first; p < end; p++, at += stride * n_x, k += n_y)
+            if (!m->is_most)
+                y[k] += w * x[at];
+            else if (y[k] < x[at])
+                y[k] = x[at];
     }
 }
 
