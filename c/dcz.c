@@ -659,7 +659,7 @@ static uint32_t next_symbol(symbols *s)
     while (code >= *count) {
         code -= *count;
         ranked += *count++;
-        if (held <= 1)
+        if (held <= 1) /* take_bit once more, which is not called for each bit so */
             held = byte(&s->r) | 256;
         code = code * 2 + (held & 1);
         held >>= 1;
@@ -1939,9 +1939,11 @@ static void tell_decoded(const target *t)
     }
 }
 
-/* Decodes an array of a section, or with NONE all, and passes those before it. */
+/* Decodes an array of a section, or with NONE all, and passes those before it. What each
+ * takes in the file goes to `sizes`, where that is not NULL; `outs` may be then. */
 static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *const *outs,
-                         dcz_visitor *visit, void *to, dcz_scratch *a)
+                         size_t *sizes, dcz_visitor *visit, void *const *tos,
+                         dcz_scratch *a)
 {
     borrow(a);
     if (place >= f->n_sections)
@@ -1979,12 +1981,14 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
 #endif
     for (size_t i = s->first; i < end && !t.r.status; i++) {
         const dcz_scratch before = *a;
-        aim(&t, f, i, i < first ? NULL : outs[i - first]);
-        t.visit = i < first ? NULL : visit;
-        t.to = to;
+        aim(&t, f, i, i < first || !outs ? NULL : outs[i - first]);
+        t.to = i < first || !visit ? NULL : tos[i - first];
+        t.visit = i < first || (index == NONE && !t.to) ? NULL : visit;
         const int was_wanted = is_wanted(&t);
+        const uint8_t *begin = t.r.at;
 #ifndef DCZ_NO_CONTEXT
         if (c) {
+            begin = c->data + c->position;
             decode_context_array(c, a, &t);
             t.r.status = c->status;
             if (is_short(a))
@@ -1992,6 +1996,12 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
         } else
 #endif
             read_array(&t);
+        const uint8_t *at = t.r.at;
+#ifndef DCZ_NO_CONTEXT
+        at = c ? c->data + c->position : at;
+#endif
+        if (sizes && i >= first)
+            sizes[i - first] = (size_t)(at - begin);
         if (t.visit)
             tell_decoded(&t);
         else
@@ -2019,7 +2029,7 @@ dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size
         if (size >= e->seal.size * e->itemsize)
             place = e->section;
     }
-    return decode(file, place, index, &out, NULL, NULL, scratch);
+    return decode(file, place, index, &out, NULL, NULL, NULL, scratch);
 }
 
 dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void *to,
@@ -2027,7 +2037,13 @@ dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void
 {
     void *out = NULL;
     const size_t place = index < file->n_arrays ? file->entries[index].section : NONE;
-    return decode(file, place, index, &out, visit, to, scratch);
+    return decode(file, place, index, &out, NULL, visit, &to, scratch);
+}
+
+dcz_status dcz_each_of_section(const dcz_file *file, size_t index, dcz_visitor *visit,
+                               void *const *tos, dcz_scratch *scratch)
+{
+    return decode(file, index, NONE, NULL, NULL, visit, tos, scratch);
 }
 
 dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
@@ -2043,7 +2059,13 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
 dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
                               dcz_scratch *scratch)
 {
-    return decode(file, index, NONE, outs, NULL, NULL, scratch);
+    return decode(file, index, NONE, outs, NULL, NULL, NULL, scratch);
+}
+
+dcz_status dcz_section_sizes(const dcz_file *file, size_t index, size_t *sizes,
+                             dcz_scratch *scratch)
+{
+    return decode(file, index, NONE, NULL, sizes, NULL, NULL, scratch);
 }
 
 /* ---- Architecture and parts ------------------------------------------------- */

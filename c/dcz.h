@@ -148,6 +148,11 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t section, size_t *firs
 dcz_status dcz_decode_section(const dcz_file *file, size_t section, void *const *outs,
                               dcz_scratch *scratch);
 
+/* The bytes of the file that each array of a section takes, which are known once they
+ * were passed; in version 2 to about a byte, as arrays share bytes there. */
+dcz_status dcz_section_sizes(const dcz_file *file, size_t section, size_t *sizes,
+                             dcz_scratch *scratch);
+
 /* Is told of an element: its place in the array in C order, its bits with the lowest byte
  * first, and which of the values it has that the array shares, below 65536, or SIZE_MAX
  * where the file says of no values that they are shared. */
@@ -160,6 +165,11 @@ typedef void dcz_visitor(void *to, size_t place, const uint8_t *bits, size_t cod
  * nothing. */
 dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void *to,
                     dcz_scratch *scratch);
+
+/* The same of all arrays of a section in one go: tos[k] is for the array first + k, and
+ * NULL where it is not wanted. After DCZ_ERROR_SCRATCH `visit` has been told of some. */
+dcz_status dcz_each_of_section(const dcz_file *file, size_t section, dcz_visitor *visit,
+                               void *const *tos, dcz_scratch *scratch);
 
 /* ---- What lies beside the arrays -------------------------------------------- */
 

@@ -16,6 +16,13 @@
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 
+/* Compilers take small functions into others where that makes larger code of all. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 enum {
     RANK = DCZ_MAX_AXES + 1, /* with the axis of the examples, which has the length 1 */
     MAX_INPUTS = 16,
@@ -206,7 +213,7 @@ static uint32_t varint(reader *r)
 }
 
 /* How many things follow, of which each takes a byte at least. */
-static size_t count(reader *r)
+APART static size_t count(reader *r)
 {
     const size_t n = varint(r);
     if (n > (size_t)(r->end - r->at))
@@ -290,18 +297,18 @@ static int is_held(const machine *m)
     return m->net->mode == DCZ_HELD;
 }
 
-static void stop(machine *m, dcz_status status)
+APART static void stop(machine *m, dcz_status status)
 {
     if (m->status == DCZ_OK)
         m->status = status;
 }
 
-static void corrupt(machine *m)
+APART static void corrupt(machine *m)
 {
     stop(m, DCZ_ERROR_CORRUPT);
 }
 
-static void refuse(machine *m, const char *name)
+APART static void refuse(machine *m, const char *name)
 {
     if (m->status == DCZ_OK) {
         m->refused = name;
@@ -310,7 +317,7 @@ static void refuse(machine *m, const char *name)
     stop(m, DCZ_ERROR_LEFT_OUT);
 }
 
-static uint32_t number_of(const operation *o, size_t which, uint32_t otherwise)
+APART static uint32_t number_of(const operation *o, size_t which, uint32_t otherwise)
 {
     reader r = {o->fields[which], o->end, 0};
     return r.at ? varint(&r) : otherwise;
@@ -321,13 +328,13 @@ static int32_t integer(const operation *o, size_t which, int32_t otherwise)
     return o->fields[which] ? unzigzag(number_of(o, which, 0)) : otherwise;
 }
 
-static float float_of(const operation *o, size_t which, float otherwise)
+APART static float float_of(const operation *o, size_t which, float otherwise)
 {
     return o->fields[which] ? real(o->fields[which]) : otherwise;
 }
 
 /* How many numbers a field has, and one of them. */
-static size_t n_items(const operation *o, size_t which)
+APART static size_t n_items(const operation *o, size_t which)
 {
     return number_of(o, which, 0);
 }
@@ -770,6 +777,20 @@ static void check_vector(machine *m, size_t index, size_t n)
         corrupt(m);
 }
 
+/* Adds w times n numbers to others. Most time goes into this; where size is asked for,
+ * compilers make no use of vectors by themselves. */
+static void add_times(float *to, const float *from, size_t n, float w)
+{
+    size_t i = 0;
+#ifdef __wasm_simd128__
+    typedef float four __attribute__((vector_size(16), aligned(4)));
+    for (; i + 4 <= n; i += 4)
+        *(four *)(to + i) += w * *(const four *)(from + i);
+#endif
+    for (; i < n; i++)
+        to[i] += w * from[i];
+}
+
 typedef struct {
     float *y;
     size_t n, step;
@@ -822,7 +843,7 @@ static void like(value *v, const value *x)
 }
 
 /* An axis that may count from the end; or RANK, and that is wrong. */
-static size_t axis_of(machine *m, int32_t axis, size_t rank)
+APART static size_t axis_of(machine *m, int32_t axis, size_t rank)
 {
     const size_t found = axis < 0 ? rank - 1 - (size_t)(-1 - axis) : (size_t)axis;
     if (found < rank)
@@ -846,7 +867,7 @@ static void mark_axes(machine *m, const operation *o, size_t which, size_t rank,
     }
 }
 
-static size_t product(const uint32_t *shape, size_t from, size_t to)
+APART static size_t product(const uint32_t *shape, size_t from, size_t to)
 {
     size_t n = 1;
     for (; from < to; from++)
@@ -873,8 +894,11 @@ typedef struct {
     layout of_x, of_y;
     size_t n_x, n_y; /* channels of x that a filter meets, and filters */
     size_t n_groups;
+    int is_flat; /* lines of y are as long as those of x, and behind each is room */
     const float *x;
     float *y;
+    /* How one element of the window moves: of lines, of pixels. */
+    size_t tap, n, n_lines, x_at, y_at, x_step, y_step, x_down, y_down;
 } sliding;
 
 /* The places `first` to before `end` at which an element of the window meets x. */
@@ -889,40 +913,55 @@ static void reach(const slide *s, int is_transposed, size_t element, size_t *fir
     *end = *end < most ? *end : most;
 }
 
-/* Adds what a weight makes of a channel of x to one of y. */
-static void slide_weight(const sliding *w, size_t tap, size_t c, size_t f, float weight_)
+/* Finds the lines of x and y that an element of the window brings together. */
+static void aim(sliding *w, size_t tap)
 {
     const slide *lines = &w->axis[0], *pixels = &w->axis[1];
-    const int is_transposed = w->is_transposed;
+    const layout *of_x = &w->of_x, *of_y = &w->of_y;
     const size_t line = tap / pixels->size, pixel = tap % pixels->size;
     size_t l, l_end, p, p_end;
-    reach(lines, is_transposed, line, &l, &l_end);
-    reach(pixels, is_transposed, pixel, &p, &p_end);
-    if (p >= p_end)
-        return;
-    const size_t n = p_end - p;
-    for (; l < l_end; l++) {
-        const size_t far_line = l * lines->stride + line * lines->dilation - lines->before;
-        const size_t far_pixel =
-            p * pixels->stride + pixel * pixels->dilation - pixels->before;
-        const size_t x_line = is_transposed ? l : far_line;
-        const size_t y_line = is_transposed ? far_line : l;
-        const size_t x_pixel = is_transposed ? p : far_pixel;
-        const size_t y_pixel = is_transposed ? far_pixel : p;
-        const size_t x_step = w->of_x.pixel * (is_transposed ? 1 : pixels->stride);
-        const size_t y_step = w->of_y.pixel * (is_transposed ? pixels->stride : 1);
-        const float *from =
-            w->x + c * w->of_x.channel + x_line * w->of_x.line + x_pixel * w->of_x.pixel;
-        float *to =
-            w->y + f * w->of_y.channel + y_line * w->of_y.line + y_pixel * w->of_y.pixel;
+    reach(lines, w->is_transposed, line, &l, &l_end);
+    reach(pixels, w->is_transposed, pixel, &p, &p_end);
+    w->tap = tap;
+    w->n = p < p_end ? p_end - p : 0;
+    w->n_lines = l < l_end ? l_end - l : 0;
+    const size_t far_line = l * lines->stride + line * lines->dilation - lines->before;
+    const size_t far_pixel = p * pixels->stride + pixel * pixels->dilation - pixels->before;
+    const size_t down = lines->stride, right = pixels->stride;
+    if (w->is_transposed) {
+        w->x_at = l * of_x->line + p * of_x->pixel;
+        w->y_at = far_line * of_y->line + far_pixel * of_y->pixel;
+    } else {
+        w->x_at = far_line * of_x->line + far_pixel * of_x->pixel;
+        w->y_at = l * of_y->line + p * of_y->pixel;
+    }
+    w->x_step = of_x->pixel * (w->is_transposed ? 1 : right);
+    w->y_step = of_y->pixel * (w->is_transposed ? right : 1);
+    w->x_down = of_x->line * (w->is_transposed ? 1 : down);
+    w->y_down = of_y->line * (w->is_transposed ? down : 1);
+    if (w->is_flat && w->n && w->n_lines) {
+        /* All lines in one go, with what nobody reads in between. */
+        w->n += (w->n_lines - 1) * w->y_down;
+        w->n_lines = 1;
+    }
+}
+
+/* Adds what a weight makes of a channel of x to one of y, or keeps what is larger. */
+static void slide_weight(sliding *w, size_t tap, size_t c, size_t f, float weight_)
+{
+    if (w->tap != tap)
+        aim(w, tap);
+    const size_t n = w->n, x_step = w->x_step, y_step = w->y_step;
+    for (size_t l = 0; n && l < w->n_lines; l++) {
+        const float *from = w->x + w->x_at + c * w->of_x.channel + l * w->x_down;
+        float *to = w->y + w->y_at + f * w->of_y.channel + l * w->y_down;
         if (w->is_max)
             for (size_t i = 0; i < n; i++) {
                 const float met = from[i * x_step];
                 to[i * y_step] = met > to[i * y_step] ? met : to[i * y_step];
             }
         else if (x_step == 1 && y_step == 1)
-            for (size_t i = 0; i < n; i++)
-                to[i] += weight_ * from[i];
+            add_times(to, from, n, weight_);
         else
             for (size_t i = 0; i < n; i++)
                 to[i * y_step] += weight_ * from[i * x_step];
@@ -931,22 +970,22 @@ static void slide_weight(const sliding *w, size_t tap, size_t c, size_t f, float
 
 static void visit_filter(void *to, size_t place, float w)
 {
-    const sliding *s = to;
+    sliding *s = to;
     const size_t f = place % s->n_y, rest = place / s->n_y;
-    const size_t group = f / (s->n_y / s->n_groups);
+    const size_t group = s->n_groups == 1 ? 0 : f / (s->n_y / s->n_groups);
     slide_weight(s, rest / s->n_x, group * s->n_x + rest % s->n_x, f, w);
 }
 
 static void visit_depthwise(void *to, size_t place, float w)
 {
-    const sliding *s = to;
+    sliding *s = to;
     const size_t each_ = place % s->n_y, rest = place / s->n_y, c = rest % s->n_x;
     slide_weight(s, rest / s->n_x, c, c * s->n_y + each_, w);
 }
 
 static void visit_transposed(void *to, size_t place, float w)
 {
-    const sliding *s = to;
+    sliding *s = to;
     const size_t c = place % s->n_x, rest = place / s->n_x;
     slide_weight(s, rest / s->n_y, c, rest % s->n_y, w);
 }
@@ -1047,6 +1086,8 @@ static void lay_out(sliding *s, size_t n_x, size_t n_y, int is_turned)
     s->of_y.pixel = is_turned ? 1 : n_y;
     s->of_x.channel = is_turned ? lines->n_x * pixels->n_x : 1;
     s->of_y.channel = is_turned ? lines->n_y * pixels->n_y : 1;
+    s->is_flat = 0;
+    s->tap = NONE;
     s->of_x.line = pixels->n_x * s->of_x.pixel;
     s->of_y.line = pixels->n_y * s->of_y.pixel;
 }
@@ -1060,11 +1101,11 @@ static float *borrow(machine *m, size_t n)
 }
 
 /* From channels last to channels apart, or back. */
-static void turn(const float *from, float *to, size_t n_rows, size_t n_columns)
+static void turn(const float *from, size_t step, float *to, size_t n_rows, size_t n_columns)
 {
-    for (size_t i = 0; i < n_rows; i++)
-        for (size_t k = 0; k < n_columns; k++)
-            to[k * n_rows + i] = from[i * n_columns + k];
+    for (size_t k = 0; k < n_columns; k++)
+        for (size_t i = 0; i < n_rows; i++)
+            to[k * n_rows + i] = from[i * step + k];
 }
 
 static void apply_conv(machine *m, const operation *o, value *out, float *y)
@@ -1111,7 +1152,13 @@ static void apply_conv(machine *m, const operation *o, value *out, float *y)
     /* Where weights are at hand, lines of pixels are worth two moves. */
     const int is_turned = is_held(m);
     const size_t turned_x = is_turned && n_in > 1 ? x->n : 0;
-    const size_t turned_y = is_turned && n_made > 1 ? out->n : 0;
+    size_t turned_y = is_turned && n_made > 1 ? out->n : 0;
+    const slide *lines = &s.axis[0], *pixels = &s.axis[1];
+    const int is_flat = turned_y && !s.is_transposed && lines->stride == 1 &&
+                        pixels->stride == 1 && lines->before == 0 && pixels->before == 0 &&
+                        pixels->n_x - pixels->n_y == (pixels->size - 1) * pixels->dilation;
+    if (is_flat)
+        turned_y = n_made * lines->n_y * pixels->n_x;
     float *extra = borrow(m, turned_x + turned_y);
     if (!y)
         return;
@@ -1119,12 +1166,17 @@ static void apply_conv(machine *m, const operation *o, value *out, float *y)
     s.y = turned_y ? extra + turned_x : y;
     lay_out(&s, n_in, n_made, is_turned);
     s.is_max = 0;
+    if (is_flat) {
+        s.is_flat = 1;
+        s.of_y.line = pixels->n_x;
+        s.of_y.channel = lines->n_y * pixels->n_x;
+    }
     if (turned_x) {
-        turn(s.x, extra, x_pixels, n_in);
+        turn(s.x, n_in, extra, x_pixels, n_in);
         s.x = extra;
     }
     if (is_turned)
-        memset(s.y, 0, out->n * sizeof *y);
+        memset(s.y, 0, (turned_y ? turned_y : out->n) * sizeof *y);
     else
         begin_with(m, o->weights[1], y, out->n, n_made);
     each(m, o->weights[0],
@@ -1132,8 +1184,9 @@ static void apply_conv(machine *m, const operation *o, value *out, float *y)
          : number == DEPTHWISE_CONV ? visit_depthwise
                                     : visit_transposed,
          &s);
-    if (turned_y)
-        turn(s.y, y, n_made, y_pixels);
+    for (size_t l = 0; turned_y && l < lines->n_y; l++)
+        turn(s.y + l * s.of_y.line, s.of_y.channel, y + l * pixels->n_y * n_made, n_made,
+             pixels->n_y);
     if (is_turned && o->weights[1] != NONE) {
         vector all = {y, y_pixels, n_made};
         each(m, o->weights[1], add_everywhere, &all);
@@ -1214,9 +1267,7 @@ static void multiply_row(const weight *w, const float *x, float *y)
             for (uint32_t k = w->starts[i]; k < end; k++)
                 y[w->columns[k]] += factor * w->floats[w->codes[k]];
         } else if (w->form == FLOATS) {
-            const float *row = w->floats + i * w->width;
-            for (size_t k = 0; k < w->width; k++)
-                y[k] += factor * row[k];
+            add_times(y, w->floats + i * w->width, w->width, factor);
         } else if (w->form == CODES) {
             const uint8_t *row = w->codes + i * w->width;
             for (size_t k = 0; k < w->width; k++)
@@ -1516,7 +1567,7 @@ static void apply_move(machine *m, const operation *o, value *out, float *y)
         gather(out, y, o->from, axes, fill);
 }
 
-static const float *data(const machine *m, uint32_t number)
+APART static const float *data(const machine *m, uint32_t number)
 {
     const value *v = &m->net->values[number];
     if (v->root < m->net->n_inputs)
@@ -2251,7 +2302,7 @@ static void *take(lender *l, size_t size)
 typedef struct {
     unsigned dtype, form;
     int is_sorted, is_shared;
-    size_t width, n, n_codes, last, row;
+    size_t n_elements, width, n, n_codes, last, row;
     float *floats;
     uint8_t *codes;
     uint16_t *columns;
@@ -2306,19 +2357,17 @@ static void hold_weight(void *to, size_t place, const uint8_t *bits, size_t code
     }
 }
 
-/* Tells of the elements of an array, with what memory is left. */
-static void tell(machine *m, lender *l, size_t index, dcz_visitor *visit, holder *h)
+/* Tells of the elements of a section, with what memory is left. */
+static void tell(machine *m, lender *l, size_t section, dcz_visitor *visit, void *const *tos)
 {
     dcz_scratch *s = l->scratch, rest = {NULL, 0, 0, 0};
-    /* Behind what was taken, wherever the memory begins. */
-    const size_t begin = l->used + (size_t)(-(uintptr_t)s->memory % ALIGNMENT);
-    if (s->size > begin && s->memory) {
-        rest.memory = (uint8_t *)s->memory + begin;
-        rest.size = s->size - begin;
+    const size_t used = l->used + ALIGNMENT; /* wherever the memory begins */
+    if (s->size > used && s->memory) {
+        rest.memory = (uint8_t *)s->memory + used;
+        rest.size = s->size - used;
     }
-    const dcz_status status = dcz_each(m->net->file, index, visit, h, &rest);
-    const size_t needed =
-        rest.needed > SIZE_MAX / 4 ? SIZE_MAX / 2 : l->used + rest.needed + ALIGNMENT;
+    const dcz_status status = dcz_each_of_section(m->net->file, section, visit, tos, &rest);
+    const size_t needed = rest.needed > SIZE_MAX / 4 ? SIZE_MAX / 2 : used + rest.needed;
     if (s->needed < needed)
         s->needed = needed;
     if (status)
@@ -2327,66 +2376,103 @@ static void tell(machine *m, lender *l, size_t index, dcz_visitor *visit, holder
 
 enum { BOOK = 256 };
 
-static void hold(machine *m, lender *l, size_t index, weight *w)
+/* Takes the memory for a weight whose elements were counted, in the form that needs least. */
+static void reserve(lender *l, holder *h)
 {
-    dcz_tensor_info info;
-    holder h;
-    memset(&h, 0, sizeof h);
-    if (!shape_of(m, index, &info))
-        return;
-    h.dtype = info.dtype;
-    h.width = info.shape[info.rank - 1];
-    h.is_sorted = h.is_shared = 1;
-    const size_t n = info.n_elements, n_rows = n / h.width;
-    tell(m, l, index, count_weight, &h);
-    if (m->status)
-        return;
-    const int has_codes = h.is_shared && h.n_codes < BOOK;
+    const size_t n = h->n_elements, n_rows = n / h->width;
+    const int has_codes = h->is_shared && h->n_codes < BOOK;
     const size_t book = has_codes ? BOOK * sizeof(float) : 0;
     const size_t per_weight = has_codes ? 1 : sizeof(float);
     const size_t whole = n * per_weight + book;
-    const size_t placed = h.n * (per_weight + 2) + book + (n_rows + 1) * sizeof(uint32_t);
-    const int is_placed = placed < whole && h.width <= 65536;
-    h.form = (is_placed ? PLACED_CODES : FLOATS) + (unsigned)(is_placed ^ has_codes);
-    const size_t n_stored = is_placed ? h.n : n;
-    h.codes = has_codes ? take(l, n_stored) : NULL;
-    h.floats = take(l, has_codes ? book : n_stored * sizeof(float));
+    const size_t placed = h->n * (per_weight + 2) + book + (n_rows + 1) * sizeof(uint32_t);
+    const int is_placed = placed < whole && h->width <= 65536;
+    h->form = (is_placed ? PLACED_CODES : FLOATS) + (unsigned)(is_placed ^ has_codes);
+    const size_t n_stored = is_placed ? h->n : n;
+    const size_t n_floats = has_codes ? BOOK : n_stored;
+    h->codes = has_codes ? take(l, n_stored) : NULL;
+    h->floats = take(l, n_floats * sizeof(float));
     if (is_placed) {
-        h.columns = take(l, h.n * sizeof *h.columns);
-        h.starts = take(l, (n_rows + 1) * sizeof *h.starts);
+        h->columns = take(l, h->n * sizeof *h->columns);
+        h->starts = take(l, (n_rows + 1) * sizeof *h->starts);
     }
-    const int has_room = l->scratch->needed <= l->scratch->size;
-    if (!has_room) {
+    if (l->scratch->needed > l->scratch->size)
+        return;
+    memset(h->floats, 0, n_floats * sizeof(float));
+    if (has_codes)
+        memset(h->codes, 0, n_stored);
+    if (is_placed)
+        memset(h->starts, 0, (n_rows + 1) * sizeof *h->starts);
+    h->is_sorted |= !is_placed;
+    h->n = h->row = 0;
+}
+
+/* Holds the weights of a section, whose arrays are decoded together. */
+static void hold(machine *m, lender *l, size_t section, holder *holders, void **tos)
+{
+    dcz_tensor_info info;
+    size_t first, count_, n_held = 0, n_unsorted = 0;
+    if (dcz_section_arrays(m->net->file, section, &first, &count_))
+        return;
+    weight *weights = m->net->weights + first;
+    for (size_t k = 0; k < count_; k++) {
+        holder *h = &holders[k];
+        tos[k] = NULL;
+        if (!weights[k].n_rows || !shape_of(m, first + k, &info))
+            continue;
+        memset(h, 0, sizeof *h);
+        h->dtype = info.dtype;
+        h->n_elements = info.n_elements;
+        h->width = info.shape[info.rank - 1];
+        h->is_sorted = h->is_shared = 1;
+        tos[k] = h;
+        n_held++;
+    }
+    if (n_held)
+        tell(m, l, section, count_weight, tos);
+    if (!n_held || m->status)
+        return;
+    for (size_t k = 0; k < count_; k++)
+        if (tos[k])
+            reserve(l, &holders[k]);
+    if (l->scratch->needed > l->scratch->size) {
         stop(m, DCZ_ERROR_SCRATCH);
         return;
     }
-    memset(h.floats, 0, has_codes ? book : n_stored * sizeof(float));
-    if (has_codes)
-        memset(h.codes, 0, n_stored);
-    if (is_placed)
-        memset(h.starts, 0, (n_rows + 1) * sizeof *h.starts);
-    if (is_placed && !h.is_sorted) {
-        tell(m, l, index, count_in_row, &h);
-        for (size_t row = 0; row < n_rows; row++)
-            h.starts[row + 1] += h.starts[row];
+    for (size_t k = 0; k < count_; k++)
+        n_unsorted += tos[k] && !holders[k].is_sorted;
+    if (n_unsorted) {
+        for (size_t k = 0; k < count_; k++)
+            tos[k] = tos[k] && !holders[k].is_sorted ? &holders[k] : NULL;
+        tell(m, l, section, count_in_row, tos);
+        for (size_t k = 0; k < count_; k++) {
+            const holder *h = tos[k];
+            for (size_t row = 0; h && row < h->n_elements / h->width; row++)
+                h->starts[row + 1] += h->starts[row];
+            tos[k] = weights[k].n_rows ? &holders[k] : NULL;
+        }
     }
-    h.n = h.row = 0;
-    tell(m, l, index, hold_weight, &h);
-    if (is_placed && h.is_sorted)
-        while (h.row <= n_rows)
-            h.starts[h.row++] = (uint32_t)h.n;
-    if (is_placed && !h.is_sorted) {
-        for (size_t row = n_rows; row; row--)
-            h.starts[row] = h.starts[row - 1];
-        h.starts[0] = 0;
+    tell(m, l, section, hold_weight, tos);
+    for (size_t k = 0; k < count_; k++) {
+        holder *h = tos[k];
+        weight *w = &weights[k];
+        if (!h)
+            continue;
+        w->form = h->form;
+        w->n_rows = h->n_elements / h->width;
+        w->width = h->width;
+        w->floats = h->floats;
+        w->codes = h->codes;
+        w->columns = h->columns;
+        w->starts = h->starts;
+        if (h->form < PLACED_CODES)
+            continue;
+        if (h->is_sorted)
+            while (h->row <= w->n_rows)
+                h->starts[h->row++] = (uint32_t)h->n;
+        for (size_t row = w->n_rows; !h->is_sorted && row; row--)
+            h->starts[row] = h->starts[row - 1];
+        h->starts[0] = 0;
     }
-    w->form = h.form;
-    w->n_rows = n_rows;
-    w->width = h.width;
-    w->floats = h.floats;
-    w->codes = h.codes;
-    w->columns = h.columns;
-    w->starts = h.starts;
 }
 
 /* ---- Opening ---------------------------------------------------------------- */
@@ -2417,8 +2503,17 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
         corrupt(&m);
 
     net->values = take(&l, n_values * sizeof *net->values);
-    if (is_held(&m))
+    size_t most = 0, first, n;
+    for (size_t i = 0; i < file->n_sections; i++)
+        if (dcz_section_arrays(file, i, &first, &n) == DCZ_OK && n > most)
+            most = n;
+    holder *holders = NULL;
+    void **tos = NULL;
+    if (is_held(&m)) {
         net->weights = take(&l, file->n_arrays * sizeof *net->weights);
+        holders = take(&l, most * sizeof *holders);
+        tos = take(&l, most * sizeof *tos);
+    }
     if (scratch->needed > scratch->size)
         stop(&m, DCZ_ERROR_SCRATCH);
     if (m.status)
@@ -2439,14 +2534,15 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     for (size_t i = 0; i < net->n_outputs; i++) {
         const value *v = &net->values[n_values - 1 - varint(&r)];
         net->values[v->root].last_use = UINT32_MAX;
+        if (v->shape[0] != 1)
+            refuse(&m, "outputs that are not of one example");
     }
     walk(&m, net, place_value);
-    for (size_t i = 0; i < file->n_arrays && is_held(&m) && !m.status; i++)
-        if (net->weights[i].n_rows) {
-            hold(&m, &l, i, &net->weights[i]);
-            if (m.status == DCZ_ERROR_SCRATCH)
-                m.status = DCZ_OK; /* so that more of what is needed is known */
-        }
+    for (size_t i = 0; i < file->n_sections && is_held(&m) && !m.status; i++) {
+        hold(&m, &l, i, holders, tos);
+        if (m.status == DCZ_ERROR_SCRATCH)
+            m.status = DCZ_OK; /* so that more of what is needed is known */
+    }
     if (scratch->needed > scratch->size)
         stop(&m, DCZ_ERROR_SCRATCH);
     if (is_held(&m))

@@ -1,5 +1,7 @@
-"""What the pages for those who write a reader say is so."""
+"""What the pages for those who write a reader say is so, and tables of results."""
 
+import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -56,6 +58,39 @@ def test_the_files_that_the_page_names_are_there():
 def test_the_line_for_file_has_the_magic():
     magic = MAGIC.split("\t")[2].encode("latin-1").decode("unicode_escape")
     assert magic.encode("latin-1") == container.MAGIC
+
+
+def test_the_table_of_where_a_model_goes_is_that_of_the_results():
+    root = Path(__file__).parents[1]
+    path = root / "benchmarks" / "deploy.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    results = root / "docs" / "results" / "deploy.json"
+    rows = json.loads(results.read_text(encoding="utf-8"))
+    page = (root / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert module.table(rows) in page
+    text = " ".join(page.split())
+    for form in (".tflite", ".tflite, int8"):
+        for what in ("bytes", "deflated"):
+            assert module.times(rows, form, what) in text
+    assert module.times(rows, ".mlpackage", "bytes") in text
+    bytes_of = {row["form"]: row["bytes"] for row in rows if row["net"] == "lenet5"}
+    runs = json.loads(results.with_name("run_nets.json").read_text(encoding="utf-8"))
+    us = {
+        run["method"]: run["us"]
+        for run in runs
+        if (run["net"], run["batch"]) == ("lenet5", 1)
+    }
+    for door, form, method in [
+        ("Python, to compute", ".dcz", "deepcompress"),
+        ("A microcontroller", ".dcz, as a C array", None),
+        ("LiteRT, int8", ".tflite, int8", "LiteRT int8"),
+        ("LiteRT, float32", ".tflite", "LiteRT f32"),
+    ]:
+        (line,) = re.findall(rf"^\| {door} .*$", page, re.MULTILINE)
+        assert f"| {bytes_of[form]:,} |" in line
+        assert method is None or f"| {us[method]} |" in line
 
 
 @pytest.mark.skipif(not shutil.which("file"), reason="there is no file(1)")

@@ -39,13 +39,25 @@ static const char *dcz_dtype_name(dcz_dtype dtype)
 }
 #endif
 
+/* Memory that is lent begins at an odd address, and ends where its bytes do. */
+static void *allocate_odd(size_t n)
+{
+    return (uint8_t *)allocate(n + 1) + 1;
+}
+
+static void free_odd(void *memory)
+{
+    if (memory)
+        free((uint8_t *)memory - 1);
+}
+
 /* Whether a call has to be made again, with more memory. */
 static int lend(dcz_scratch *scratch, dcz_status *status, size_t limit)
 {
     if (*status != DCZ_ERROR_SCRATCH)
         return 0;
     MUST(scratch->needed > scratch->size);
-    free(scratch->memory);
+    free_odd(scratch->memory);
     scratch->memory = NULL;
     scratch->size = 0;
     if (scratch->needed > limit) {
@@ -53,7 +65,7 @@ static int lend(dcz_scratch *scratch, dcz_status *status, size_t limit)
         return 0;
     }
     scratch->size = scratch->needed;
-    scratch->memory = allocate(scratch->size);
+    scratch->memory = allocate_odd(scratch->size);
     return 1;
 }
 
@@ -113,7 +125,7 @@ static dcz_status decode_alone(const dcz_file *file, size_t index, uint8_t *out,
         status = dcz_decode(file, index, out, info.n_bytes, &scratch);
     while (lend(&scratch, &status, limit));
     MUST(status != DCZ_OK || scratch.needed <= info.scratch);
-    free(scratch.memory);
+    free_odd(scratch.memory);
     if (info.n_bytes)
         MUST(dcz_decode(file, index, out, info.n_bytes - 1, &scratch) ==
              DCZ_ERROR_ARGUMENT);
@@ -145,7 +157,7 @@ static void check_each(const dcz_file *file, size_t index, const uint8_t *decode
     do
         status = dcz_each(file, index, set_element, (void *)&e, &scratch);
     while (lend(&scratch, &status, limit));
-    free(scratch.memory);
+    free_odd(scratch.memory);
     if (status != DCZ_ERROR_TOO_LARGE)
         MUST((status == DCZ_OK) == (decoded != NULL));
     if (status == DCZ_OK) {
@@ -157,6 +169,56 @@ static void check_each(const dcz_file *file, size_t index, const uint8_t *decode
         free(copy);
     }
     free(e.bytes);
+}
+
+/* That the elements of a section, told in one go, are those of its arrays, and that each
+ * array takes some bytes, but for those of version 2, which share them. What is only passed
+ * is not looked at, so that more may succeed than decoding. */
+static void check_section(const dcz_file *file, size_t section, void *const *decoded,
+                          size_t limit)
+{
+    size_t first, count;
+    dcz_tensor_info info;
+    MUST(dcz_section_arrays(file, section, &first, &count) == DCZ_OK);
+    size_t *sizes = allocate(count * sizeof *sizes);
+    elements *all = allocate(count * sizeof *all);
+    void **tos = allocate(count * sizeof *tos);
+    for (size_t k = 0; k < count; k++) {
+        MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
+        all[k].bytes = allocate(info.n_bytes);
+        all[k].itemsize = info.itemsize;
+        all[k].n_elements = info.n_elements;
+        tos[k] = k % 3 < 2 ? &all[k] : NULL;
+    }
+    dcz_scratch scratch = {0};
+    dcz_status status;
+    do {
+        for (size_t k = 0; k < count; k++)
+            memset(all[k].bytes, 0, all[k].n_elements * all[k].itemsize);
+        status = dcz_each_of_section(file, section, set_element, tos, &scratch);
+    } while (lend(&scratch, &status, limit));
+    MUST(status == DCZ_ERROR_TOO_LARGE || status == DCZ_OK || !decoded);
+    for (size_t k = 0; k < count; k++) {
+        MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
+        if (status == DCZ_OK && decoded && tos[k]) {
+            uint8_t *copy = allocate(info.n_bytes);
+            memcpy(copy, decoded[k], info.n_bytes);
+            to_little_endian(&info, copy);
+            MUST(memcmp(copy, all[k].bytes, info.n_bytes) == 0);
+            free(copy);
+        }
+        free(all[k].bytes);
+    }
+    do
+        status = dcz_section_sizes(file, section, sizes, &scratch);
+    while (lend(&scratch, &status, limit));
+    MUST(status == DCZ_ERROR_TOO_LARGE || status == DCZ_OK || !decoded);
+    for (size_t k = 0; k < count && status == DCZ_OK; k++)
+        MUST(file->version == 2 || sizes[k] > 0);
+    free_odd(scratch.memory);
+    free(sizes);
+    free(all);
+    free(tos);
 }
 
 static dcz_status walk_section(const dcz_file *file, size_t section, size_t limit,
@@ -175,7 +237,9 @@ static dcz_status walk_section(const dcz_file *file, size_t section, size_t limi
     do
         status = dcz_decode_section(file, section, outs, &scratch);
     while (lend(&scratch, &status, limit));
-    free(scratch.memory);
+    free_odd(scratch.memory);
+    if (report || chosen - first < count)
+        check_section(file, section, status ? NULL : outs, limit);
     for (size_t k = 0; k < count; k++) {
         MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
         if (report || first + k == chosen) {
@@ -207,7 +271,7 @@ static dcz_status walk_assets(const dcz_file *file, size_t limit, FILE *report)
     do
         status = dcz_unpack_assets(file, out, (size_t)size, &scratch);
     while (lend(&scratch, &status, limit));
-    free(scratch.memory);
+    free_odd(scratch.memory);
     const size_t n = status ? 0 : dcz_n_assets(out, (size_t)size);
     for (size_t i = 0; i < n && (report || i < 9); i++) {
         dcz_blob asset;
@@ -306,18 +370,18 @@ static void walk_net(const dcz_file *file, dcz_mode mode, size_t limit)
     while (lend(&scratch, &status, limit));
     if (status == DCZ_OK && net.arena <= limit && net.work <= most_work) {
         MUST(net.kept <= scratch.size);
-        void *arena = allocate(net.arena);
+        void *arena = allocate_odd(net.arena);
         const uint32_t crc = run_once(&net, 0.5f, arena);
         memset(arena, 0xA5, net.arena);
         MUST(run_once(&net, 0.5f, arena) == crc);
-        free(arena);
+        free_odd(arena);
 #ifndef DCZ_SMALL
         dcz_operation_info info;
         for (size_t i = 0; i < net.n_operations; i++)
             MUST(dcz_run_operation(&net, i, &info) == DCZ_OK);
 #endif
     }
-    free(scratch.memory);
+    free_odd(scratch.memory);
 }
 
 #ifndef DCZ_SMALL
@@ -364,6 +428,6 @@ dcz_status walk(const uint8_t *data, size_t size, size_t limit, FILE *report)
     } else {
         MUST(file.n_arrays + file.n_sections + file.n_parts == 0);
     }
-    free(scratch.memory);
+    free_odd(scratch.memory);
     return status;
 }

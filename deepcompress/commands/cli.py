@@ -18,6 +18,7 @@ from deepcompress._files import atomic_writer, check_room, write_npz
 from deepcompress._version import __version__
 from deepcompress.commands import chatter, exact, exporting, own_code, running, smaller
 from deepcompress.commands.contents import contents
+from deepcompress.commands.page import writing
 from deepcompress.commands.saying import (
     close_output,
     reason,
@@ -179,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.add_options(runs)
     runs.set_defaults(run=running.run)
+    writing.add_options(commands.add_parser("page", **writing.WORDS))
 
     exports = commands.add_parser(
         "export",

@@ -78,8 +78,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     other.add_argument(
         "--quantize",
         choices=QUANTIZED,
-        help="round the weights, which changes what comes out: int8 for .tflite, "
-        "float16 for .tflite and .mlpackage",
+        help="round the weights, which changes what comes out: int8 for .tflite and, "
+        "of dense layers, .onnx; float16 for .tflite and .mlpackage",
     )
     other.add_argument(
         "--sparse",
@@ -160,6 +160,11 @@ def _write_array(options: argparse.Namespace) -> None:
     data = before = Path(file).read_bytes()
     if not options.keep_coder:
         data = _for_small_machines(data)
+    with read(data) as weights:
+        program = weights.parts.get(PART)
+    refusal = "the file does not hold what its model computes"
+    if program is not None:
+        refusal = Program.decode(program).refusal
     title = f"{Path(file).name}, {len(data):,} bytes".replace("*/", "* /")
     with atomic_writer(output) as written:
         for lines in c_array(data, name, title):
@@ -169,11 +174,6 @@ def _write_array(options: argparse.Namespace) -> None:
     else:
         done = f"with Huffman codes, without an architecture; {len(before):,} before"
     say("note", f"{output!r}: {len(data):,} bytes as the array {name!r}, {done}.")
-    with read(data) as weights:
-        program = weights.parts.get(PART)
-    refusal = "the file does not hold what its model computes"
-    if program is not None:
-        refusal = Program.decode(program).refusal
     if refusal:
         say("note", f"C can read the arrays, and cannot run the model: {refusal}.")
 

@@ -1,9 +1,6 @@
 """Models as files for other runtimes, each tried beside Keras where that can be."""
 
 import argparse
-import contextlib
-import io
-import logging
 import os
 import shutil
 import subprocess
@@ -11,10 +8,8 @@ import sys
 import tempfile
 import textwrap
 import warnings
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepcompress._files import write_npz
-from deepcompress.commands import answers, chatter, own_code
+from deepcompress.commands import answers, chatter, converting, own_code
 from deepcompress.commands.saying import reason, say
 
 if TYPE_CHECKING:
@@ -33,11 +28,7 @@ _N_EXAMPLES = 8
 # By so large a part of the largest output a file may differ whose weights are those of
 # the model. Sums in another order differ by some 1e-6.
 _EXACT = 1e-3
-# Arrays of fewer elements than this, and pruning to less, do not pay in Core ML.
-_FEW = 256
-_SPARSE = 0.25
 _LONGEST_REASON = 300
-_SMALLEST = 1.4e-45  # of what is not 0 in float32
 
 
 def export(options: argparse.Namespace) -> None:
@@ -49,12 +40,10 @@ def export(options: argparse.Namespace) -> None:
     """
     target = _TARGETS[Path(options.output).suffix]
     target.refuse(options)
-    for module, package in target.needs.items():
+    to_quantize = target.needs_to_quantize if options.quantize else {}
+    for module, package in {**target.needs, **to_quantize}.items():
         if find_spec(module) is None:
-            raise ImportError(
-                f"To write {Path(options.output).suffix}, {module} is needed: pip "
-                f"install {package}"
-            )
+            raise ImportError(f"This needs {module}: pip install {package}")
     folder = Path(options.output).parent
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder of {options.output!r} does not exist.")
@@ -69,7 +58,7 @@ def export(options: argparse.Namespace) -> None:
             raise
         except Exception as error:  # converters raise any, of many lines
             raise ValueError(
-                f"{target.name} cannot express this model. ({reason(error)})"
+                f"{target.name} cannot express this model. ({_short(reason(error))})"
             ) from error
         checked = found or _check(target, model, path, options.quantize is None)
         size = _size(path)
@@ -115,102 +104,6 @@ def _model(options: argparse.Namespace) -> "keras.Model":
                 "that are fixed when a model is exported."
             )
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], graph.output)
-
-
-def _signature(model: "keras.Model") -> list[Any]:
-    """Returns what goes in, one example at a time; LiteRT in a page takes no other."""
-    import keras  # noqa: PLC0415
-
-    inputs = [
-        keras.InputSpec(each.dtype, (1, *each.shape[1:]), name=each.name)
-        for each in model.inputs
-    ]
-    return [inputs] if len(inputs) > 1 else inputs
-
-
-# ---- Writing -----------------------------------------------------------------
-
-
-def _write_litert(
-    model: "keras.Model", path: Path, options: argparse.Namespace
-) -> str | None:
-    tf = import_module("tensorflow")
-    settings: dict[str, Any] = {}
-    if options.quantize:
-        settings["optimizations"] = [tf.lite.Optimize.DEFAULT]
-    if options.quantize == "float16":
-        settings["target_spec"] = {"supported_types": [tf.float16]}
-    if options.sparse:
-        settings["optimizations"] = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
-    model.export(
-        path,
-        format="litert",
-        input_signature=_signature(model),
-        verbose=False,
-        **settings,
-    )
-    return None
-
-
-def _write_onnx(model: "keras.Model", path: Path, _: argparse.Namespace) -> str | None:
-    model.export(path, format="onnx", input_signature=_signature(model), verbose=False)
-    return None
-
-
-def _write_coreml(model: "keras.Model", path: Path, options: argparse.Namespace) -> str:
-    """Writes zeros as a mask, and the others as codes and a palette, without a loss."""
-    tf = import_module("tensorflow")
-    logging.getLogger("coremltools").setLevel(logging.ERROR)
-    with contextlib.redirect_stderr(io.StringIO()):  # bars, of a second
-        ct = import_module("coremltools")
-        small = import_module("coremltools.optimize.coreml")
-        specs = [
-            tf.TensorSpec((1, *each.shape[1:]), each.dtype, name=each.name)
-            for each in model.inputs
-        ]
-
-        def compute(*inputs: Any) -> Any:
-            return model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
-
-        computed = tf.function(compute, input_signature=specs)
-        is_half = options.quantize == "float16"
-        converted = ct.convert(
-            [computed.get_concrete_function()],
-            source="tensorflow",
-            minimum_deployment_target=ct.target.iOS18,
-            compute_precision=ct.precision.FLOAT16 if is_half else ct.precision.FLOAT32,
-            skip_model_load=True,
-        )
-        pruner = small.OpThresholdPrunerConfig(
-            threshold=_SMALLEST,
-            minimum_sparsity_percentile=_SPARSE,
-            weight_threshold=_FEW,
-        )
-        palette = small.OpPalettizerConfig(mode="unique", weight_threshold=_FEW)
-        packed = small.prune_weights(converted, small.OptimizationConfig(pruner))
-        packed = small.palettize_weights(
-            packed, small.OptimizationConfig(palette), joint_compression=True
-        )
-        packed.save(str(path))
-        opened = ct.models.MLModel(str(path), skip_model_load=True)
-        whole = small.decompress_weights(opened)
-        if _constants(small, whole) != _constants(small, converted):
-            raise ValueError("a weight does not come back out of the file as it was")
-    rounded = ", once rounded to float16" if is_half else ""
-    return (
-        f"Every weight was read back, bit for bit{rounded}; what it computes was not "
-        "checked, which takes an Apple machine."
-    )
-
-
-def _constants(small: Any, model: Any) -> Counter[tuple[Any, ...]]:
-    """Returns the arrays of a Core ML model, in no order; -0.0 counts as 0.0."""
-    found = small.get_weights_metadata(model, weight_threshold=0).values()
-    values = [np.asarray(each.val) for each in found]
-    return Counter(
-        (value.shape, value.dtype.str, (value + value.dtype.type(0)).tobytes())
-        for value in values
-    )
 
 
 # ---- Checking ----------------------------------------------------------------
@@ -284,10 +177,13 @@ def _answers(
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ["nothing was said"]
         how = said[-1] if ended.returncode > 0 else f"signal {-ended.returncode}"
-        how = textwrap.shorten(how, _LONGEST_REASON)
-        raise ValueError(f"{target.name} cannot run what was made. ({how})")
+        raise ValueError(f"{target.name} cannot run what was made. ({_short(how)})")
     with np.load(outputs) as opened:
         return [opened[f"arr_{number}"] for number in range(len(opened.files))]
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, _LONGEST_REASON, placeholder=" ...")
 
 
 # ---- Files -------------------------------------------------------------------
@@ -320,6 +216,7 @@ class _Target:
         suffix: Of its files.
         write: Writes a model; returns what was checked, if it has checked already.
         needs: The packages that this takes, by their modules.
+        needs_to_quantize: Those that it takes besides to round weights.
         runtime: The module that runs such a file, and its package; `None` where it
             cannot be had.
         takes: What it can be told.
@@ -330,6 +227,7 @@ class _Target:
     suffix: str
     write: Callable[["keras.Model", Path, argparse.Namespace], str | None]
     needs: Mapping[str, str]
+    needs_to_quantize: Mapping[str, str]
     runtime: tuple[str, str] | None
     takes: Sequence[str]
     because: str
@@ -355,26 +253,29 @@ _TARGETS = {
         _Target(
             "LiteRT",
             ".tflite",
-            _write_litert,
+            converting.litert,
             {"tensorflow": "tensorflow"},
+            {},
             ("ai_edge_litert", "ai-edge-litert"),
             ("int8", "float16", "sparse"),
-            "it does not load sparse int8, and crashes on sparse float16.",
+            "it does not load sparse int8, and of sparse float16 it makes NaN.",
         ),
         _Target(
             "ONNX Runtime",
             ".onnx",
-            _write_onnx,
+            converting.onnx,
             {"tf2onnx": "tf2onnx"},
+            {"onnxruntime": "onnxruntime"},
             ("onnxruntime", "onnxruntime"),
-            (),
-            "it makes dense float32 of what is stored otherwise, or is slower with it.",
+            ("int8",),
+            "it makes dense float32 of sparse and of float16 weights.",
         ),
         _Target(
             "Core ML",
             ".mlpackage",
-            _write_coreml,
+            converting.coreml,
             {"coremltools": "coremltools"},
+            {},
             None,
             ("float16",),
             "its files are sparse by themselves, and shared weights a palette, without "

@@ -15,7 +15,7 @@ from helpers.saying import one_line_of_error
 from keras import layers as L
 
 import deepcompress as dc
-from deepcompress.commands import answers, runtimes
+from deepcompress.commands import answers, converting, runtimes
 from deepcompress.commands.cli import main
 from deepcompress.dcz.container import read
 
@@ -147,7 +147,7 @@ def test_an_array_needs_no_framework(model, folder):
         (["packed.dcz", "net.tflite"], "`deepcompress extract` gives back"),
         (["net.npy", "net.tflite"], "no .dcz file"),
         (["net.dcz", "net.tflite", "--sparse", "--quantize", "int8"], "does not load"),
-        (["net.dcz", "net.onnx", "--quantize", "int8"], "slower"),
+        (["net.dcz", "net.onnx", "--sparse"], "dense float32"),
         (["net.dcz", "net.onnx", "--quantize", "float16"], "dense float32"),
         (["net.dcz", "net.mlpackage", "--sparse"], "by themselves"),
     ],
@@ -187,6 +187,48 @@ def test_litert_computes_what_keras_does(folder, capsys, words, away):
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     expected = model.predict(x, verbose=0)
     assert np.abs(found - expected).max() <= away * np.abs(expected).max()
+
+
+@exports
+@needs("tf2onnx", "onnx", "onnxruntime")
+def test_onnx_keeps_convolutions_as_they_are(folder, capsys):
+    import onnx
+
+    save(image_net())
+    assert main(["export", "net.dcz", "net.onnx", "--quantize", "int8"]) == 0
+    said = capsys.readouterr().err
+    assert "Checked in ONNX Runtime" in said
+    assert said.count("\n") == 1
+    graph = onnx.load("net.onnx").graph
+    kinds = {node.op_type for node in graph.node}
+    assert {"Conv", "MatMulInteger"} <= kinds
+    assert not kinds & {"ConvInteger", "MatMul"}
+
+
+def grouped():
+    return keras.Sequential(
+        [
+            keras.Input((9, 8, 6)),
+            L.Conv2D(4, 3, strides=2, groups=2, activation="relu", padding="same"),
+            L.Flatten(),
+            L.Dense(3),
+        ]
+    )
+
+
+@exports
+@pytest.mark.parametrize(
+    ("suffix", "says"),
+    [
+        pytest.param("tflite", "Checked", marks=needs("ai_edge_litert")),
+        pytest.param("onnx", "Checked", marks=needs("tf2onnx", "onnx", "onnxruntime")),
+        pytest.param("mlpackage", "bit for bit", marks=needs("coremltools")),
+    ],
+)
+def test_groups_of_convolutions_are_understood(folder, capsys, suffix, says):
+    save(grouped())
+    assert main(["export", "net.dcz", f"net.{suffix}"]) == 0
+    assert says in capsys.readouterr().err
 
 
 def several(outputs):
@@ -341,7 +383,7 @@ def test_core_ml_keeps_every_weight(folder, capsys):
 def test_a_weight_that_core_ml_loses_is_seen(folder, capsys, monkeypatch):
     model = save(sparse_and_shared())
     kernel = np.abs(model.get_layer("head").kernel.numpy())
-    monkeypatch.setattr(runtimes, "_SMALLEST", float(kernel[kernel > 0].min()) * 1.01)
+    monkeypatch.setattr(converting, "_SMALLEST", float(kernel[kernel > 0].min()) * 1.01)
     said = one_line_of_error(capsys, "export", "net.dcz", "net.mlpackage")
     assert "does not come back" in said
     assert not (folder / "net.mlpackage").exists()

@@ -1,0 +1,260 @@
+"""The page in a browser: drawn digits, keys, pictures, numbers, other files."""
+
+import base64
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.browser import Chromium
+
+import deepcompress as dc
+from deepcompress.commands.page.writing import page
+from deepcompress.runtime.program import Input, Operation, Program
+
+PACKAGE = Path(dc.__file__).parent
+LENET = (PACKAGE / "models" / "zoo" / "lenet5.dcz").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    return Chromium()
+
+
+def png(pixels):
+    """A gray picture, as PNG in base64."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels.astype("uint8"))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    data += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return base64.b64encode(data).decode()
+
+
+def file_of(program, **arrays):
+    file = io.BytesIO()
+    dc.write(file, arrays, parts={"program": program.encode()})
+    return file.getvalue()
+
+
+def dense(n_in, n_out, **settings):
+    """A model of one layer with chosen weights, and the weights."""
+    kernel = np.linspace(-1, 1, n_in * n_out, dtype="float32").reshape(n_in, n_out)
+    program = Program(
+        (Input("", (n_in,), "float32"),),
+        (Operation("dense", (0,), (0, 1), settings),),
+        (1,),
+    )
+    arrays = {"out/kernel": kernel, "out/bias": np.zeros(n_out, "float32")}
+    return file_of(program, **arrays), kernel
+
+
+def test_digits_are_drawn_and_recognized(browser):
+    answers = browser.visit(
+        page(LENET, "lenet5.dcz"),
+        """
+        const answers = [best()];
+        async function draw(...strokes) {
+          button("Clear").click();
+          await until(() => best() === "?");
+          strokes.forEach(stroke);
+          await until(() => best() !== "?");
+          answers.push(best());
+        }
+        await draw(THREE);
+        await draw([[0.5, 0.15], [0.5, 0.85]]);
+        await draw([[0.25, 0.2], [0.75, 0.2], [0.45, 0.85]]);
+        await draw(arc(0.5, 0.5, 0.22, 0.33, 0, 360));
+        await until(() => $("said").textContent.startsWith("0"));
+        stroke([[0.1, 0.1], [0.2, 0.1]]);
+        button("Undo").click();
+        await frame();
+        answers.push(best());
+        const isTimed = $("answer").innerText.includes("Computed in");
+        return [answers, all("#answer dd").length, isTimed];
+        """,
+    )
+    assert answers == [["?", "3", "1", "7", "0", "0"], 10, True]
+
+
+def test_a_digit_of_a_picture_and_one_by_keys(browser, tmp_path):
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    small = digits.images[digits.target == 2][0] * 15.9
+    large = np.repeat(np.repeat(small, 25, 0), 25, 1)
+    answers = browser.visit(
+        page(LENET, "lenet5.dcz"),
+        f"""
+        const answers = [];
+        for (const data of ["{png(large)}", "{png(255 - large)}"]) {{
+          await drop("two.png", "image/png", data);
+          await until(() => best() !== "?");
+          answers.push(best());
+          button("Clear").click();
+          await until(() => best() === "?");
+        }}
+        press("ArrowUp", 12);
+        press(" ");
+        press("ArrowDown", 24);
+        press(" ");
+        press("ArrowDown", 5);
+        await until(() => best() !== "?");
+        answers.push(best());
+        press("Delete");
+        await until(() => best() === "?");
+        return answers;
+        """,
+    )
+    assert answers == ["2", "2", "1"]
+
+
+def test_a_digit_of_mnist_is_given_as_it_is(browser, tmp_path):
+    images = pytest.importorskip("deepcompress.models.digits").load_digits().test[0]
+    net = dc.CompressedModel(LENET)
+    pixels = np.round(images[0][..., 0] * 255)
+    wanted = net((pixels / 255).astype("float32").reshape(1, 28, 28, 1))[0]
+    # Where a person may look at them.
+    folder = Path(os.environ.get("DEEPCOMPRESS_SCREENSHOTS", tmp_path))
+    for width, is_dark in ((1200, False), (1200, True), (500, False)):
+        theme = "dark" if is_dark else "light"
+        picture = folder / f"page-{width}-{theme}.png"
+        said = browser.visit(
+            page(LENET, "lenet5.dcz"),
+            f"""
+            await drop("digit.png", "image/png", "{png(pixels)}");
+            await until(() => best() !== "?");
+            await until(() => $("answer").innerText.includes("Computed"));
+            const {{ dataset, scrollWidth, clientWidth }} = document.documentElement;
+            return [best(), dataset.theme, scrollWidth > clientWidth];
+            """,
+            picture=picture,
+            size=(width, 2100),
+            is_dark=is_dark,
+        )
+        assert said == [str(wanted.argmax()), theme, False]
+        assert picture.stat().st_size > 10_000
+
+
+def test_the_file_is_shown(browser):
+    rows, total, label = browser.visit(
+        page(LENET, "lenet5.dcz"),
+        """
+        const cells = (row) => [...row.cells].map((cell) => cell.textContent);
+        return [
+          all("#inside tbody tr").map(cells),
+          cells(document.querySelector("#inside tfoot tr")),
+          document.querySelector(".stack").getAttribute("aria-label"),
+        ];
+        """,
+    )
+    assert [row[0] for row in rows[:4]] == ["conv1", "conv2", "ip1", "ip2"]
+    n_bytes = [int(row[5].replace(",", "")) for row in rows]
+    assert sum(n_bytes) == len(LENET) == int(total[5].replace(",", ""))
+    assert rows[2][1] == "464 x 162"
+    assert f"ip1: {n_bytes[2]} bytes" in label
+
+
+def test_numbers_are_given_by_fields_and_by_rows(browser):
+    data, kernel = dense(3, 2)
+    single, all_rows, problem = browser.visit(
+        page(data, "net.dcz", columns=["a", "b", "c"], labels=["no", "yes"]),
+        """
+        if (texts(".fields label").join() !== "a,b,c") throw new Error();
+        function give(field, text) {
+          field.value = text;
+          field.dispatchEvent(new Event("input"));
+        }
+        all(".fields input").forEach((field, i) => give(field, [1, 2, -4][i]));
+        const single = best();
+        const [area] = all("textarea");
+        give(area, "a,b,c\\n1,2,3\\n-1;0;0\\n");
+        const rows = texts("#answer td:nth-child(2)");
+        give(area, "1 2");
+        return [single, rows, $("problem").textContent];
+        """,
+    )
+    names = np.array(["no", "yes"])
+    assert single == names[(np.array([1, 2, -4]) @ kernel).argmax()]
+    wanted = np.array([[1, 2, 3], [-1, 0, 0]]) @ kernel
+    assert all_rows == list(names[wanted.argmax(1)])
+    assert "Row 1 is not 3 numbers" in problem
+
+
+def test_a_picture_is_given_in_the_size_of_the_model(browser):
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((12 * 10 * 3, 4)).astype("float32")
+    program = Program(
+        (Input("", (12, 10, 3), "float32"),),
+        (
+            Operation("flatten", (0,)),
+            Operation("dense", (1,), (0, 1), {"activation": "softmax"}),
+        ),
+        (2,),
+    )
+    data = file_of(program, **{"d/kernel": kernel, "d/bias": np.zeros(4, "float32")})
+    pixels = rng.integers(0, 256, (12, 10))
+    x = np.repeat((pixels / 127.5 - 1)[..., None], 3, 2).astype("float32")[None]
+    shares = dc.CompressedModel(data)(x)[0]
+    said = browser.visit(
+        page(data, "net.dcz", labels=list("abcd"), pixels="-1..1"),
+        f"""
+        await drop("a.png", "image/png", "{png(pixels)}");
+        await until(() => document.querySelector("#answer dd")?.textContent);
+        return [best(), $("answer").querySelector(".best span").textContent];
+        """,
+    )
+    assert said[0] == "abcd"[shares.argmax()]
+    assert float(said[1].split("\u00a0")[0]) == pytest.approx(
+        100 * shares.max(), abs=0.06
+    )
+
+
+def test_other_files_are_opened_or_refused_in_words(browser):
+    data, _ = dense(5, 3)
+    file = io.BytesIO()
+    dc.write(file, {"kernel": np.eye(4, dtype="float32")})
+    encoded = [
+        base64.b64encode(each).decode() for each in (data, file.getvalue(), LENET[:99])
+    ]
+    said = browser.visit(
+        page(LENET, "lenet5.dcz"),
+        f"""
+        const said = [];
+        for (const [i, data] of {encoded}.entries()) {{
+          await drop(`${{i}}.dcz`, "", data);
+          await wait(200);
+          const [name] = $("lead").textContent.split(" ");
+          said.push([$("try").hidden, name, $("problem").textContent]);
+        }}
+        await drop("plain.txt", "text/plain", "{encoded[0]}".slice(4));
+        await until(() => $("problem").textContent.startsWith("plain"));
+        return [...said, $("problem").textContent];
+        """,
+    )
+    assert said[0] == [False, "0.dcz", ""]
+    assert said[1][:2] == [True, "1.dcz"]
+    assert "cannot be run here" in said[1][2]
+    assert said[2][:2] == [True, "1.dcz"]
+    assert "cannot be read" in said[2][2]
+    assert "neither a .dcz file nor a picture" in said[3]
+
+
+def test_colors_are_switched(browser):
+    said = browser.visit(
+        page(LENET, "lenet5.dcz"),
+        """
+        const theme = () => document.documentElement.dataset.theme;
+        const said = [theme()];
+        $("theme").click();
+        const { colorScheme } = getComputedStyle(document.body);
+        return [...said, theme(), $("theme").textContent, colorScheme];
+        """,
+    )
+    assert said == ["light", "dark", "Light", "dark"]
