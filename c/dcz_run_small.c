@@ -1,7 +1,7 @@
 /* Runs a chain of layers where flash and memory are scarce: takes the place of dcz_run.c,
- * with -DDCZ_RUN_SMALL. One input, and layers that each take what the one before gives:
- * dense and convolution layers, plain or channel by channel, pooling, flatten and
- * activations, over at most two axes of places. Weights are DCZ_STREAMED.
+ * in firmware. One input, and layers that each take what the one before gives:
+ * dense and convolution layers, plain or channel by channel, pooling, also over all places,
+ * flatten and activations, over at most two axes of places. Weights are DCZ_STREAMED.
  *
  * The program stays as the file holds it, and is read again for each example. `step` reads
  * an operation, finds the shape of what it makes and computes it, or, when a net is
@@ -24,7 +24,8 @@ void *memset(void *to, int byte, size_t n);
 #endif
 
 /* The numbers are those of the file. */
-enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY };
+enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY, REDUCE = 10 };
+enum { MEAN, MAX = 2 };
 enum { LINEAR, RELU, SIGMOID, TANH, SOFTMAX, RELU6 = 15 };
 enum { VALID, SAME };
 enum { ONE, LIST };
@@ -49,6 +50,7 @@ typedef struct {
 typedef struct {
     const dcz_net *net;
     const uint8_t *at; /* of the program */
+    unsigned form;
     dcz_status status;
     size_t cursor, weights[2]; /* the array that is expected next; those of an operation */
     field fields[MAX_FIELDS];
@@ -382,6 +384,21 @@ static void apply_pool(machine *m)
     m->is_most = 0;
 }
 
+/* Makes of what is reduced along all axes of places a pool as large as these. */
+static void widen_pool(machine *m)
+{
+    field *given = m->fields;
+    const size_t function = given[0].n ? given[0].at[0] : MEAN, n = m->rank - 1;
+    if (n - 1 >= N_PLACES || given[1].n != n || given[1].at[0] != 1 ||
+        (n > 1 && given[1].at[1] != 2) || given[2].n || (function != MEAN && function != MAX))
+        leave_out(m);
+    given[0].n = 1;
+    given[0].at[0] = function == MEAN;
+    given[1].n = N_PLACES;
+    memcpy(given[1].at, m->shape, sizeof given[1].at);
+    m->rank = 1;
+}
+
 /* Reads an operation, and does it. */
 static void step(machine *m)
 {
@@ -389,7 +406,8 @@ static void step(machine *m)
         uint8_t number, n_weights;
         char fields[MAX_FIELDS + 1]; /* f: a function, i: an integer, I: several, r: a float */
     } KINDS[] = {{DENSE, 2, "fi"}, {CONV, 2, "fIfIi"}, {DEPTHWISE_CONV, 2, "fIfI"},
-                 {POOL, 0, "fIIf"}, {FLATTEN, 0, ""}, {UNARY, 0, "frrri"}};
+                 {POOL, 0, "fIIf"}, {FLATTEN, 0, ""}, {UNARY, 0, "frrri"},
+                 {REDUCE, 0, "fIi"}};
     const size_t number = varint(m), n_kinds = sizeof KINDS / sizeof *KINDS;
     size_t flags = varint(m), k = 0;
     while (k < n_kinds && KINDS[k].number != number)
@@ -449,7 +467,9 @@ static void step(machine *m)
             for (size_t i = 0; m->arena && i < m->n; i++)
                 m->y[i] = m->x[i];
         }
-    } else if (number == POOL) {
+    } else if (number == POOL || number == REDUCE) {
+        if (number == REDUCE)
+            widen_pool(m);
         function = LINEAR;
         apply_pool(m);
     } else {
@@ -469,7 +489,8 @@ static void begin(machine *m, const dcz_net *net)
     m->at = net->program;
     if (byte(m) != 1)
         corrupt(m);
-    if (byte(m) > LIST || varint(m) != 1)
+    m->form = byte(m);
+    if (m->form > LIST || varint(m) != 1)
         leave_out(m);
     for (size_t n = varint(m); n && !m->status; n--)
         byte(m); /* of its name */
@@ -489,12 +510,11 @@ static void begin(machine *m, const dcz_net *net)
 /* Reads the program, and runs it if there is an arena. */
 static void walk(machine *m)
 {
-    const dcz_net *net = m->net;
     for (size_t n = varint(m); n && !m->status; n--)
         step(m);
-    if ((net->program[1] == LIST && varint(m) != 1) || varint(m) != 0)
+    if ((m->form == LIST && varint(m) != 1) || varint(m) != 0)
         leave_out(m);
-    if (m->at != net->end)
+    if (m->at != m->net->end)
         corrupt(m);
 }
 
