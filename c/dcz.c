@@ -659,18 +659,12 @@ static uint32_t next_symbol(symbols *s)
     while (code >= *count) {
         code -= *count;
         ranked += *count++;
-        code *= 2;
-        if (IS_SMALL) {
-            code += take_bit(&s->r);
-            continue;
-        }
         if (held <= 1) /* take_bit once more, which is not called for each bit so */
             held = byte(&s->r) | 256;
-        code += held & 1;
+        code = code * 2 + (held & 1);
         held >>= 1;
     }
-    if (!IS_SMALL)
-        s->r.held = held;
+    s->r.held = held;
     if (--s->left == 0) {
         end_bits(&s->r);
         if (s->r.at != s->r.end)

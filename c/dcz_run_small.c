@@ -1,7 +1,7 @@
 /* Runs a chain of layers where flash and memory are scarce: takes the place of dcz_run.c,
- * with -DDCZ_RUN_SMALL. One input, and layers that each take what the one before gives:
- * dense and convolution layers, plain or channel by channel, pooling, flatten and
- * activations, over at most two axes of places. Weights are DCZ_STREAMED.
+ * in firmware. One input, and layers that each take what the one before gives:
+ * dense and convolution layers, plain or channel by channel, pooling, also over all places,
+ * flatten and activations, over at most two axes of places. Weights are DCZ_STREAMED.
  *
  * The program stays as the file holds it, and is read again for each example. `step` reads
  * an operation, finds the shape of what it makes and computes it, or, when a net is
@@ -13,8 +13,19 @@
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 
+/* As in dcz.c: so GCC makes less of it. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+#if defined __OPTIMIZE_SIZE__ && defined __GNUC__ && !defined __clang__
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 /* The numbers are those of the file. */
-enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY };
+enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY, REDUCE = 10 };
+enum { MEAN, MAX = 2 };
 enum { LINEAR, RELU, SIGMOID, TANH, SOFTMAX, RELU6 = 15 };
 enum { VALID, SAME };
 enum { ONE, LIST };
@@ -39,6 +50,7 @@ typedef struct {
 typedef struct {
     const dcz_net *net;
     const uint8_t *at; /* of the program */
+    unsigned form;
     dcz_status status;
     size_t cursor, weights[2]; /* the array that is expected next; those of an operation */
     field fields[MAX_FIELDS];
@@ -101,7 +113,7 @@ static size_t unzigzag(size_t value)
     return value >> 1 ^ -(value & 1);
 }
 
-static float from_bits(uint32_t bits)
+APART static float from_bits(uint32_t bits)
 {
     float value;
     memcpy(&value, &bits, sizeof value);
@@ -175,22 +187,26 @@ static void activate(machine *m, size_t which)
 static void meet(const machine *m, size_t place, size_t from, size_t to, float w)
 {
     const slide *lines = &m->windows[LINES], *pixels = &m->windows[PIXELS];
-    float *y = m->y + to;
-    for (size_t l = 0; l < lines->n_y; l++) {
-        const size_t line = l * lines->stride + place / pixels->size - lines->before;
-        size_t pixel = place % pixels->size - pixels->before;
-        for (size_t p = 0; p < pixels->n_y; p++) {
-            /* What is below 0 is far above the end, too. */
-            if (line < lines->n_x && pixel < pixels->n_x) {
-                const float x = m->x[(line * pixels->n_x + pixel) * m->n_channels + from];
-                if (!m->is_most)
-                    *y += w * x;
-                else if (*y < x)
-                    *y = x;
-            }
-            pixel += pixels->stride;
-            y += m->shape[CHANNELS];
-        }
+    const size_t shift = place % pixels->size, stride = pixels->stride;
+    const size_t n_x = m->n_channels, n_y = m->shape[CHANNELS];
+    const float *x = m->x;
+    float *y = m->y;
+    size_t line = place / pixels->size - lines->before, first = 0, end = pixels->n_y;
+    while (first < end && first * stride + shift < pixels->before)
+        first++;
+    while (first < end && (end - 1) * stride + shift - pixels->before >= pixels->n_x)
+        end--;
+    for (size_t l = 0; l < lines->n_y; l++, line += lines->stride) {
+        /* What is below 0 is far above the end, too. */
+        if (line >= lines->n_x)
+            continue;
+        size_t at = (line * pixels->n_x + first * stride + shift - pixels->before) * n_x + from;
+        size_t k = (l * pixels->n_y + first) * n_y + to;
+        for (size_t p = first; p < end; p++, at += stride * n_x, k += n_y)
+            if (!m->is_most)
+                y[k] += w * x[at];
+            else if (y[k] < x[at])
+                y[k] = x[at];
     }
 }
 
@@ -368,6 +384,21 @@ static void apply_pool(machine *m)
     m->is_most = 0;
 }
 
+/* Makes of what is reduced along all axes of places a pool as large as these. */
+static void widen_pool(machine *m)
+{
+    field *given = m->fields;
+    const size_t function = given[0].n ? given[0].at[0] : MEAN, n = m->rank - 1;
+    if (n - 1 >= N_PLACES || given[1].n != n || given[1].at[0] != 1 ||
+        (n > 1 && given[1].at[1] != 2) || given[2].n || (function != MEAN && function != MAX))
+        leave_out(m);
+    given[0].n = 1;
+    given[0].at[0] = function == MEAN;
+    given[1].n = N_PLACES;
+    memcpy(given[1].at, m->shape, sizeof given[1].at);
+    m->rank = 1;
+}
+
 /* Reads an operation, and does it. */
 static void step(machine *m)
 {
@@ -375,7 +406,8 @@ static void step(machine *m)
         uint8_t number, n_weights;
         char fields[MAX_FIELDS + 1]; /* f: a function, i: an integer, I: several, r: a float */
     } KINDS[] = {{DENSE, 2, "fi"}, {CONV, 2, "fIfIi"}, {DEPTHWISE_CONV, 2, "fIfI"},
-                 {POOL, 0, "fIIf"}, {FLATTEN, 0, ""}, {UNARY, 0, "frrri"}};
+                 {POOL, 0, "fIIf"}, {FLATTEN, 0, ""}, {UNARY, 0, "frrri"},
+                 {REDUCE, 0, "fIi"}};
     const size_t number = varint(m), n_kinds = sizeof KINDS / sizeof *KINDS;
     size_t flags = varint(m), k = 0;
     while (k < n_kinds && KINDS[k].number != number)
@@ -435,7 +467,9 @@ static void step(machine *m)
             for (size_t i = 0; m->arena && i < m->n; i++)
                 m->y[i] = m->x[i];
         }
-    } else if (number == POOL) {
+    } else if (number == POOL || number == REDUCE) {
+        if (number == REDUCE)
+            widen_pool(m);
         function = LINEAR;
         apply_pool(m);
     } else {
@@ -455,7 +489,8 @@ static void begin(machine *m, const dcz_net *net)
     m->at = net->program;
     if (byte(m) != 1)
         corrupt(m);
-    if (byte(m) > LIST || varint(m) != 1)
+    m->form = byte(m);
+    if (m->form > LIST || varint(m) != 1)
         leave_out(m);
     for (size_t n = varint(m); n && !m->status; n--)
         byte(m); /* of its name */
@@ -475,16 +510,15 @@ static void begin(machine *m, const dcz_net *net)
 /* Reads the program, and runs it if there is an arena. */
 static void walk(machine *m)
 {
-    const dcz_net *net = m->net;
     for (size_t n = varint(m); n && !m->status; n--)
         step(m);
-    if ((net->program[1] == LIST && varint(m) != 1) || varint(m) != 0)
+    if ((m->form == LIST && varint(m) != 1) || varint(m) != 0)
         leave_out(m);
-    if (m->at != net->end)
+    if (m->at != m->net->end)
         corrupt(m);
 }
 
-static void describe(const machine *m, dcz_value_info *info)
+APART static void describe(const machine *m, dcz_value_info *info)
 {
     info->name = "";
     info->name_size = 0;

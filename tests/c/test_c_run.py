@@ -202,7 +202,7 @@ CHAINS = [
     name
     for name in NETS
     if {o.kind for o in NETS[name].operations}
-    <= {"dense", "conv", "pool", "flatten", "unary", "depthwise_conv"}
+    <= {"dense", "conv", "pool", "flatten", "unary", "depthwise_conv", "reduce"}
 ]
 
 
