@@ -39,7 +39,7 @@ from rich.table import Table
 import deepcompress as dc
 
 C = Path(__file__).resolve().parents[1] / "c"
-ZOO = Path(dc.__file__).parent / "models" / "zoo"
+ZOO = C.parent / "deepcompress" / "models" / "zoo"
 NETS = ("lenet_300_100", "lenet5", "mnist_cnn")
 SOURCES = [C / name for name in ("dcz.c", "dcz_run.c", "examples/dczrun.c")]
 HERE = "here"

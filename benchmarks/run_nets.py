@@ -1,16 +1,20 @@
-"""Whole nets run from their files, beside LiteRT and Keras.
+"""Whole nets run from their files, beside LiteRT, ONNX Runtime and Keras.
 
-The nets of the zoo on test images of MNIST, and AlexNet as Deep Compression leaves it:
-full size, weights drawn independently, pruned to the paper's densities and shared with
-its bits, on images of noise; its normalization of responses is left out, since LiteRT
-cannot convert it. LiteRT has the same net, in float32 and in dynamic int8.
+The nets of the zoo on test images of MNIST, and nets as Deep Compression leaves them:
+weights drawn independently, pruned to the paper's densities and shared with its bits.
+These are the whole AlexNet, on images of noise; its normalization of responses is left
+out, since LiteRT cannot convert it. Its first dense layer alone, `fc6`, and the dense
+layers of AlexNet and of VGG-16, on inputs of which 35 % are not 0, as behind a ReLU.
+And a ResNet-20 for CIFAR-10, its convolutions pruned to a fifth and shared with 4 bits.
+LiteRT has the same net, in float32 and in dynamic int8, ONNX Runtime in float32, and
+Keras computes it by `predict`; which are left out where their package is missing.
 
 All run in turns in one process with one thread; stated is the median of the rounds, in
 microseconds for a batch, and how many times as fast as LiteRT ours is. The outputs are
 compared with Keras' in the same run: of ours they must lie within 1e-5 of the largest.
 "open" is what it takes from a file to the first output, in milliseconds. Needs:
 
-    pip install ai-edge-litert tensorflow
+    pip install ai-edge-litert tensorflow onnx onnxruntime tf2onnx
 
 Run it with:
 
@@ -34,12 +38,21 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from run import in_a_process
+from run import in_a_process, is_there
 
 import deepcompress as dc
 
 ZOO = ("lenet_300_100", "lenet5", "mnist_cnn")
 ALEXNET = "alexnet"
+HEADS = {
+    "fc6": ("alexnet", 1),
+    "alexnet_head": ("alexnet", 3),
+    "vgg16_head": ("vgg16", 3),
+}
+INPUTS = {"alexnet": 9216, "vgg16": 25088}
+UNITS = (4096, 4096, 1000)
+RESNET = "resnet20"
+ACTIVE = 0.35
 EXACT = 1e-5
 COMPUTED = Callable[[np.ndarray], Any]
 
@@ -50,23 +63,47 @@ def make(net: str, folder: str) -> dict[str, str]:
     import tensorflow as tf
     from alexnet_scale import BITS, KEPT, build
 
+    rng = np.random.default_rng(1)
     if net in ZOO:
         model = dc.models.load(net)
         x = keras.datasets.mnist.load_data()[1][0][:, :, :, None]
         x = (x / 255).astype("float32")
+    elif net == RESNET:
+        from nets import resnet
+
+        model = resnet(n_blocks=3)
+        dc.prune(model, 0.8)
+        dc.WeightSharingQuantizer(bits=4).quantize(model)
+        x = rng.uniform(0, 255, (64, *model.input_shape[1:])).astype("float32")
     else:
-        model = without_responses(build(net))
+        model, kept = made_net(net, build, KEPT)
         names = [layer.name for layer in model.layers if layer.weights]
-        kept = zip(names, KEPT[net], strict=True)
-        dc.prune(model, {name: 1 - part / 100 for name, part in kept})
-        dc.WeightSharingQuantizer(bits=BITS).quantize(model)
+        dc.prune(
+            model,
+            {name: 1 - part / 100 for name, part in zip(names, kept, strict=True)},
+        )
+        bits = BITS if net == ALEXNET else 5
+        dc.WeightSharingQuantizer(bits=bits).quantize(model)
         shape = (64, *model.input_shape[1:])
-        x = np.random.default_rng(1).normal(0, 50, shape).astype("float32")
+        x = rng.normal(0, 50 if net == ALEXNET else 1, shape).astype("float32")
+        if net in HEADS:
+            x = np.abs(x) * (rng.random(shape) < ACTIVE).astype("float32")
     files = {
         name: str(Path(folder, f"{net}-{name}"))
-        for name in ("file.dcz", "x.npy", "y.npy", "f32.tflite", "int8.tflite")
+        for name in (
+            "file.dcz",
+            "x.npy",
+            "y.npy",
+            "f32.tflite",
+            "int8.tflite",
+            "f32.onnx",
+            "model.keras",
+        )
     }
     dc.HuffmanSerializer().save(model, files["file.dcz"])
+    model.save(files["model.keras"])
+    if all(map(is_there, ("onnx", "onnxruntime", "tf2onnx"))):
+        model.export(files["f32.onnx"], format="onnx", verbose=False)
     np.save(files["x.npy"], x)
     np.save(files["y.npy"], model.predict(x, verbose=0))
     for name, is_small in (("f32.tflite", False), ("int8.tflite", True)):
@@ -74,6 +111,21 @@ def make(net: str, folder: str) -> dict[str, str]:
         converter.optimizations = [tf.lite.Optimize.DEFAULT] if is_small else []
         Path(files[name]).write_bytes(converter.convert())
     return files
+
+
+def made_net(net: str, build: Any, kept: Any) -> tuple[Any, list[float]]:
+    """Returns a net of the paper, and what its layers keep, in per cent."""
+    import keras
+
+    if net == ALEXNET:
+        return without_responses(build(net)), kept[net]
+    source, n = HEADS[net]
+    layers = [
+        keras.layers.Dense(units, activation="relu" if units == UNITS[0] else None)
+        for units in UNITS[:n]
+    ]
+    model = keras.Sequential([keras.Input((INPUTS[source],)), *layers])
+    return model, kept[source][-3:][:n]
 
 
 def without_responses(model: Any) -> Any:
@@ -110,6 +162,50 @@ def litert(file: str, batch: int) -> COMPUTED:
     return run
 
 
+def onnx(file: str) -> COMPUTED:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        file, options, providers=["CPUExecutionProvider"]
+    )
+    (into,) = session.get_inputs()
+    return lambda x: session.run(None, {into.name: x})
+
+
+def keras_predict(file: str) -> COMPUTED:
+    import keras
+    import tensorflow as tf
+
+    if not tf.config.get_visible_devices():  # only before anything has run
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    model = keras.saving.load_model(file)
+    return lambda x: model.predict(x, batch_size=len(x), verbose=0)
+
+
+def methods_of(files: dict[str, str], batch: int) -> dict[str, Callable[[], COMPUTED]]:
+    """Returns what opens the net in each other runtime that is there."""
+    methods: dict[str, Callable[[], COMPUTED]] = {
+        f"LiteRT {name}": lambda name=name: litert(files[f"{name}.tflite"], batch)
+        for name in ("f32", "int8")
+    }
+    if Path(files["f32.onnx"]).exists():
+        methods["ONNX Runtime f32"] = lambda: onnx(files["f32.onnx"])
+    methods["Keras predict"] = lambda: keras_predict(files["model.keras"])
+    return methods
+
+
+FILES = {
+    "deepcompress": "file.dcz",
+    "LiteRT f32": "f32.tflite",
+    "LiteRT int8": "int8.tflite",
+    "ONNX Runtime f32": "f32.onnx",
+    "Keras predict": "model.keras",
+}
+
+
 def measure(net: str, batches: list[int], rounds: int) -> list[dict[str, Any]]:
     """Returns a row for each method and size of batch."""
     rows = []
@@ -128,11 +224,11 @@ def measure(net: str, batches: list[int], rounds: int) -> list[dict[str, Any]]:
             raise SystemExit(f"{net} is not what Keras computes.")
         for batch in batches:
             methods: dict[str, COMPUTED] = {"deepcompress": compressed}
-            for name in ("f32", "int8"):
+            for name, open_it in methods_of(files, batch).items():
                 begin = time.perf_counter()
-                methods[f"LiteRT {name}"] = litert(files[f"{name}.tflite"], batch)
-                methods[f"LiteRT {name}"](x[:batch])
-                opened.setdefault(f"LiteRT {name}", time.perf_counter() - begin)
+                methods[name] = open_it()
+                methods[name](x[:batch])
+                opened.setdefault(name, time.perf_counter() - begin)
             times: dict[str, list[float]] = {name: [] for name in methods}
             for turn in range(rounds):
                 at = turn * batch % (len(x) - batch + 1)
@@ -144,7 +240,7 @@ def measure(net: str, batches: list[int], rounds: int) -> list[dict[str, Any]]:
                     times[name].append(time.perf_counter() - begin)
             for name, taken in times.items():
                 sizes = {"deepcompress": compressed.nbytes}
-                file = Path(files.get(f"{name[7:]}.tflite", files["file.dcz"]))
+                file = Path(files[FILES[name]])
                 rows.append(
                     {
                         "net": net,
@@ -180,14 +276,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--nets", nargs="+", default=[*ZOO, ALEXNET])
+    parser.add_argument("--nets", nargs="+", default=[*ZOO, *HEADS, RESNET, ALEXNET])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 64])
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     rows = []
     for net in options.nets:
-        is_large = net not in ZOO
+        is_large = net not in (*ZOO, RESNET)
         rounds = max(5, options.rounds // 20) if is_large else options.rounds
         rows += measure(net, options.batches, rounds)
     print_table(rows)
