@@ -1,7 +1,8 @@
-/* Runs a chain of layers where flash and memory are scarce: takes the place of dcz_run.c,
- * in firmware. One input, and layers that each take what the one before gives:
- * dense and convolution layers, plain or channel by channel, pooling, also over all places,
- * batch normalization, flatten and activations, over at most two axes of places. Weights are DCZ_STREAMED.
+/* Runs a chain of layers where flash and memory are scarce: takes the place of dcz_run.c in
+ * firmware. One input, and layers that each take what the one before gives: dense and
+ * convolution layers, plain or channel by channel, pooling, also over all places, batch
+ * normalization, flatten and activations, over at most two axes of places. Weights are
+ * DCZ_STREAMED.
  *
  * The program stays as the file holds it, and is read again for each example. `step` reads
  * an operation, finds the shape of what it makes and computes it, or, when a net is
