@@ -68,6 +68,7 @@ def main() -> None:
     if "error" in answer:
         raise SystemExit(answer["error"])
     answer["runtime_bytes"] = runtimes
+    answer["load_average"] = round(os.getloadavg()[0], 1)
     print_tables(answer)
     if arguments.out:
         arguments.out.write_text(json.dumps(answer, indent=1) + "\n")
@@ -202,6 +203,7 @@ def sizes(paths: Iterable[Path]) -> dict[str, int]:
 
 
 def print_tables(answer: dict[str, Any]) -> None:
+    print(f"Others kept {answer['load_average']} processors busy, as it ended.\n")
     print("| runtime | bytes | with brotli | start, ms |\n|---|---|---|---|")
     for name, size in answer["runtime_bytes"].items():
         start = answer["starts"][name]

@@ -1221,6 +1221,7 @@ static void apply_pool(machine *m, const operation *o, value *out, float *y)
         return;
     const size_t n_channels = shape[rank + 1] = x->shape[rank + 1];
     set_shape(m, out, rank + 2, shape);
+    m->work += (float)out->n * (float)s.axis[0].size * (float)s.axis[1].size;
     if (!y || m->status)
         return;
     const slide *lines = &s.axis[0], *pixels = &s.axis[1];
@@ -2242,8 +2243,14 @@ static void shape_value(machine *m, dcz_net *net, const operation *o, size_t num
         net->values[net->values[o->inputs[i]].root].last_use = (uint32_t)number;
     apply(m, o, v, NULL);
     ask(m, net, o);
-    if (is_view(o->kind->number))
+    if (is_view(o->kind->number)) {
         v->root = net->values[o->inputs[0]].root;
+        return;
+    }
+    /* An element takes as long as some multiplications, a function as many. */
+    m->work += 8 * (float)v->n;
+    for (size_t i = 0; i < o->n_inputs; i++)
+        m->work += 8 * (float)net->values[o->inputs[i]].n;
 }
 
 /* Gives a value the first place that is free. */

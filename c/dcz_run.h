@@ -41,8 +41,8 @@ typedef struct {
     size_t n_inputs, n_outputs, n_operations;
     size_t kept;  /* bytes at the beginning of the scratch memory that have to stay */
     size_t arena; /* bytes that dcz_run needs */
-    float work;   /* multiplications of an example, were no weight 0: to be looked at
-                   * before a file that nobody vouches for is run */
+    float work;   /* multiplications of an example, were no weight 0, and what else takes
+                   * as long: to be looked at before a file that nobody vouches for is run */
     /* What cannot be run, once dcz_run_open has answered DCZ_ERROR_LEFT_OUT: words of this
      * decoder or of the file. Empty where the file holds no program. */
     const char *refused;

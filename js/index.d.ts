@@ -7,7 +7,10 @@ export interface Options {
    * eight times, since they take so much longer. Default: 2 ** 28.
    */
   maxBytes?: number;
-  /** Multiplications that an example may take, were no weight 0. Default: 2e10. */
+  /**
+   * Multiplications that an example may take, were no weight 0, and what else takes as
+   * long. Default: 2e10.
+   */
   maxWork?: number;
 }
 
@@ -93,7 +96,7 @@ export interface Model {
   readonly inputs: Value[];
   readonly outputs: Value[];
   readonly layers: Layer[];
-  /** Multiplications of an example, were no weight 0. */
+  /** Multiplications of an example, were no weight 0, and what else takes as long. */
   readonly work: number;
   /**
    * Computes the outputs of one example, or of several that follow each other.

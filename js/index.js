@@ -237,7 +237,8 @@ class Model {
     }
     this.work = this.#view(Float32Array, address + 20, 1)[0];
     if (!(this.work <= this.#maxWork)) {
-      this.refused = `An example takes ${this.work} multiplications, more than \`maxWork\` allows.`;
+      const steps = this.work.toExponential(0);
+      this.refused = `An example takes ${steps} multiplications, more than \`maxWork\` allows.`;
       return this;
     }
     this.inputs = Array.from({ length: nInputs }, (_, i) => this.#value(i, 0));

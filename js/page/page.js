@@ -13,12 +13,15 @@ const MOST_PICTURED = 2 ** 22; // weights of an array that is shown as a picture
 
 let model;
 let settings;
-let redraw = () => {};
+let repaints = []; // what depends on colors
 
 // ---- Small things
 
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties))
+    if (name === "role" || name.startsWith("aria-")) element.setAttribute(name, value);
+    else element[name] = value;
   element.append(...children);
   return element;
 }
@@ -30,7 +33,7 @@ const certainty = (part) => (part < 1 && part > 0.999 ? ">\u00a099.9\u00a0%" : p
 const shown = (value) => (Number.isInteger(value) ? number(value) : value.toPrecision(4));
 const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-const hue = (i) => `hsl(${HUES[i % HUES.length]} 52% ${i < HUES.length ? 45 : 35}%)`;
+const hue = (i) => `hsl(${HUES[i % HUES.length]} 50% ${i < HUES.length ? 36 : 28}%)`;
 
 function complain(error) {
   $("problem").textContent = error?.message ?? error ?? "";
@@ -60,7 +63,7 @@ function paint() {
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
   $("theme").textContent = isDark ? "Light" : "Dark";
   $("theme").setAttribute("aria-label", `Switch to ${isDark ? "light" : "dark"} colors`);
-  redraw();
+  repaints.forEach((repaint) => repaint());
 }
 prefersDark.addEventListener("change", paint);
 $("theme").addEventListener("click", () => {
@@ -102,6 +105,7 @@ async function show(bytes, name, given) {
   model = opened;
   settings = given;
   takePicture = takeText = undefined;
+  repaints = [];
   complain();
   introduce(info, name);
   lookInside(info);
@@ -115,7 +119,6 @@ async function show(bytes, name, given) {
     $("given").replaceChildren();
     input.build($("given"));
   }
-  redraw();
 }
 
 function introduce({ bytes, decodedBytes, arrays }, name) {
@@ -258,7 +261,7 @@ function bars(rows) {
   for (const [label, share, text, isBest] of rows) {
     const fill = make("i");
     fill.style.width = `${100 * share}%`;
-    const track = make("i", { ariaHidden: "true" }, fill);
+    const track = make("i", { "aria-hidden": true }, fill);
     list.append(
       make("dt", { className: isBest ? "is-best" : "", title: label }, label),
       track,
@@ -312,10 +315,14 @@ function asMnist({ data, width, height }) {
 }
 
 function buildPad(into) {
-  const canvas = make("canvas", { width: PAD, height: PAD, tabIndex: 0 });
-  canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-label", "Drawing area");
-  canvas.setAttribute("aria-describedby", "pad-help");
+  const canvas = make("canvas", {
+    width: PAD,
+    height: PAD,
+    tabIndex: 0,
+    role: "application",
+    "aria-label": "Drawing area",
+    "aria-describedby": "pad-help",
+  });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const hint = make("p", {}, "Draw here");
   const pen = make("span", { className: "pen" });
@@ -329,7 +336,6 @@ function buildPad(into) {
   function draw() {
     context.clearRect(0, 0, PAD, PAD);
     if (picture) context.drawImage(picture, 0, 0, PAD, PAD);
-    context.strokeStyle = color("--ink");
     context.lineWidth = PEN;
     context.lineCap = context.lineJoin = "round";
     for (const [first, ...rest] of strokes) {
@@ -339,6 +345,10 @@ function buildPad(into) {
       for (const point of rest) context.lineTo(...point);
       context.stroke();
     }
+    context.globalCompositeOperation = "source-in"; // all of it in one color
+    context.fillStyle = color("--ink");
+    context.fillRect(0, 0, PAD, PAD);
+    context.globalCompositeOperation = "source-over";
     hint.hidden = strokes.length > 0 || picture !== undefined;
   }
 
@@ -437,10 +447,8 @@ function buildPad(into) {
     const paper = edge.sort()[edge.length >> 1];
     const most = gray.reduce((a, b) => Math.max(a, Math.abs(b - paper)), 1);
     const ink = gray.map((value) => Math.abs(value - paper) / most);
-    const [r, g, b] = color("--ink").match(/\w\w/g).map((hex) => parseInt(hex, 16));
     ink.forEach((value, i) => {
-      const alpha = isExact || value > 0.25 ? 255 * value : 0;
-      image.data.set([r, g, b, alpha], 4 * i);
+      image.data[4 * i + 3] = isExact || value > 0.25 ? 255 * value : 0;
     });
     if (isExact) exact = Float32Array.from(gray, (value) => Math.abs(value - paper) / 255);
     picture = make("canvas", { width: size, height: size });
@@ -473,7 +481,7 @@ function buildPad(into) {
     "<span>By keyboard: <kbd>Tab</kbd> to the pad, <kbd>Space</kbd> puts the pen down or " +
     "lifts it, arrow keys move it, <kbd>Delete</kbd> clears.</span>";
   into.append(help);
-  redraw = draw;
+  repaints.push(draw);
   update();
 }
 
@@ -536,7 +544,6 @@ function buildPicture(into) {
         "Pictures of another size are stretched to that.",
     ),
   );
-  redraw = () => {};
 }
 
 addEventListener("paste", (event) => {
@@ -610,7 +617,6 @@ function buildNumbers(into) {
     } else if (rows.length) answerAll(rows);
     return undefined;
   };
-  redraw = () => {};
   one(Array(n).fill(0));
 }
 
@@ -670,8 +676,8 @@ function lookInside({ bytes, arrays, parts, architecture, overhead, version }) {
   for (const [name, size] of rest)
     if (size > 0) rows.push({ name, fill: "var(--soft)", bytes: size });
 
-  const stack = make("div", { className: "stack", role: "img" });
-  stack.setAttribute("aria-label", rows.map((row) => `${row.name}: ${row.bytes} bytes`).join(", "));
+  const label = rows.map((row) => `${row.name}: ${row.bytes} bytes`).join(", ");
+  const stack = make("div", { className: "stack", role: "img", "aria-label": label });
   const body = make("tbody");
   const most = Math.max(...rows.map((row) => row.bytes));
   for (const row of rows) {
@@ -749,16 +755,20 @@ function pictureOfWeights({ name, shape, size, kept }) {
     const at = y * width + x;
     if (Math.abs(value) > Math.abs(strength[at])) strength[at] = value / strongest;
   }
-  const image = new ImageData(width, height);
-  const parse = (css) => css.match(/\w\w/g).map((hex) => parseInt(hex, 16));
-  const [plus, minus] = [parse(color("--accent")), parse(color("--second"))];
-  strength.forEach((value, i) => {
-    if (value)
-      image.data.set([...(value > 0 ? plus : minus), 110 + 145 * Math.abs(value)], 4 * i);
-  });
-  const canvas = make("canvas", { width, height, role: "img" });
-  canvas.setAttribute("aria-label", `The kept weights of ${name}`);
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  const label = `The kept weights of ${name}`;
+  const canvas = make("canvas", { width, height, role: "img", "aria-label": label });
+  function repaint() {
+    const image = new ImageData(width, height);
+    const parse = (css) => css.match(/\w\w/g).map((hex) => parseInt(hex, 16));
+    const [plus, minus] = [parse(color("--accent")), parse(color("--second"))];
+    strength.forEach((value, i) => {
+      if (value)
+        image.data.set([...(value > 0 ? plus : minus), 110 + 145 * Math.abs(value)], 4 * i);
+    });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+  }
+  repaint();
+  repaints.push(repaint);
   canvas.style.width = `${width * (width > 300 ? 2 : width > 100 ? 3 : width > 40 ? 4 : 8)}px`;
   return make(
     "figure",

@@ -252,9 +252,15 @@ def test_colors_are_switched(browser):
         """
         const theme = () => document.documentElement.dataset.theme;
         const said = [theme()];
+        stroke(THREE);
+        await until(() => best() !== "?");
+        const canvases = all(".pad canvas, figure canvas");
+        const pictures = () => canvases.map((each) => each.toDataURL());
+        const before = pictures();
         $("theme").click();
         const { colorScheme } = getComputedStyle(document.body);
-        return [...said, theme(), $("theme").textContent, colorScheme];
+        const areOther = pictures().every((picture, i) => picture !== before[i]);
+        return [...said, theme(), $("theme").textContent, colorScheme, areOther];
         """,
     )
-    assert said == ["light", "dark", "Light", "dark"]
+    assert said == ["light", "dark", "Light", "dark", True]
