@@ -25,7 +25,8 @@ void *memset(void *to, int byte, size_t n);
 #endif
 
 /* The numbers are those of the file. */
-enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY, REDUCE = 10, BATCH_NORMALIZATION };
+enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY };
+enum { REDUCE = 10, BATCH_NORMALIZATION };
 enum { MEAN, MAX = 2 };
 enum { GAMMA, BIAS, MEANS, VARIANCE };
 enum { LINEAR, RELU, SIGMOID, TANH, SOFTMAX, RELU6 = 15 };
@@ -54,7 +55,8 @@ typedef struct {
     const uint8_t *at; /* of the program */
     unsigned form;
     dcz_status status;
-    size_t cursor, weights[MAX_WEIGHTS]; /* the array that is expected next; those of an operation */
+    size_t cursor; /* the array that is expected next */
+    size_t weights[MAX_WEIGHTS];
     field fields[MAX_FIELDS];
     size_t rank, shape[RANK], n; /* of what was made last */
     uint8_t *arena;              /* NULL: nothing is computed */
@@ -215,7 +217,8 @@ static void meet(const machine *m, size_t place, size_t from, size_t to, float w
         /* What is below 0 is far above the end, too. */
         if (line >= lines->n_x)
             continue;
-        size_t at = (line * pixels->n_x + first * stride + shift - pixels->before) * n_x + from;
+        const size_t pixel = first * stride + shift - pixels->before;
+        size_t at = (line * pixels->n_x + pixel) * n_x + from;
         size_t k = (l * pixels->n_y + first) * n_y + to;
         for (size_t p = first; p < end; p++, at += stride * n_x, k += n_y)
             if (!m->is_most)
