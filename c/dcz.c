@@ -340,7 +340,7 @@ typedef struct {
 } lister;
 
 /* Reads an array of a layer. */
-static void read_entry(dcz_file *f, lister *l)
+APART static void read_entry(dcz_file *f, lister *l)
 {
     static const uint8_t COMMON[] = "\6kernel\4bias\5gamma\4beta\13moving_mean"
                                     "\17moving_variance\12embeddings\20recurrent_kernel"

@@ -1,7 +1,8 @@
-/* Runs a chain of layers where flash and memory are scarce: takes the place of dcz_run.c,
- * in firmware. One input, and layers that each take what the one before gives:
- * dense and convolution layers, plain or channel by channel, pooling, also over all places,
- * flatten and activations, over at most two axes of places. Weights are DCZ_STREAMED.
+/* Runs a chain of layers where flash and memory are scarce: takes the place of dcz_run.c in
+ * firmware. One input, and layers that each take what the one before gives: dense and
+ * convolution layers, plain or channel by channel, pooling, also over all places, batch
+ * normalization, flatten and activations, over at most two axes of places. Weights are
+ * DCZ_STREAMED.
  *
  * The program stays as the file holds it, and is read again for each example. `step` reads
  * an operation, finds the shape of what it makes and computes it, or, when a net is
@@ -24,8 +25,10 @@ void *memset(void *to, int byte, size_t n);
 #endif
 
 /* The numbers are those of the file. */
-enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY, REDUCE = 10 };
+enum { DENSE = 2, CONV, DEPTHWISE_CONV, POOL = 6, FLATTEN, UNARY };
+enum { REDUCE = 10, BATCH_NORMALIZATION };
 enum { MEAN, MAX = 2 };
+enum { GAMMA, BIAS, MEANS, VARIANCE };
 enum { LINEAR, RELU, SIGMOID, TANH, SOFTMAX, RELU6 = 15 };
 enum { VALID, SAME };
 enum { ONE, LIST };
@@ -33,7 +36,7 @@ enum { ONE, LIST };
 /* Of all values: what has fewer axes has ones ahead. */
 enum { LINES, PIXELS, CHANNELS, RANK };
 
-enum { N_PLACES = 2, MAX_FIELDS = 5, ALIGNMENT = 8 };
+enum { N_PLACES = 2, MAX_WEIGHTS = 4, MAX_FIELDS = 5, ALIGNMENT = 8 };
 
 static const size_t MAX_ELEMENTS = (size_t)1 << 26, NONE = SIZE_MAX;
 
@@ -52,7 +55,8 @@ typedef struct {
     const uint8_t *at; /* of the program */
     unsigned form;
     dcz_status status;
-    size_t cursor, weights[2]; /* the array that is expected next; those of an operation */
+    size_t cursor; /* the array that is expected next */
+    size_t weights[MAX_WEIGHTS];
     field fields[MAX_FIELDS];
     size_t rank, shape[RANK], n; /* of what was made last */
     uint8_t *arena;              /* NULL: nothing is computed */
@@ -65,6 +69,8 @@ typedef struct {
     slide windows[N_PLACES];
     size_t n_channels; /* of x */
     int is_by_channel, is_most;
+    unsigned part; /* of a normalization */
+    float epsilon;
 } machine;
 
 /* ---- Bytes ------------------------------------------------------------------ */
@@ -124,6 +130,17 @@ static float real(const uint8_t *at)
 {
     return from_bits((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
                      (uint32_t)at[3] << 24);
+}
+
+/* The square root, to 2e-7. */
+static float root(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    float y = from_bits(bits / 2 + UINT32_C(0x1FBD1DF5));
+    for (int i = 3; i--;)
+        y = (y + x / y) / 2;
+    return y;
 }
 
 /* ---- Activations ------------------------------------------------------------ */
@@ -200,7 +217,8 @@ static void meet(const machine *m, size_t place, size_t from, size_t to, float w
         /* What is below 0 is far above the end, too. */
         if (line >= lines->n_x)
             continue;
-        size_t at = (line * pixels->n_x + first * stride + shift - pixels->before) * n_x + from;
+        const size_t pixel = first * stride + shift - pixels->before;
+        size_t at = (line * pixels->n_x + pixel) * n_x + from;
         size_t k = (l * pixels->n_y + first) * n_y + to;
         for (size_t p = first; p < end; p++, at += stride * n_x, k += n_y)
             if (!m->is_most)
@@ -222,12 +240,22 @@ static void visit_kernel(void *to, size_t place, const uint8_t *bits, size_t cod
         meet(m, place / m->n_channels, place % m->n_channels, f, real(bits));
 }
 
-static void visit_bias(void *to, size_t place, const uint8_t *bits, size_t code)
+/* What belongs to the channels of y: a bias, or a part of a normalization. Nothing may be
+ * told of a 0. So gamma makes its values where zeros were, and divides by what belongs to
+ * a variance of 0; other variances have no more to divide by than what is left of theirs. */
+static void visit_channel(void *to, size_t place, const uint8_t *bits, size_t code)
 {
     const machine *m = to;
+    float w = real(bits);
     (void)code;
+    if (m->part == MEANS)
+        w = -w;
+    else if (m->part == VARIANCE)
+        w = root(m->epsilon / (w + m->epsilon));
+    else if (m->part == GAMMA)
+        w /= root(m->epsilon);
     for (; place < m->n; place += m->shape[CHANNELS])
-        m->y[place] += real(bits);
+        m->y[place] = m->part == BIAS || m->part == MEANS ? m->y[place] + w : w * m->x[place];
 }
 
 static void ignore(void *to, size_t place, const uint8_t *bits, size_t code)
@@ -350,6 +378,7 @@ static void apply_weights(machine *m, unsigned kind)
     if (m->status)
         return;
     m->is_by_channel = kind == DEPTHWISE_CONV;
+    m->part = BIAS;
     m->shape[CHANNELS] = info.shape[n_places + 1] * (m->is_by_channel ? m->n_channels : 1);
     make(m, n_elements / m->shape[CHANNELS], 0);
     const int has_bias = m->weights[1] != NONE;
@@ -359,7 +388,7 @@ static void apply_weights(machine *m, unsigned kind)
         return;
     each(m, m->weights[0], visit_kernel);
     if (has_bias && !m->status)
-        each(m, m->weights[1], visit_bias);
+        each(m, m->weights[1], visit_channel);
 }
 
 static void apply_pool(machine *m)
@@ -384,6 +413,26 @@ static void apply_pool(machine *m)
     m->is_most = 0;
 }
 
+static void normalize(machine *m)
+{
+    static const uint8_t ORDER[MAX_WEIGHTS] = {MEANS, VARIANCE, GAMMA, BIAS};
+    const field *given = m->fields;
+    dcz_tensor_info info;
+    m->epsilon = given[1].n ? from_bits((uint32_t)given[1].at[0]) : 0.001f;
+    if (given[0].n || given[2].n || !(m->epsilon > 1e-12f))
+        leave_out(m);
+    for (unsigned i = 0; i < MAX_WEIGHTS && !m->status; i++) {
+        m->part = ORDER[i];
+        if (find_weight(m, m->part, &info) != m->shape[CHANNELS])
+            corrupt(m);
+        m->x = m->y;
+        if (m->part == GAMMA)
+            make(m, 1, 0);
+        if (!m->status)
+            each(m, m->weights[m->part], visit_channel);
+    }
+}
+
 /* Makes of what is reduced along all axes of places a pool as large as these. */
 static void widen_pool(machine *m)
 {
@@ -400,14 +449,14 @@ static void widen_pool(machine *m)
 }
 
 /* Reads an operation, and does it. */
-static void step(machine *m)
+APART static void step(machine *m)
 {
     static const struct {
         uint8_t number, n_weights;
         char fields[MAX_FIELDS + 1]; /* f: a function, i: an integer, I: several, r: a float */
     } KINDS[] = {{DENSE, 2, "fi"}, {CONV, 2, "fIfIi"}, {DEPTHWISE_CONV, 2, "fIfI"},
                  {POOL, 0, "fIIf"}, {FLATTEN, 0, ""}, {UNARY, 0, "frrri"},
-                 {REDUCE, 0, "fIi"}};
+                 {REDUCE, 0, "fIi"}, {BATCH_NORMALIZATION, 4, "irif"}};
     const size_t number = varint(m), n_kinds = sizeof KINDS / sizeof *KINDS;
     size_t flags = varint(m), k = 0;
     while (k < n_kinds && KINDS[k].number != number)
@@ -421,7 +470,7 @@ static void step(machine *m)
     if (m->status)
         return;
     const size_t n_weights = flags & 2 ? varint(m) : KINDS[k].n_weights;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < MAX_WEIGHTS; i++) {
         m->weights[i] = NONE;
         const size_t next = i >= n_weights ? 0 : flags & 2 ? varint(m) : 1;
         if (next) {
@@ -438,9 +487,14 @@ static void step(machine *m)
         if (!(flags & 1))
             continue;
         f->n = type == 'I' ? varint(m) : 1;
-        if (!type || type == 'r' || f->n > N_PLACES)
+        if (!type || f->n > N_PLACES)
             leave_out(m);
         for (size_t i = 0; i < f->n && !m->status; i++) {
+            if (type == 'r') {
+                for (unsigned shift = 0; shift < 32; shift += 8)
+                    f->at[0] |= (size_t)byte(m) << shift;
+                continue;
+            }
             const size_t value = varint(m);
             f->at[i] = type == 'f' ? value : unzigzag(value);
         }
@@ -456,16 +510,22 @@ static void step(machine *m)
         m->shape[CHANNELS] = m->n;
         return;
     }
-    if (number == UNARY) {
+    if (number == UNARY || number == BATCH_NORMALIZATION) {
         if (!m->fields->n)
             function = RELU;
-        if (m->fields[4].n)
-            leave_out(m);
+        if (number == UNARY)
+            for (unsigned i = 1; i < MAX_FIELDS; i++)
+                if (m->fields[i].n)
+                    leave_out(m);
         /* In place, but not where the input of the net is. */
         if (!m->held) {
             make(m, 1, 0);
             for (size_t i = 0; m->arena && i < m->n; i++)
                 m->y[i] = m->x[i];
+        }
+        if (number == BATCH_NORMALIZATION) {
+            function = m->fields[3].n ? m->fields[3].at[0] : LINEAR;
+            normalize(m);
         }
     } else if (number == POOL || number == REDUCE) {
         if (number == REDUCE)

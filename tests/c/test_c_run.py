@@ -202,7 +202,10 @@ CHAINS = [
     name
     for name in NETS
     if {o.kind for o in NETS[name].operations}
-    <= {"dense", "conv", "pool", "flatten", "unary", "depthwise_conv", "reduce"}
+    <= {
+        *("dense", "conv", "depthwise_conv", "pool", "reduce"),
+        *("batch_normalization", "flatten", "unary"),
+    }
 ]
 
 
