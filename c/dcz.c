@@ -1925,7 +1925,7 @@ static void to_own_order(const target *t)
 }
 
 /* Tells of what had to be decoded first. */
-static void tell_decoded(const target *t)
+APART static void tell_decoded(const target *t)
 {
     const uint8_t *at = t->out;
     if (!at || t->r.status)
@@ -1941,9 +1941,9 @@ static void tell_decoded(const target *t)
 
 /* Decodes an array of a section, or with NONE all, and passes those before it. What each
  * takes in the file goes to `sizes`, where that is not NULL; `outs` may be then. */
-static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *const *outs,
-                         size_t *sizes, dcz_visitor *visit, void *const *tos,
-                         dcz_scratch *a)
+static dcz_status decode(const dcz_file *f, size_t place, dcz_visitor *visit,
+                         void *const *tos, dcz_scratch *a, size_t index, void *const *outs,
+                         size_t *sizes)
 {
     borrow(a);
     if (place >= f->n_sections)
@@ -1981,9 +1981,9 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
 #endif
     for (size_t i = s->first; i < end && !t.r.status; i++) {
         const dcz_scratch before = *a;
-        aim(&t, f, i, i < first || !outs ? NULL : outs[i - first]);
-        t.to = i < first || !visit ? NULL : tos[i - first];
-        t.visit = i < first || (index == NONE && !t.to) ? NULL : visit;
+        aim(&t, f, i, outs && i >= first ? outs[i - first] : NULL);
+        t.to = tos && i >= first ? tos[i - first] : NULL;
+        t.visit = t.to ? visit : NULL;
         const int was_wanted = is_wanted(&t);
         const uint8_t *begin = t.r.at;
 #ifndef DCZ_NO_CONTEXT
@@ -2000,7 +2000,7 @@ static dcz_status decode(const dcz_file *f, size_t place, size_t index, void *co
 #ifndef DCZ_NO_CONTEXT
         at = c ? c->data + c->position : at;
 #endif
-        if (sizes && i >= first)
+        if (!IS_SMALL && sizes && i >= first)
             sizes[i - first] = (size_t)(at - begin);
         if (t.visit)
             tell_decoded(&t);
@@ -2029,21 +2029,20 @@ dcz_status dcz_decode(const dcz_file *file, size_t index, void *out, size_t size
         if (size >= e->seal.size * e->itemsize)
             place = e->section;
     }
-    return decode(file, place, index, &out, NULL, NULL, NULL, scratch);
+    return decode(file, place, NULL, NULL, scratch, index, &out, NULL);
 }
 
 dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void *to,
                     dcz_scratch *scratch)
 {
-    void *out = NULL;
     const size_t place = index < file->n_arrays ? file->entries[index].section : NONE;
-    return decode(file, place, index, &out, NULL, visit, &to, scratch);
+    return decode(file, place, visit, &to, scratch, index, NULL, NULL);
 }
 
 dcz_status dcz_each_of_section(const dcz_file *file, size_t index, dcz_visitor *visit,
                                void *const *tos, dcz_scratch *scratch)
 {
-    return decode(file, index, NONE, NULL, NULL, visit, tos, scratch);
+    return decode(file, index, visit, tos, scratch, NONE, NULL, NULL);
 }
 
 dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
@@ -2059,14 +2058,18 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t index, size_t *first,
 dcz_status dcz_decode_section(const dcz_file *file, size_t index, void *const *outs,
                               dcz_scratch *scratch)
 {
-    return decode(file, index, NONE, outs, NULL, NULL, NULL, scratch);
+    return decode(file, index, NULL, NULL, scratch, NONE, outs, NULL);
 }
+
+#ifndef DCZ_SMALL
 
 dcz_status dcz_section_sizes(const dcz_file *file, size_t index, size_t *sizes,
                              dcz_scratch *scratch)
 {
-    return decode(file, index, NONE, NULL, sizes, NULL, NULL, scratch);
+    return decode(file, index, NULL, NULL, scratch, NONE, NULL, sizes);
 }
+
+#endif
 
 /* ---- Architecture and parts ------------------------------------------------- */
 

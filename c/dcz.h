@@ -148,10 +148,14 @@ dcz_status dcz_section_arrays(const dcz_file *file, size_t section, size_t *firs
 dcz_status dcz_decode_section(const dcz_file *file, size_t section, void *const *outs,
                               dcz_scratch *scratch);
 
+#ifndef DCZ_SMALL
+
 /* The bytes of the file that each array of a section takes, which are known once they
  * were passed; in version 2 to about a byte, as arrays share bytes there. */
 dcz_status dcz_section_sizes(const dcz_file *file, size_t section, size_t *sizes,
                              dcz_scratch *scratch);
+
+#endif
 
 /* Is told of an element: its place in the array in C order, its bits with the lowest byte
  * first, and which of the values it has that the array shares, below 65536, or SIZE_MAX
@@ -161,6 +165,7 @@ typedef void dcz_visitor(void *to, size_t place, const uint8_t *bits, size_t cod
 /* Tells `visit` of the elements of an array without decoding it to memory, in the order in
  * which the file holds them; of those whose bits are all 0 it may say nothing. Only what
  * is stored byte by byte, or with another background than 0, takes memory for the array.
+ * `visit` is given `to`, which is not NULL.
  * After an error `visit` has been told of anything, but after DCZ_ERROR_SCRATCH of
  * nothing. */
 dcz_status dcz_each(const dcz_file *file, size_t index, dcz_visitor *visit, void *to,

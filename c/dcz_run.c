@@ -2100,7 +2100,7 @@ static void ask(machine *m, dcz_net *net, const operation *o)
         if (o->weights[i] == NONE)
             continue;
         const dcz_status status =
-            dcz_each(net->file, o->weights[i], ignore, NULL, &none);
+            dcz_each(net->file, o->weights[i], ignore, m, &none);
         if (status && status != DCZ_ERROR_SCRATCH)
             stop(m, status);
         if (none.needed > SIZE_MAX / 4)

@@ -171,6 +171,8 @@ static void check_each(const dcz_file *file, size_t index, const uint8_t *decode
     free(e.bytes);
 }
 
+#ifndef DCZ_SMALL
+
 /* That the elements of a section, told in one go, are those of its arrays, and that each
  * array takes some bytes, but for those of version 2, which share them. What is only passed
  * is not looked at, so that more may succeed than decoding. */
@@ -221,6 +223,8 @@ static void check_section(const dcz_file *file, size_t section, void *const *dec
     free(tos);
 }
 
+#endif
+
 static dcz_status walk_section(const dcz_file *file, size_t section, size_t limit,
                                FILE *report, size_t chosen)
 {
@@ -238,8 +242,10 @@ static dcz_status walk_section(const dcz_file *file, size_t section, size_t limi
         status = dcz_decode_section(file, section, outs, &scratch);
     while (lend(&scratch, &status, limit));
     free_odd(scratch.memory);
+#ifndef DCZ_SMALL
     if (report || chosen - first < count)
         check_section(file, section, status ? NULL : outs, limit);
+#endif
     for (size_t k = 0; k < count; k++) {
         MUST(dcz_tensor(file, first + k, &info) == DCZ_OK);
         if (report || first + k == chosen) {
