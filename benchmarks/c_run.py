@@ -75,12 +75,17 @@ def as_version_1(data: bytes) -> bytes:
     return file.getvalue()
 
 
-def run(command: list[str], images: np.ndarray) -> tuple[np.ndarray, float]:
+def run(
+    command: list[str], images: np.ndarray, folder: Path
+) -> tuple[np.ndarray, float]:
     """Returns what comes out for images, and the seconds it took."""
-    begin = time.perf_counter()
-    done = subprocess.run(
-        command, input=images.tobytes(), stdout=subprocess.PIPE, check=True, cwd=C
-    )
+    given = folder / "images"  # node reads a pipe only as far as it is filled
+    given.write_bytes(images.tobytes())
+    with given.open("rb") as stdin:
+        begin = time.perf_counter()
+        done = subprocess.run(
+            command, stdin=stdin, stdout=subprocess.PIPE, check=True, cwd=C
+        )
     seconds = time.perf_counter() - begin
     # In the order of that machine's bytes, which those who read it have to know.
     return np.frombuffer(done.stdout, np.float32), seconds
@@ -102,8 +107,8 @@ def rows_of(machine: str, images: np.ndarray, folder: Path) -> list[dict[str, An
             # For what WASI may open.
             seen = Path("..") / path.relative_to(C.parent)
             command = [*words, *options, str(seen)]
-            found, seconds = run(command, given)
-            _, start = run(command, given[:1])
+            found, seconds = run(command, given, folder)
+            _, start = run(command, given[:1], folder)
             found = found.byteswap() if is_turned else found
             found = found.reshape(expected.shape)
             row = {
