@@ -106,9 +106,11 @@ int main(int n, char **arguments)
             dcz_run(&net, (const float *const *)inputs, outputs, arena, net.arena);
         checked(status ? NULL : data, path, dcz_message(status));
         for (size_t i = 0; i < net.n_outputs; i++)
-            fwrite(outputs[i], sizeof(float), n_out[i], stdout);
+            if (fwrite(outputs[i], sizeof(float), n_out[i], stdout) != n_out[i])
+                checked(NULL, "output", "cannot be written");
     }
 end:
+    checked(fflush(stdout) ? NULL : data, "output", "cannot be written");
     for (size_t i = 0; i < net.n_inputs; i++)
         free(inputs[i]);
     for (size_t i = 0; i < net.n_outputs; i++)

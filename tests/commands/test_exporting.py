@@ -317,7 +317,7 @@ def test_a_package_that_is_missing_is_named(model, folder, capsys, monkeypatch):
 
 
 @keras.saving.register_keras_serializable("tests")
-class Own(keras.Model):
+class OfNoGraph(keras.Model):
     def __init__(self, **arguments):
         super().__init__(**arguments)
         self.dense = L.Dense(2)
@@ -330,7 +330,7 @@ class Own(keras.Model):
 
 
 def of_no_graph():
-    model = Own()
+    model = OfNoGraph()
     model(np.zeros((1, 3), "float32"))
     return model
 
