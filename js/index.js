@@ -104,8 +104,12 @@ class Model {
   /** Calls what gives an address, or 0 where it has failed. */
   #call(name, ...numbers) {
     const address = this.#wasm[name](...numbers) >>> 0;
-    if (address === 0)
-      throw new DczError(`The file cannot be read: ${this.#text(this.#wasm.message())}.`);
+    if (address === 0) {
+      const why = this.#text(this.#wasm.message());
+      if (name === "run" && why === "wrong argument")
+        throw new DczError("A number in an input is out of the range that the model takes.");
+      throw new DczError(`The file cannot be ${name === "run" ? "run" : "read"}: ${why}.`);
+    }
     return address;
   }
 

@@ -74,8 +74,9 @@ int main(int n, char **arguments)
     for (;;) {
         const dcz_status status = dcz_run_open(&net, &file, mode, &held);
         if (status == DCZ_ERROR_LEFT_OUT) {
-            fprintf(stderr, "%s: cannot be run: %.*s\n", path, (int)net.refused_size,
-                    net.refused);
+            const char *why = net.refused_size ? net.refused : "it does not say how";
+            const size_t n_why = net.refused_size ? net.refused_size : strlen(why);
+            fprintf(stderr, "%s: cannot be run: %.*s\n", path, (int)n_why, why);
             exit(1);
         }
         if (!again(status, &held, path))

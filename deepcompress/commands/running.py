@@ -2,22 +2,28 @@
 
 import argparse
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deepcompress._display import as_text, new_table
 from deepcompress._files import atomic_writer, write_npz
 from deepcompress.commands.saying import say
 from deepcompress.runtime.compressed_model import CompressedModel
-from deepcompress.runtime.program import Input
+from deepcompress.runtime.program import Input, Program
 
 PIXELS = {"0..1": (1 / 255, 0.0), "-1..1": (2 / 255, -1.0), "0..255": (1.0, 0.0)}
 
 _MOST_SHOWN = 10  # examples in the table
+# What a model divides pixels by, or takes away from them, that lie between 0 and 255.
+_LARGE_PIXEL, _LARGE_MEAN = 64, 4
+# What leaves pixels as they are.
+_MOVING = {"cast", "flip", "pad", "crop", "resize", "reshape", "transpose", "repeat"}
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -41,8 +47,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--pixels",
         choices=list(PIXELS),
-        default="0..1",
-        help="between what an image's pixels are given to the model (default: 0..1)",
+        help="between what an image's pixels lie for the model (default: 0..255 if "
+        "it rescales them itself, else 0..1)",
     )
     command.add_argument(
         "--profile", action="store_true", help="also print what time each layer takes"
@@ -111,20 +117,76 @@ def _input(options: argparse.Namespace, net: CompressedModel) -> Any:
         raise FileNotFoundError(f"There is no file {options.input!r}.")
     inputs = net.program.inputs
     if path.suffix == ".npz":
-        with np.load(path) as opened:
-            arrays = {name: opened[name] for name in opened.files}
+        arrays = _loaded(path)
+        for name, each in arrays.items():
+            _check_numbers(f"{options.input!r}, {name!r},", each, inputs)
         return arrays if len(inputs) > 1 else next(iter(arrays.values()))
     if len(inputs) > 1:
         names = ", ".join(repr(each.name) for each in inputs)
         raise ValueError(f"The model has several inputs ({names}). Give them as .npz.")
     if path.suffix == ".npy":
-        array = np.load(path)
+        array = _loaded(path)
     elif path.suffix == ".txt":
         lines = path.read_text(encoding="utf-8").splitlines()
         array = np.array(lines, object)[:, None]
     else:
-        array = _image(path, inputs[0], options.pixels)
+        array = _image(path, inputs[0], options.pixels or pixels_of(net.program))
+    _check_numbers(repr(options.input), array, inputs)
     return array[None] if array.ndim == len(inputs[0].shape) else array
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        loaded = np.load(path)
+        if path.suffix == ".npz":
+            with loaded:
+                return {name: loaded[name] for name in loaded.files}
+        return loaded
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{str(path)!r} holds no arrays of numbers that can be read: {error}"
+        ) from None
+
+
+def _check_numbers(what: str, array: np.ndarray, inputs: tuple[Input, ...]) -> None:
+    takes_text = any(each.dtype == "string" for each in inputs)
+    if array.dtype.kind not in "biuf" and not takes_text:
+        raise ValueError(
+            f"The model takes numbers. {what} holds elements of dtype {array.dtype}."
+        )
+
+
+def pixels_of(program: Program) -> str:
+    """Returns between what a model takes pixels, as its first operations tell.
+
+    Args:
+        program: What it computes.
+
+    Returns:
+        `"0..255"` if it rescales or normalizes pixels of 8 bits itself, else `"0..1"`.
+    """
+    constants = {}
+    at = 0  # what the pixels are by now
+    for number, operation in enumerate(program.operations, len(program.inputs)):
+        if operation.kind == "constant":
+            constants[number] = np.abs(np.asarray(operation["array"], float))
+        if at not in operation.inputs:
+            continue
+        if operation.kind == "binary":
+            with_what = [constants.get(i) for i in operation.inputs if i != at]
+            if not with_what or with_what[0] is None or not with_what[0].size:
+                break
+            size, function = float(with_what[0].mean()), operation["function"]
+            if (
+                (function == "multiply" and 0 < size <= 1 / _LARGE_PIXEL)
+                or (function == "divide" and size >= _LARGE_PIXEL)
+                or (function == "subtract" and size >= _LARGE_MEAN)
+            ):
+                return "0..255"
+        elif operation.kind not in _MOVING:
+            break
+        at = number
+    return "0..1"
 
 
 def _image(path: Path, to: Input, pixels: str) -> np.ndarray:
@@ -161,7 +223,8 @@ def _table(name: str, array: np.ndarray, top: int) -> Table:
     if array.ndim != 2 or array.dtype.kind not in "iuf" or array.shape[1] == 1:
         table = new_table(f"{name} {array.shape}", ["Example", "Output"])
         for number, each in enumerate(array[:_MOST_SHOWN]):
-            table.add_row(str(number), np.array2string(each, precision=5, threshold=8))
+            text = np.array2string(each, precision=5, threshold=8)
+            table.add_row(str(number), escape(text))  # or [nan] would be a style
         return table
     n = min(max(top, 1), array.shape[1])
     table = new_table(

@@ -9,6 +9,7 @@ const RANGES = { "0..1": [1 / 255, 0], "-1..1": [2 / 255, -1], "0..255": [1, 0] 
 const HUES = [14, 200, 42, 160, 262, 330, 95, 225];
 const MOST_FIELDS = 24;
 const MOST_BARS = 12;
+const MOST_ROWS = 200; // of a table
 const MOST_PICTURED = 2 ** 22; // weights of an array that is shown as a picture
 
 let model;
@@ -106,6 +107,7 @@ async function show(bytes, name, given) {
   settings = given;
   takePicture = takeText = undefined;
   repaints = [];
+  clearTimeout(resting);
   complain();
   introduce(info, name);
   lookInside(info);
@@ -159,8 +161,14 @@ function compute(x) {
     complain();
     return y;
   } catch (error) {
-    complain(error);
+    fail(error);
   }
+}
+
+/** Says what is wrong with what was given, in place of an answer. */
+function fail(problem) {
+  answerNothing();
+  complain(problem);
 }
 
 /** Says how long an example takes, of as many as fit into some milliseconds. */
@@ -194,7 +202,7 @@ function answerNothing() {
   const isList = shape.length === 1 && size > 1 && size <= MOST_BARS;
   $("answer").replaceChildren(
     make("div", { className: "best empty" }, make("b", {}, "?")),
-    ...(isList ? [bars(Array.from({ length: size }, (_, i) => [labelOf(i), 0, "", false]))] : []),
+    ...(isList ? [bars(Array.from({ length: size }, (_, i) => [labelOf(i, size), 0, "", false]))] : []),
   );
   rest("");
 }
@@ -206,7 +214,10 @@ function softmax(values) {
   return powers.map((power) => power / sum);
 }
 
-const labelOf = (i) => settings.labels?.[i] ?? String(i);
+/** What the elements of an output are called, where as many labels were given. */
+const labelsOf = (size) => (settings.labels?.length === size ? settings.labels : undefined);
+
+const labelOf = (i, size) => labelsOf(size)?.[i] ?? String(i);
 
 /** An output as elements, a number, bars or a picture; and in words. */
 function tell(values, { name, shape }) {
@@ -216,7 +227,7 @@ function tell(values, { name, shape }) {
     return { parts: [...heading, pictureOf(values, shape)], text: "a picture" };
   const sum = values.reduce((a, b) => a + b, 0);
   const areShares = values.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3;
-  const isClassifier = areShares || settings.labels || kindOf(model) === "digit";
+  const isClassifier = areShares || labelsOf(values.length) || kindOf(model) === "digit";
   const told = values.length > 1 && isClassifier ? classes : numbers;
   const { parts, text } = told(areShares ? [...values] : values);
   return { parts: [...heading, ...parts], text: name ? `${name}: ${text}` : text };
@@ -233,20 +244,21 @@ function classes(values) {
   const [best] = order;
   const some = order.slice(0, MOST_BARS);
   if (shares.length <= MOST_BARS) some.sort((a, b) => a - b);
-  const row = (i) => [labelOf(i), shares[i], certainty(shares[i]), i === best];
+  const name = (i) => labelOf(i, shares.length);
+  const row = (i) => [name(i), shares[i], certainty(shares[i]), i === best];
   return {
-    parts: [large(labelOf(best), `${certainty(shares[best])} sure`), bars(some.map(row))],
-    text: `${labelOf(best)}, ${certainty(shares[best])} sure`,
+    parts: [large(name(best), `${certainty(shares[best])} sure`), bars(some.map(row))],
+    text: `${name(best)}, ${certainty(shares[best])} sure`,
   };
 }
 
 function numbers(values) {
   const some = Array.from(values.slice(0, MOST_BARS));
   const text = some.map(shown).join(", ");
-  if (values.length === 1) return { parts: [large(text, settings.labels?.[0] ?? "")], text };
+  if (values.length === 1) return { parts: [large(text, labelsOf(1)?.[0] ?? "")], text };
   const most = Math.max(...some.map(Math.abs)) || 1;
   const left = values.length - some.length;
-  const row = (value, i) => [labelOf(i), Math.abs(value) / most, shown(value), false];
+  const row = (value, i) => [labelOf(i, values.length), Math.abs(value) / most, shown(value), false];
   return {
     parts: [
       bars(some.map(row)),
@@ -607,7 +619,7 @@ function buildNumbers(into) {
     if (rows.length > 1 && rows[0].some(Number.isNaN)) rows = rows.slice(1); // a heading
     const wrong = rows.find((row) => row.length !== n || row.some(Number.isNaN));
     if (wrong)
-      return complain(
+      return fail(
         `Row ${rows.indexOf(wrong) + 1} is not ${plural(n, "number")}: ` +
           (wrong.length === n ? "a word is none." : `it has ${wrong.length}.`),
       );
@@ -624,26 +636,30 @@ function answerAll(rows) {
   const x = tableOf(rows);
   const y = compute(x);
   if (!y) return;
-  const [values] = model.outputs.length === 1 ? [y] : Object.values(y);
-  const [{ size }] = model.outputs;
+  const outputs = model.outputs.length === 1 ? [y] : Object.values(y);
   const body = make("tbody");
-  for (let i = 0; i < Math.min(rows.length, 200); i++) {
-    const some = values.slice(i * size, (i + 1) * size);
-    const best = some.indexOf(Math.max(...some));
-    body.append(
-      make(
-        "tr",
-        {},
-        make("th", { scope: "row" }, `${i + 1}`),
-        make("td", {}, size > 1 && settings.labels ? labelOf(best) : ""),
-        make("td", {}, Array.from(some.slice(0, 6), shown).join("  ")),
-      ),
-    );
+  for (let i = 0; i < Math.min(rows.length, MOST_ROWS); i++) {
+    const cells = model.outputs.flatMap(({ name, size }, k) => {
+      const some = outputs[k].slice(i * size, (i + 1) * size);
+      const best = some.indexOf(Math.max(...some));
+      const text = Array.from(some.slice(0, MOST_BARS), shown).join("  ");
+      return [
+        make("td", {}, size > 1 ? labelOf(best, size) : name),
+        make("td", {}, size > MOST_BARS ? `${text}  ...` : text),
+      ];
+    });
+    body.append(make("tr", {}, make("th", { scope: "row" }, `${i + 1}`), ...cells));
   }
   rest(`${plural(rows.length, "row")} computed`);
   $("answer").replaceChildren(
     make("div", { className: "scroll" }, make("table", {}, body)),
-    make("p", { className: "small" }, `${plural(rows.length, "row")}`),
+    make(
+      "p",
+      { className: "small" },
+      rows.length > MOST_ROWS
+        ? `The first ${MOST_ROWS} of ${plural(rows.length, "row")}.`
+        : plural(rows.length, "row"),
+    ),
   );
 }
 

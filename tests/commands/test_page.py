@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.runnable import Net
 
 import deepcompress as dc
 from deepcompress.commands.cli import main
@@ -89,3 +90,22 @@ def test_a_file_that_a_page_is_no_place_for(folder, capsys, monkeypatch):
     assert main(["page", "net.dcz", "out"]) == 1
     assert "at most 1,000" in capsys.readouterr().err
     assert main(["page", "none.dcz", "out"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--columns", "a,b"], "784 numbers; --columns names 2"),
+        (["--input", "digit"], "no digits"),
+        (["--input", "image"], "no image"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_refused(folder, capsys, words, message):
+    path = "net.dcz"
+    if "--input" in words:
+        net = Net((6,)).add("dense", (6, 5))
+        (folder / "rows.dcz").write_bytes(net.file())
+        path = "rows.dcz"
+    assert main(["page", path, "out.html", *words]) == 1
+    assert message in capsys.readouterr().err
+    assert not (folder / "out.html").exists()

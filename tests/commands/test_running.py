@@ -9,6 +9,7 @@ from keras import layers as L
 
 import deepcompress as dc
 from deepcompress.commands.cli import main
+from deepcompress.commands.running import pixels_of
 
 
 @pytest.fixture
@@ -87,3 +88,36 @@ def test_bad_input_is_one_line(net, folder, capsys, words, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "pixels"),
+    [
+        ([], "0..1"),
+        ([L.Rescaling(1 / 255)], "0..255"),
+        ([L.RandomFlip(), L.Rescaling(1 / 127.5, offset=-1)], "0..255"),
+        ([L.Resizing(8, 8), L.Normalization(mean=120.0, variance=400.0)], "0..255"),
+        ([L.Normalization(mean=0.4, variance=0.1)], "0..1"),
+    ],
+)
+def test_pixels_are_given_as_the_first_layers_expect_them(folder, first, pixels):
+    last = [L.Flatten(), L.Dense(3)]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *first, *last])
+    net = dc.CompressedModel(dc.HuffmanSerializer().dumps(model))
+    assert pixels_of(net.program) == pixels
+
+
+@pytest.mark.parametrize("dtype", ["U1", "complex64", "object"])
+def test_what_is_no_number_is_refused_in_one_line(net, folder, capsys, dtype):
+    np.save("x.npy", np.full((1, 8, 8, 1), 1, dtype))
+    assert main(["run", "net.dcz", "x.npy"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "x.npy" in line
+
+
+def test_not_a_number_is_shown(folder, capsys):
+    model = keras.Sequential([keras.Input((2,)), L.Dense(1)])
+    dc.HuffmanSerializer().save(model, "one.dcz")
+    np.save("x.npy", np.float32([[np.nan, 0]]))
+    assert main(["run", "one.dcz", "x.npy"]) == 0
+    assert "nan" in capsys.readouterr().out

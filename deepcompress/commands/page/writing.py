@@ -5,14 +5,16 @@ import base64
 import json
 import re
 from importlib.resources import files
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from deepcompress._files import atomic_writer
-from deepcompress.commands.running import PIXELS
+from deepcompress.commands.running import PIXELS, pixels_of
+from deepcompress.commands.saying import say
 from deepcompress.dcz.container import read
 from deepcompress.runtime.opening import program_of
-from deepcompress.runtime.program import PART
+from deepcompress.runtime.program import PART, Program
 
 WORDS: dict[str, Any] = {
     "help": "write a web page that holds a .dcz file and runs it",
@@ -20,6 +22,7 @@ WORDS: dict[str, Any] = {
     "it, and needs no server: open it, or put it on any host of files.",
 }
 
+_DIGIT = 28 * 28
 _LARGEST = 16 << 20  # bytes of a file that a page is still pleasant with
 
 
@@ -51,8 +54,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--pixels",
         choices=list(PIXELS),
-        default="0..1",
-        help="between what pixels are given to the model (default: 0..1)",
+        help="between what pixels are given to the model (default: 0..255 if it "
+        "rescales them itself, else 0..1)",
     )
     command.set_defaults(run=run)
 
@@ -70,7 +73,8 @@ def run(options: argparse.Namespace) -> None:
                 f"{options.file!r} does not say how the model computes. Save it with "
                 "`HuffmanSerializer(include_program=True)`."
             )
-        program_of(opened)
+        program = program_of(opened)
+    _check(options, program)
     data = path.read_bytes()
     if len(data) > _LARGEST:
         raise ValueError(
@@ -79,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
         )
     names = ["title", "lead", "labels", "columns", "input", "pixels"]
     given = {name: getattr(options, name) for name in names}
+    given["pixels"] = options.pixels or pixels_of(program)
     text = page(data, path.name, **{name: v for name, v in given.items() if v})
     target = Path(options.output)
     if target.suffix not in {".html", ".htm"}:
@@ -86,6 +91,29 @@ def run(options: argparse.Namespace) -> None:
         target /= "index.html"
     with atomic_writer(target) as written:
         written.write(text.encode())
+    say("note", f"{str(target)!r} has {target.stat().st_size:,} bytes.")
+
+
+def _check(options: argparse.Namespace, program: Program) -> None:
+    """Raises an error if an option does not fit what a model takes."""
+    shapes = [each.shape for each in program.inputs]
+    sizes = [prod(n or 0 for n in shape) for shape in shapes]
+    if options.columns and len(options.columns) != sum(sizes):
+        raise ValueError(
+            f"The model takes {sum(sizes)} numbers; --columns names "
+            f"{len(options.columns)}."
+        )
+    is_one = len(shapes) == 1
+    if options.input == "digit" and not (is_one and sizes == [_DIGIT]):
+        raise ValueError(
+            f"The model takes arrays of the shapes {shapes}, and no digits of 28 x 28."
+        )
+    if options.input == "image" and not (
+        is_one and (len(shapes[0]) == 2 or shapes[0][2:] in ((1,), (3,)))
+    ):
+        raise ValueError(
+            f"The model takes arrays of the shapes {shapes}, and no image."
+        )
 
 
 def page(data: bytes, name: str, **settings: object) -> str:
