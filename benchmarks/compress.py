@@ -3,7 +3,8 @@
 Each of the nets of `nets.py` is trained, then compressed within a drop of its accuracy
 on data held back from training:
 
-- by one call of `dc.compress`, told the data, the drop and the seconds;
+- by one call of `dc.compress`, told the data, the size of a batch, the drop and the
+  seconds;
 - without training: pruned by magnitude over all layers and shared, with every sparsity
   in steps of a twentieth and 3 to 8 bits, of which the smallest file within the drop is
   taken;
@@ -84,6 +85,7 @@ class Contest:
             self.data.validation,
             max_accuracy_drop=self.case.drop,
             time_budget=self.seconds,
+            batch_size=self.case.batch_size,
             seed=seed,
         )
         print(result)

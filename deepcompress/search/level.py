@@ -223,11 +223,15 @@ class Levels:
         criterion = self._criterion(net)
         # Saliency that is seen while training finds far more than a look at the inputs.
         is_once = criterion == "magnitude"
-        if is_once and self._one_shot.is_pruned(net, step.n_weights):
-            pruning = PruningCallback(0.0)  # keeps to it
-        else:
-            schedule = PolynomialDecay(n_weights=step.n_weights, begin=_BEGIN, end=_END)
-            pruning = PruningCallback(schedule, scope="global", criterion=criterion)
+        is_pruned = is_once and self._one_shot.is_pruned(net, step.n_weights)
+
+        def pruning(n_steps: int) -> PruningCallback:
+            if is_pruned:
+                return PruningCallback(0.0)  # keeps to it
+            begin, end = int(_BEGIN * n_steps), int(_END * n_steps)
+            schedule = PolynomialDecay(n_weights=step.n_weights, begin=begin, end=end)
+            return PruningCallback(schedule, scope="global", criterion=criterion)
+
         fit = trainer.fit(
             net,
             step.n_pruning,
@@ -247,7 +251,7 @@ class Levels:
                 shared,
                 step.n_sharing,
                 # The clusters there are: those of `quantize`, with the bits of each.
-                WeightSharingQuantizer(max(self.bits.values()), **_SHARING),
+                lambda _: WeightSharingQuantizer(max(self.bits.values()), **_SHARING),
                 seconds=self.stopwatch.left,
                 rate=_SHARING_RATE * step.rate,
                 show=lambda epoch: show(step.n_pruning + epoch),

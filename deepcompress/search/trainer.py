@@ -26,6 +26,9 @@ _BATCH_SIZE = 64
 _PROBE_STEPS = 20
 _LEAST_STEPS = 2
 _PROBE_RATE = 0.1
+# What a training of so many steps does for a net does not depend on how long its data
+# are: an epoch of more counts as several.
+_STEPS_OF_EPOCH = 1000
 # Enough for the mean and the variance of every unit.
 _BATCHES_OF_STATISTICS = 16
 # A batch is larger where no gradients have to be kept.
@@ -120,15 +123,17 @@ class Trainer:
         if stepping.note:
             copier.note(stepping.note)
         self._now = now
-        #: Seconds of a step, as last measured, and steps of an epoch.
+        #: Seconds of a step, as last measured.
         self.step_seconds = math.inf
+        #: Steps of an epoch, or of each of the parts that a long one is counted as.
         self.n_steps = 1
+        self._data_steps = 1
         #: Whether the optimizer is seen to step, which saliency is measured by.
         self.is_stepping_seen = True
 
     @property
     def epoch_seconds(self) -> float:
-        """Seconds that an epoch takes, as last measured."""
+        """Seconds that an epoch takes, or a part of a long one, as last measured."""
         return self.n_steps * self.step_seconds
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
@@ -160,20 +165,21 @@ class Trainer:
         """
         timer = Timer(seconds, n_steps=_PROBE_STEPS, least=_LEAST_STEPS, now=self._now)
         with _named("train"):
-            # An epoch of one batch does not tell how long a step takes.
-            self._fit(model, _LEAST_STEPS, _PROBE_RATE, timer, None)
+            self._fit(model, _PROBE_STEPS, _PROBE_RATE, timer)
         if timer.n_steps_of_epoch is None:
             raise ValueError(
                 "`train` does not say how many batches it has. Give it a length, for "
                 "example by `dataset.take(n)`."
             )
-        self.n_steps = timer.n_steps_of_epoch
+        self._data_steps = timer.n_steps_of_epoch
+        n_parts = math.ceil(self._data_steps / _STEPS_OF_EPOCH)
+        self.n_steps = math.ceil(self._data_steps / n_parts)
 
     def fit(
         self,
         model: keras.Model,
         epochs: int,
-        callback: keras.callbacks.Callback,
+        callback: Callable[[int], keras.callbacks.Callback],
         *,
         seconds: float,
         rate: float = 1.0,
@@ -183,12 +189,12 @@ class Trainer:
 
         Args:
             model: The net.
-            epochs: How many epochs.
-            callback: What prunes or shares.
-            seconds: When to stop early. Where the epochs are known to take longer, the
-                learning rate falls so much faster.
+            epochs: How many epochs, or parts of long ones.
+            callback: Makes what prunes or shares, for a training of so many steps.
+            seconds: When to stop early. Where the epochs are known to take longer, what
+                is made is told fewer steps, and the learning rate falls so much faster.
             rate: A factor of the learning rate.
-            show: Is told of each epoch that is done.
+            show: Is told of each of the epochs that is done.
 
         Returns:
             The epochs done, and the seconds that their steps took.
@@ -196,25 +202,28 @@ class Trainer:
         Raises:
             DivergedError: The loss became NaN or infinite.
         """
+        n_steps = epochs * self.n_steps
+        if seconds < epochs * self.epoch_seconds < math.inf:
+            n_steps = int(seconds / self.step_seconds)
         # Without a step nothing is learnt, of saliency neither.
         least = self._stepping.n_batches
-        epochs = max(epochs, math.ceil(least / self.n_steps))
-        n_steps = None
-        if seconds < epochs * self.epoch_seconds < math.inf:
-            # A rate that has not fallen to its end leaves a net worse than it could be.
-            n_steps = max(least, int(seconds / self.step_seconds))
-            epochs = math.ceil(n_steps / self.n_steps)
-        timer = Timer(seconds, n_steps=n_steps, least=least, show=show, now=self._now)
-        self._fit(model, epochs, rate, timer, callback)
-        return Fit(timer.n_done / self.n_steps, timer.n_done * self.step_seconds)
+        n_steps = max(n_steps, least)
+
+        def done(step: int) -> None:
+            if step % self.n_steps == 0:
+                show(step // self.n_steps)
+
+        timer = Timer(seconds, n_steps=n_steps, least=least, show=done, now=self._now)
+        self._fit(model, n_steps, rate, timer, callback(n_steps))
+        return Fit(timer.n_done / self._data_steps, timer.n_done * self.step_seconds)
 
     def _fit(
         self,
         model: keras.Model,
-        epochs: int,
+        n_steps: int,
         rate: float,
         timer: "Timer",
-        callback: keras.callbacks.Callback | None,
+        *callbacks: keras.callbacks.Callback,
     ) -> None:
         target, loss, loss_weights = model, self._loss, self._loss_weights
         if self._teacher is not None:
@@ -225,17 +234,20 @@ class Trainer:
                 )
             else:
                 (target, loss), loss_weights = made, None
-        n_steps = timer.n_steps or epochs * self.n_steps
         optimizer = self._stepping.optimizer(rate, n_steps)
         options = {} if loss_weights is None else {"loss_weights": loss_weights}
         if target is model:
             compile_as_keras(target, optimizer, loss=loss, **options, **self._options)
         else:
             target.compile(optimizer, loss=loss, **options, **self._options)
-        callbacks = [timer] if callback is None else [timer, callback]
         try:
             with quiet():
-                target.fit(**self._train, epochs=epochs, verbose=0, callbacks=callbacks)
+                target.fit(
+                    **self._train,
+                    epochs=math.ceil(n_steps / self._data_steps),
+                    verbose=0,
+                    callbacks=[timer, *callbacks],
+                )
         except ValueError:
             # What prunes and shares refuses such weights, whatever the loss says.
             _check_finite(model)
@@ -259,7 +271,7 @@ class Timer(keras.callbacks.Callback):
         seconds: The time that it has.
         n_steps: After how many steps to stop, or `None`.
         least: How many steps to take in any case. Defaults to `1`.
-        show: Is told of each epoch that is done.
+        show: Is told of each step that is done.
         now: Reads a clock. Defaults to `time.monotonic`.
     """
 
@@ -269,7 +281,7 @@ class Timer(keras.callbacks.Callback):
         *,
         n_steps: int | None = None,
         least: int = 1,
-        show: Callable[[int], None] = lambda epoch: None,
+        show: Callable[[int], None] = lambda step: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -309,10 +321,7 @@ class Timer(keras.callbacks.Callback):
         is_late = self._last >= self._end and self.n_done >= self._least
         if is_late or self.n_done == self.n_steps:
             self.model.stop_training = True
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tells of the epoch."""
-        self._show(epoch + 1)
+        self._show(self.n_done)
 
 
 def _check_finite(model: keras.Model) -> None:

@@ -5,6 +5,7 @@ from helpers.searches import blobs, classifier, ticking
 from keras import layers
 
 from deepcompress.network.variables import named_variables
+from deepcompress.search import trainer as trainer_module
 from deepcompress.search.copying import Copier
 from deepcompress.search.stepping import stepping_of
 from deepcompress.search.trainer import DivergedError, Timer, Trainer
@@ -118,12 +119,16 @@ def trainer_of(model, train=None, *, has_teacher=True):
     )  # fmt: skip
 
 
+def doing_nothing(n_steps):
+    return keras.callbacks.Callback()
+
+
 def test_a_trained_net_is_compiled_as_it_was():
     model = classifier()
     trainer = trainer_of(model, has_teacher=False)
+    trainer.probe(trainer._copier.copy(model), 1.0)
     before = trainer.evaluate(model)
-    fit = trainer.fit(model, 2, keras.callbacks.Callback(), seconds=100.0, rate=0.5)
-    trainer.n_steps = 10
+    fit = trainer.fit(model, 2, doing_nothing, seconds=100.0, rate=0.5)
     assert trainer.epoch_seconds == pytest.approx(0.01)
     assert fit.seconds == pytest.approx(0.02)
     assert trainer.evaluate(model) != before
@@ -144,13 +149,33 @@ def test_where_time_is_short_the_rate_falls_in_what_there_is():
     trainer = trainer_of(model, has_teacher=False)
     trainer.probe(trainer._copier.copy(model), 1.0)
     assert (trainer.n_steps, trainer.step_seconds) == (10, pytest.approx(0.001))
-    fit = trainer.fit(model, 8, Noting(), seconds=0.0355)
+    fit = trainer.fit(model, 8, lambda _: Noting(), seconds=0.0355)
     assert len(rates) == 35
     assert fit.epochs == pytest.approx(3.5)
     assert rates[-1] < 0.1 * max(rates)
     rates.clear()
-    trainer.fit(model, 3, Noting(), seconds=10.0)
+    trainer.fit(model, 3, lambda _: Noting(), seconds=10.0)
     assert len(rates) == 30
+
+
+def test_a_long_epoch_counts_as_several(monkeypatch):
+    monkeypatch.setattr(trainer_module, "_STEPS_OF_EPOCH", 4)
+    model = classifier()
+    trainer = trainer_of(model, has_teacher=False)
+    trainer.probe(trainer._copier.copy(model), 1.0)
+    assert trainer.n_steps == 4  # of the 10 of an epoch
+    told, shown = [], []
+
+    def telling(n_steps):
+        told.append(n_steps)
+        return keras.callbacks.Callback()
+
+    fit = trainer.fit(model, 2, telling, seconds=100.0, show=shown.append)
+    assert (told, shown) == ([8], [1, 2])
+    assert fit.epochs == pytest.approx(0.8)
+    fit = trainer.fit(model, 4, telling, seconds=0.0135)
+    assert told == [8, 13]
+    assert fit.epochs == pytest.approx(1.3)
 
 
 def test_as_many_batches_are_trained_as_make_a_step():
@@ -160,7 +185,7 @@ def test_as_many_batches_are_trained_as_make_a_step():
     trainer = trainer_of(model, has_teacher=False)
     trainer.probe(trainer._copier.copy(model), 1.0)
     before = model.get_weights()
-    fit = trainer.fit(model, 1, keras.callbacks.Callback(), seconds=0.0)
+    fit = trainer.fit(model, 1, doing_nothing, seconds=0.0)
     assert fit.epochs == pytest.approx(0.4)
     assert not any(map(np.array_equal, model.get_weights(), before))
 
@@ -169,11 +194,12 @@ def test_a_rate_of_nothing_trains_nothing():
     model = classifier()
     before = model.get_weights()
     trainer = trainer_of(model, has_teacher=False)
-    trainer.fit(model, 1, keras.callbacks.Callback(), seconds=100.0, rate=0.0)
+    trainer.probe(trainer._copier.copy(model), 1.0)
+    trainer.fit(model, 1, doing_nothing, seconds=100.0, rate=0.0)
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(DivergedError):
-        trainer.fit(model, 1, keras.callbacks.Callback(), seconds=100.0, rate=1e36)
+        trainer.fit(model, 1, doing_nothing, seconds=100.0, rate=1e36)
 
 
 class Spread(keras.metrics.Mean):
