@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepcompress._files import atomic_writer
-from deepcompress.commands.running import PIXELS, pixels_of
+from deepcompress.commands.given import PIXELS, pixels_of
 from deepcompress.commands.saying import say
 from deepcompress.dcz.container import read
 from deepcompress.runtime.opening import program_of
