@@ -33,7 +33,21 @@ export interface Layer {
   shape: number[];
 }
 
-export type Numbers = ArrayLike<number>;
+/** Numbers of one example in a row, or of several that follow each other. */
+export type Row =
+  | number[]
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+/** Numbers in a row, or arrays of them in the shape of an example, or of several. */
+export type Numbers = Row | Numbers[];
 
 export interface Decoded {
   /** As NumPy calls it. */
@@ -99,15 +113,16 @@ export interface Model {
   /** Multiplications of an example, were no weight 0, and what else takes as long. */
   readonly work: number;
   /**
-   * Computes the outputs of one example, or of several that follow each other.
+   * Computes the outputs of one example, or of several that follow each other. What is no
+   * array of numbers is a TypeError, which names the input.
    *
    * @param x Numbers of the one input; or, of several inputs, a list or an object by name.
    * @returns Numbers of the one output; of several a list, or an object where they have
    *   names.
    */
-  predict(x: Numbers): Float32Array;
+  predict(x: Row): Float32Array;
   predict(
-    x: Numbers | Numbers[] | Record<string, Numbers>,
+    x: Numbers | Record<string, Numbers>,
   ): Float32Array | Float32Array[] | Record<string, Float32Array>;
   /** Decodes one array. */
   decode(name: string): Decoded;

@@ -296,19 +296,57 @@ class Model {
 
   /** What each input is given: as many examples of it as of the others. */
   #given(x) {
-    const one = this.inputs.length === 1;
-    const given = one ? [x] : this.inputs.map(({ name }, i) => x?.[name] ?? x?.[i]);
-    const counts = given.map((values, i) => (values?.length ?? NaN) / this.inputs[i].size);
-    counts.forEach((n, i) => {
-      const { name, shape, size } = this.inputs[i];
-      if (!Number.isInteger(n) || n !== counts[0])
-        throw new DczError(
-          `The input${name && ` ${JSON.stringify(name)}`} takes ${size} numbers ` +
-            `(${shape.join(" x ")}) for each example; it was given ${given[i]?.length}.`,
-        );
+    const { inputs } = this;
+    const [isOne, isList] = [inputs.length === 1, Array.isArray(x)];
+    const names = inputs.map(({ name }) => name);
+    const unknown = isList
+      ? x.length !== inputs.length && `${x.length} of them`
+      : Object.keys(Object(x)).find((key) => !names.includes(key));
+    if (!isOne && unknown)
+      throw new TypeError(`The model takes ${JSON.stringify(names)}; it was given ${unknown}.`);
+    const given = inputs.map((input, i) => {
+      const values = isOne ? x : isList ? x[i] : x?.[input.name];
+      const flat = numbersOf(values, input.shape);
+      if (flat) return flat;
+      throw new TypeError(
+        `${taken(input)}, in an array of numbers, a typed array, or arrays of that shape; ` +
+          `it was given ${values?.constructor?.name ?? values}.`,
+      );
+    });
+    const n = given[0].length / inputs[0].size;
+    given.forEach(({ length }, i) => {
+      if (!Number.isInteger(n) || length !== n * inputs[i].size)
+        throw new DczError(`${taken(inputs[i])}; it was given ${length}.`);
     });
     return given;
   }
+}
+
+const taken = ({ name, shape, size }) =>
+  `The input${name && ` ${JSON.stringify(name)}`} takes ${size} numbers (${shape.join(" x ")}) ` +
+  "for each example";
+
+const isNumbers = (values) =>
+  Array.isArray(values)
+    ? values.findIndex((value) => typeof value !== "number") < 0
+    : ArrayBuffer.isView(values) &&
+      typeof values[0] !== "bigint" &&
+      !(values instanceof DataView) &&
+      !globalThis.Buffer?.isBuffer(values); // bytes of a file, rather than numbers
+
+/** The numbers of examples, that follow each other or lie in arrays of their shape. */
+function numbersOf(values, shape) {
+  if (isNumbers(values)) return values;
+  if (!Array.isArray(values)) return undefined;
+  return nested(values, shape) ?? nested(values, [values.length, ...shape]);
+}
+
+function nested(values, [n, ...inner]) {
+  if (values?.length !== n) return undefined;
+  if (!inner.length) return isNumbers(values) ? [...values] : undefined;
+  if (!Array.isArray(values)) return undefined;
+  const all = values.map((each) => nested(each, inner));
+  return all.includes(undefined) ? undefined : all.flat();
 }
 
 /** How many numbers are not 0, and how many different ones there are. */

@@ -112,6 +112,54 @@ test("errors are in words", async () => {
   assert.throws(() => slow.predict(new Float32Array(784)), /maxWork/);
 });
 
+test("numbers are taken in arrays of any kind", async () => {
+  const net = await open(read(zoo[0]));
+  const x = Float32Array.from({ length: 784 }, (_, i) => i % 5);
+  const wanted = [...net.predict(x)];
+  const rows = Array.from({ length: 28 }, (_, i) =>
+    Array.from({ length: 28 }, (_, k) => [x[28 * i + k]]),
+  );
+  const typed = rows.map((row) => row.map((pixel) => Float64Array.from(pixel)));
+  for (const same of [[...x], Uint8Array.from(x), Int16Array.from(x), rows, typed, [rows]])
+    assert.deepEqual([...net.predict(same)], wanted);
+  assert.deepEqual([...net.predict([rows, rows])], [...wanted, ...wanted]);
+  assert.equal(net.predict([]).length, 0);
+});
+
+test("what is no array of numbers is refused", async () => {
+  const net = await open(read(zoo[0]));
+  const row = Array(28).fill([0]);
+  const wrong = {
+    String: "0".repeat(784),
+    null: null,
+    undefined: undefined,
+    Buffer: Buffer.alloc(784),
+    ArrayBuffer: new ArrayBuffer(784),
+    DataView: new DataView(new ArrayBuffer(784)),
+    BigInt64Array: new BigInt64Array(784),
+    Object: { length: 784 },
+  };
+  const arrays = [
+    Array(784),
+    Array(784).fill("0"),
+    Array(784).fill(null),
+    Array(784).fill(1n),
+    Array(784).fill(true),
+    Array(27).fill(row),
+    [...Array(27).fill(row), row.slice(1)],
+    [...Array(27).fill(row), "0".repeat(28)],
+    Array(28).fill(Array(28).fill(0)),
+  ];
+  const says = (x, words) =>
+    assert.throws(
+      () => net.predict(x),
+      (error) => error instanceof TypeError && error.message.endsWith(`was given ${words}.`),
+    );
+  for (const [words, x] of Object.entries(wrong)) says(x, words);
+  for (const x of arrays) says(x, "Array");
+  assert.throws(() => net.predict("0"), /^TypeError: The input takes 784 numbers \(28 x 28 x 1\)/);
+});
+
 test("a file of weights alone is opened, and not run", async () => {
   const net = await open(read("tests/dcz/golden/v1.dcz"));
   assert.match(net.refused, /how it computes/);

@@ -31,11 +31,16 @@ import { inspect, open } from "./index.js";
 const given = JSON.parse(readFileSync(0));
 const bytes = readFileSync(given.path);
 const net = await open(bytes);
-const outputs = "x" in given ? net.predict(given.x) : undefined;
+let outputs, wrong;
+try {
+  outputs = "x" in given ? net.predict(given.x) : undefined;
+} catch (error) {
+  wrong = String(error);
+}
 const { refused, inputs } = net;
 const contents = await inspect(bytes);
 const plain = (_, value) => (value instanceof Float32Array ? [...value] : value);
-console.log(JSON.stringify({ contents, refused, inputs, outputs }, plain));
+console.log(JSON.stringify({ contents, refused, inputs, outputs, wrong }, plain));
 """
 
 
@@ -217,6 +222,31 @@ def test_several_inputs_and_outputs_by_name(tmp_path):
         for name, array in wanted.items():
             made = np.reshape(said["outputs"][name], array.shape)
             np.testing.assert_allclose(made, array, 1e-5, 1e-6)
+
+
+def test_inputs_are_named_where_they_are_wrong(tmp_path):
+    path = tmp_path / "two.dcz"
+    program = Program(
+        (Input("left", (3,), "float32"), Input("right", (1, 2), "float32")),
+        (Operation("flatten", (1,)), Operation("concatenate", (0, 2))),
+        (3,),
+    )
+    written(path, program)
+    left, right = [1, 2, 3], [[4, 5]]
+    for good in ([left, right], {"right": right, "left": left}):
+        assert run(path, x=good)["outputs"] == [1, 2, 3, 4, 5]
+    takes = 'TypeError: The model takes ["left","right"]; it was given '
+    wrong = [
+        ([left], takes + "1 of them."),
+        ([left, right, right], takes + "3 of them."),
+        ({"left": left, "rigth": right}, takes + "rigth."),
+        ("ab", takes + "0."),
+        ({"left": left}, 'The input "right" takes 2 numbers (1 x 2) for each'),
+        ([left, [4, None]], 'TypeError: The input "right" takes 2 numbers (1 x 2)'),
+        ([left, [4, 5, 6, 7]], 'DczError: The input "right" takes 2 numbers (1 x 2)'),
+    ]
+    for x, words in wrong:
+        assert words in run(path, x=x)["wrong"]
 
 
 def test_what_cannot_be_run_is_refused_by_name(tmp_path):
