@@ -44,7 +44,8 @@ typedef struct {
     float work;   /* multiplications of an example, were no weight 0, and what else takes
                    * as long: to be looked at before a file that nobody vouches for is run */
     /* What cannot be run, once dcz_run_open has answered DCZ_ERROR_LEFT_OUT: words of this
-     * decoder or of the file. Empty where the file holds no program. */
+     * decoder or of the file; of dcz_run_small.c the number of a kind, as "kind 15". Empty
+     * where the file holds no program. */
     const char *refused;
     size_t refused_size;
     /* ---- */
@@ -55,6 +56,7 @@ typedef struct {
     struct dcz_run_value *values;
     struct dcz_run_weight *weights;
     size_t activations, decoding;
+    char words[8]; /* of what is refused */
 } dcz_net;
 
 /* Opens the model of a file that was opened. The scratch memory may be that of dcz_open

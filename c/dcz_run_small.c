@@ -54,6 +54,7 @@ typedef struct {
     const dcz_net *net;
     const uint8_t *at; /* of the program */
     unsigned form;
+    size_t kind; /* the number of that of the operation, and 100; else 0 */
     dcz_status status;
     size_t cursor; /* the array that is expected next */
     size_t weights[MAX_WEIGHTS];
@@ -458,6 +459,7 @@ APART static void step(machine *m)
                  {POOL, 0, "fIIf"}, {FLATTEN, 0, ""}, {UNARY, 0, "frrri"},
                  {REDUCE, 0, "fIi"}, {BATCH_NORMALIZATION, 4, "irif"}};
     const size_t number = varint(m), n_kinds = sizeof KINDS / sizeof *KINDS;
+    m->kind = 100 + number;
     size_t flags = varint(m), k = 0;
     while (k < n_kinds && KINDS[k].number != number)
         k++;
@@ -572,6 +574,8 @@ static void walk(machine *m)
 {
     for (size_t n = varint(m); n && !m->status; n--)
         step(m);
+    if (!m->status)
+        m->kind = 0;
     if ((m->form == LIST && varint(m) != 1) || varint(m) != 0)
         leave_out(m);
     if (m->at != m->net->end)
@@ -619,6 +623,17 @@ dcz_status dcz_run_open(dcz_net *net, const dcz_file *file, dcz_mode mode,
     net->decoding = m.decoding;
     net->work = m.work;
     net->arena = m.activations + m.decoding + ALIGNMENT;
+    if (m.status == DCZ_ERROR_LEFT_OUT) {
+        net->refused = "inputs or outputs";
+        net->refused_size = 17;
+        if (m.kind) {
+            memcpy(net->words, "kind 00", 7);
+            net->words[5] += (char)(m.kind / 10 % 10);
+            net->words[6] += (char)(m.kind % 10);
+            net->refused = net->words;
+            net->refused_size = 7;
+        }
+    }
     return m.status;
 }
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from deepcompress._files import atomic_writer
 from deepcompress.commands import own_code
 from deepcompress.commands.contents import contents
+from deepcompress.commands.in_c import refusal, small_refusal
 from deepcompress.commands.saying import say
 from deepcompress.dcz.container import CODERS, read
 from deepcompress.dcz.foreign.unpacking import packed_layout
 from deepcompress.dcz.writing import write
-from deepcompress.runtime.program import PART, Program
 
 RUNTIMES = (".tflite", ".onnx", ".mlpackage")
 QUANTIZED = ("int8", "float16")
@@ -161,10 +161,8 @@ def _write_array(options: argparse.Namespace) -> None:
     if not options.keep_coder:
         data = _for_small_machines(data)
     with read(data) as weights:
-        program = weights.parts.get(PART)
-    refusal = "the file does not hold what its model computes"
-    if program is not None:
-        refusal = Program.decode(program).refusal
+        why_not = refusal(weights)
+        small = "" if why_not else small_refusal(weights)
     title = f"{Path(file).name}, {len(data):,} bytes".replace("*/", "* /")
     with atomic_writer(output) as written:
         for lines in c_array(data, name, title):
@@ -174,8 +172,14 @@ def _write_array(options: argparse.Namespace) -> None:
     else:
         done = f"with Huffman codes, without an architecture; {len(before):,} before"
     say("note", f"{output!r}: {len(data):,} bytes as the array {name!r}, {done}.")
-    if refusal:
-        say("note", f"C can read the arrays, and cannot run the model: {refusal}.")
+    if why_not:
+        say("note", f"C can read the arrays, and cannot run the model: {why_not}.")
+    elif small:
+        say(
+            "note",
+            "c/dcz_run_small.c, the runner for firmware, cannot run the model, and "
+            f"c/dcz_run.c can: {small}.",
+        )
 
 
 def _for_small_machines(data: bytes) -> bytes:

@@ -10,8 +10,9 @@ from helpers.c_decoder import Program as CProgram
 from helpers.runnable import Net, file_of, nets
 
 import deepcompress as dc
+from deepcompress.commands import in_c
 from deepcompress.dcz.directory import DTYPES, dtype_of
-from deepcompress.runtime.kinds import BY_NAME
+from deepcompress.runtime.kinds import BY_NAME, KINDS
 from deepcompress.runtime.program import PART, Program
 
 NETS = nets()
@@ -86,6 +87,7 @@ def test_it_computes_what_the_package_computes(sanitized, name):
     assert_alike(sanitized(net.file(), inputs), expected)
     assert_alike(sanitized(net.file("context"), inputs), expected)
     assert_alike(sanitized(net.file(), inputs, "--streamed"), expected)
+    assert in_c.refusal(dc.read(net.file())) == ""
 
 
 def test_all_kinds_are_tried_or_refused_by_name(runner):
@@ -101,6 +103,7 @@ def test_all_kinds_are_tried_or_refused_by_name(runner):
         }
         net = Net((4,)).add(name, of=(0,) * kind.n_inputs[0], **fields)
         assert runner(net.file(), net.inputs()) == LEFT_OUT + name
+        assert in_c.refusal(dc.read(net.file())) == name
 
 
 @pytest.mark.parametrize(
@@ -113,6 +116,10 @@ def test_all_kinds_are_tried_or_refused_by_name(runner):
         ("arctan2", Net((4,)).add("binary", of=(0, 0), function="arctan2")),
         ("argmax", Net((4,)).add("reduce", axes=(1,), function="argmax")),
         ("logsumexp", Net((4,)).add("reduce", axes=(1,), function="logsumexp")),
+        (
+            "padding by what is there",
+            Net((4, 3)).add("pad", widths=(0, 0, 1, 1, 0, 0), function="edge"),
+        ),
         ("windows of three axes", Net((4, 4, 4, 1)).add("conv", (2, 2, 2, 1, 1))),
         ("an input of any length", Net((None, 3)).add("dense", (3, 4))),
         ("a cast to what is not a float", Net((4,)).add("cast", dtype="int32")),
@@ -125,6 +132,7 @@ def test_all_kinds_are_tried_or_refused_by_name(runner):
 def test_what_it_leaves_out_it_names(runner, name, net):
     inputs = [np.zeros((1, *(n or 2 for n in shape))) for shape in net.shapes]
     assert runner(net.file(), inputs) == LEFT_OUT + name
+    assert in_c.refusal(dc.read(net.file())) == name
 
 
 def test_why_a_file_cannot_be_run_it_says(runner):
@@ -156,7 +164,7 @@ def test_embedding(sanitized, mode):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
-def test_weights_of_other_floats_are_widened(sanitized, dtype):
+def test_weights_of_other_floats_are_widened(sanitized, small, dtype):
     net = Net((6,)).add("dense", (6, 5), (5,))
     arrays = {
         name: array.astype(dtype_of(DTYPES.index(dtype)))
@@ -166,6 +174,9 @@ def test_weights_of_other_floats_are_widened(sanitized, dtype):
     inputs = net.inputs()
     for options in MODES.values():
         assert_alike(sanitized(data, inputs, *options), package(data, inputs))
+    assert in_c.refusal(dc.read(data)) == ""
+    assert in_c.small_refusal(dc.read(data)) == "weights that are not float32"
+    assert isinstance(small(data, inputs, "--streamed"), str)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -198,27 +209,49 @@ def test_the_zoo(runner, small, name):
     assert_alike(small(huffman, [images], "--streamed"), expected)
 
 
-CHAINS = [
-    name
-    for name in NETS
-    if {o.kind for o in NETS[name].operations}
-    <= {
-        *("dense", "conv", "depthwise_conv", "pool", "reduce"),
-        *("batch_normalization", "flatten", "unary"),
-    }
-]
+# What the small runner leaves out of kinds that it knows.
+PARTLY = {
+    "mean where there are fewer": Net((6, 4)).add(
+        "pool", function="average", size=(2,), padding="same"
+    ),
+    "reduce all": Net((6, 4)).add("reduce", axes=(1,), keepdims=1),
+    "three axes": Net((2, 6, 6, 4)).add("unary"),
+    "two outputs": Net((6,)).add("unary").add("unary"),
+}
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", [*NETS, *PARTLY])
 def test_the_small_one_agrees_or_refuses(small, name):
-    net = NETS[name]
-    inputs = net.inputs()
-    found = small(net.file(), inputs, "--streamed")
+    net = {**NETS, **PARTLY}[name]
+    program = net.program((1, 2) if name == "two outputs" else ())
+    data, inputs = net.file(program=program.encode()), net.inputs()
+    found = small(data, inputs, "--streamed")
+    why = in_c.small_refusal(dc.read(data))
     if isinstance(found, str):
         assert found.startswith("cannot be run")
+        assert why
         assert name not in ("dense", "conv", "conv same", "pool", "relu", "softmax")
     else:
-        assert_alike(found, package(net.file(), inputs))
+        assert_alike(found, package(data, inputs))
+        assert not why
+
+
+@pytest.mark.parametrize(
+    ("words", "net"),
+    [
+        ("kind 15", Net((3, 4)).add("lstm", (4, 8), (2, 8), (8,))),
+        ("kind 03", Net((9, 8, 4)).add("conv", (3, 3, 2, 6), groups=2)),
+        ("kind 08", Net((4,)).add("flatten").add("unary", function="celu")),
+        ("kind 09", Net((4,)).add("unary").add("binary", of=(0, 1))),
+        ("inputs or outputs", Net((None, 3)).add("dense", (3, 4))),
+        ("inputs or outputs", Net((4,), (4,)).add("binary", of=(0, 1))),
+    ],
+)
+def test_what_the_small_one_leaves_out_it_tells_by_number(small, words, net):
+    inputs = [np.zeros((1, *(n or 2 for n in shape))) for shape in net.shapes]
+    assert small(net.file(), inputs, "--streamed") == LEFT_OUT + words
+    if words != "inputs or outputs":
+        assert KINDS[int(words[-2:])].name in {o.kind for o in net.operations}
 
 
 def test_changed_programs_run_as_in_the_package_or_are_refused(sanitized):

@@ -111,6 +111,24 @@ def test_what_cannot_be_run_is_said(folder, capsys):
 
 
 @pytest.mark.parametrize(
+    ("layers", "words", "said"),
+    [
+        ([L.Dense(4, activation="relu"), L.Dense(2)], [], ""),
+        ([L.Dense(2)], ["--keep-coder"], "c/dcz_run.c can: context coding."),
+        ([L.Reshape((2, 5)), L.LSTM(3)], [], "cannot run the model: lstm."),
+        ([L.Dense(4), L.LayerNormalization()], [], "can: layer_normalization."),
+        ([L.Dense(4, activation="gelu")], [], "c/dcz_run.c can: gelu."),
+    ],
+)
+def test_what_c_cannot_run_is_said_in_one_line(folder, capsys, layers, words, said):
+    save(keras.Sequential([keras.Input((10,)), *layers]), "context")
+    assert main(["export", "net.dcz", "net.h", *words]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 + bool(said)
+    assert lines[-1].endswith(said)
+
+
+@pytest.mark.parametrize(
     ("output", "words", "name"),
     [
         ("lenet-5.v2.h", [], "lenet_5_v2"),

@@ -33,7 +33,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_page_holds_the_file_and_what_was_asked_for(folder):
-    words = ["--title", "Zero & <one>", "--labels", "zero, one", "--input", "image"]
+    labels = [*"abcdefghi", "the last one"]
+    words = ["--title", "Zero & <one>", "--labels", ", ".join(labels)]
+    words += ["--input", "image"]
     assert main(["page", "net.dcz", "out/web", *words, "--pixels=-1..1"]) == 0
     text = (folder / "out" / "web" / "index.html").read_text(encoding="utf-8")
     config = config_of(text)
@@ -41,7 +43,7 @@ def test_the_page_holds_the_file_and_what_was_asked_for(folder):
     assert config == {
         "name": "net.dcz",
         "title": "Zero & <one>",
-        "labels": ["zero", "one"],
+        "labels": labels,
         "input": "image",
         "pixels": "-1..1",
     }
@@ -71,18 +73,43 @@ def test_the_example_is_what_the_command_writes():
     )
 
 
+REFUSED = Program(refusal="'LSTM' is stateful").encode()
+LSTM = Net((3, 4)).add("lstm", (4, 8), (2, 8), (8,)).program().encode()
+
+
 @pytest.mark.parametrize(
     ("parts", "says"),
     [
-        ({}, "without an architecture"),
-        ({"program": Program(refusal="'LSTM' is stateful").encode()}, "stateful"),
+        ({}, "does not hold what its model computes"),
+        ({"program": REFUSED}, "'LSTM' is stateful"),
+        ({"program": LSTM}, "lstm"),
     ],
 )
-def test_what_cannot_be_run_gets_no_page(folder, capsys, parts, says):
-    dc.write("a.dcz", {"kernel": np.ones(3)}, parts=parts)
-    assert main(["page", "a.dcz", "out"]) == 1
-    assert says in capsys.readouterr().err
-    assert not (folder / "out").exists()
+def test_what_cannot_be_run_is_shown_and_a_line_says_why(folder, capsys, parts, says):
+    dc.write("a.dcz", {f"k{i}": np.ones(3, "float32") for i in range(3)}, parts=parts)
+    assert main(["page", "a.dcz", "out"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert "cannot run the model: " in said[0]
+    assert said[0].endswith(f"{says}.")
+    config = config_of((folder / "out" / "index.html").read_text(encoding="utf-8"))
+    assert base64.b64decode(config.pop("model")) == Path("a.dcz").read_bytes()
+    assert config == {"name": "a.dcz"}
+    assert main(["page", "a.dcz", "no", "--labels", "a,b"]) == 1
+    said = capsys.readouterr().err
+    assert "--labels is of no use" in said
+    assert says in said
+    assert not (folder / "no").exists()
+
+
+@pytest.mark.parametrize(("labels", "is_right"), [("a,b", False), ("a,b,c", True)])
+def test_labels_are_as_many_as_outputs(folder, capsys, labels, is_right):
+    net = Net((6,)).add("dense", (6, 5)).add("dense", (6, 3), of=(0,))
+    program = net.program((1, 2), names=("all", "some")).encode()
+    (folder / "two.dcz").write_bytes(net.file(program=program))
+    assert main(["page", "two.dcz", "out.html", "--labels", labels]) == 1 - is_right
+    said = "gives 5 and 3 numbers; --labels names 2" in capsys.readouterr().err
+    assert said != is_right
+    assert (folder / "out.html").exists() == is_right
 
 
 def test_a_file_that_a_page_is_no_place_for(folder, capsys, monkeypatch):
@@ -96,6 +123,7 @@ def test_a_file_that_a_page_is_no_place_for(folder, capsys, monkeypatch):
     ("words", "message"),
     [
         (["--columns", "a,b"], "784 numbers; --columns names 2"),
+        (["--labels", "a,b"], "gives 10 numbers; --labels names 2"),
         (["--input", "digit"], "no digits"),
         (["--input", "image"], "no image"),
     ],

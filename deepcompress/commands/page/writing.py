@@ -11,9 +11,11 @@ from typing import Any
 
 from deepcompress._files import atomic_writer
 from deepcompress.commands.given import PIXELS, pixels_of
+from deepcompress.commands.in_c import refusal
 from deepcompress.commands.saying import say
 from deepcompress.dcz.container import read
-from deepcompress.runtime.opening import program_of
+from deepcompress.runtime.compressed_model import CompressedModel
+from deepcompress.runtime.feeding import examples
 from deepcompress.runtime.program import PART, Program
 
 WORDS: dict[str, Any] = {
@@ -22,6 +24,8 @@ WORDS: dict[str, Any] = {
     "it, and needs no server: open it, or put it on any host of files.",
 }
 
+# The options that say something of a model that runs.
+_OF_MODELS = ("labels", "columns", "input", "pixels")
 _DIGIT = 28 * 28
 _LARGEST = 16 << 20  # bytes of a file that a page is still pleasant with
 
@@ -64,26 +68,31 @@ def run(options: argparse.Namespace) -> None:
     """Runs the command.
 
     Raises:
-        ValueError: The file holds no model that can be run, or is too large for a page.
+        ValueError: The file is too large for a page, or an option does not fit its
+            model.
     """
     path = Path(options.file)
-    with read(path) as opened:
-        if opened.architecture is not None and PART not in opened.parts:
-            raise ValueError(
-                f"{options.file!r} does not say how the model computes. Save it with "
-                "`HuffmanSerializer(include_program=True)`."
-            )
-        program = program_of(opened)
-    _check(options, program)
     data = path.read_bytes()
     if len(data) > _LARGEST:
         raise ValueError(
             f"{options.file!r} has {len(data):,} bytes; a page holds at most "
             f"{_LARGEST:,}."
         )
-    names = ["title", "lead", "labels", "columns", "input", "pixels"]
-    given = {name: getattr(options, name) for name in names}
-    given["pixels"] = options.pixels or pixels_of(program)
+    given = {name: getattr(options, name) for name in ("title", "lead", *_OF_MODELS)}
+    with read(path) as opened:
+        why_not = refusal(opened)
+        if not why_not:
+            program = Program.decode(opened.parts[PART])
+            given["pixels"] = options.pixels or pixels_of(program)
+            _check(options, program, data)
+    if why_not:
+        useless = [name for name in _OF_MODELS if given[name]]
+        if useless:
+            raise ValueError(
+                f"The page cannot run the model, so that --{useless[0]} is of no use: "
+                f"{why_not}."
+            )
+        say("note", f"The page shows the file, and cannot run the model: {why_not}.")
     text = page(data, path.name, **{name: v for name, v in given.items() if v})
     target = Path(options.output)
     if target.suffix not in {".html", ".htm"}:
@@ -94,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
     say("note", f"{str(target)!r} has {target.stat().st_size:,} bytes.")
 
 
-def _check(options: argparse.Namespace, program: Program) -> None:
+def _check(options: argparse.Namespace, program: Program, data: bytes) -> None:
     """Raises an error if an option does not fit what a model takes."""
     shapes = [each.shape for each in program.inputs]
     sizes = [prod(n or 0 for n in shape) for shape in shapes]
@@ -103,6 +112,15 @@ def _check(options: argparse.Namespace, program: Program) -> None:
             f"The model takes {sum(sizes)} numbers; --columns names "
             f"{len(options.columns)}."
         )
+    if options.labels:
+        made = CompressedModel(data)(tuple(examples(program) or ()))
+        arrays = made.values() if isinstance(made, dict) else made
+        n_elements = [array[0].size for array in ([made] if program.is_one else arrays)]
+        if len(options.labels) not in n_elements:
+            raise ValueError(
+                f"The model gives {' and '.join(map(str, n_elements))} numbers; "
+                f"--labels names {len(options.labels)}."
+            )
     is_one = len(shapes) == 1
     if options.input == "digit" and not (is_one and sizes == [_DIGIT]):
         raise ValueError(
