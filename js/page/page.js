@@ -111,9 +111,12 @@ async function show(bytes, name, given) {
   complain();
   introduce(info, name);
   lookInside(info);
-  const input = INPUTS[kindOf(model)];
+  const { labels } = settings;
+  const areWrong = labels && !model.refused && !model.outputs.some(({ size }) => labelsOf(size));
+  const input = !areWrong && INPUTS[kindOf(model)];
   $("try").hidden = !input;
-  if (!input) complain(model.refused);
+  if (areWrong) complain(`There are ${labels.length} labels, and no output has as many elements.`);
+  else if (!input) complain(model.refused);
   else {
     $("try-title").textContent = input.title;
     $("try").classList.toggle("wide", input === INPUTS.numbers);
@@ -198,12 +201,16 @@ function answer(x) {
 
 /** What the answer looks like before there is one. */
 function answerNothing() {
-  const [{ size, shape }] = model.outputs;
-  const isList = shape.length === 1 && size > 1 && size <= MOST_BARS;
-  $("answer").replaceChildren(
-    make("div", { className: "best empty" }, make("b", {}, "?")),
-    ...(isList ? [bars(Array.from({ length: size }, (_, i) => [labelOf(i, size), 0, "", false]))] : []),
-  );
+  const nothing = ({ name, shape, size }) => {
+    const isList = !imageOf(shape) && size > 1 && size <= MOST_BARS;
+    const row = (_, i) => [labelOf(i, size), 0, "", false];
+    return [
+      ...headingOf(name),
+      make("div", { className: "best empty" }, make("b", {}, "?")),
+      ...(isList ? [bars(Array.from({ length: size }, row))] : []),
+    ];
+  };
+  $("answer").replaceChildren(...model.outputs.flatMap(nothing));
   rest("");
 }
 
@@ -219,12 +226,20 @@ const labelsOf = (size) => (settings.labels?.length === size ? settings.labels :
 
 const labelOf = (i, size) => labelsOf(size)?.[i] ?? String(i);
 
+const headingOf = (name) => (name ? [make("h3", {}, name)] : []);
+
+/** The shape of an output as an image, if it is one. */
+function imageOf(shape) {
+  const [height, width, channels = 1] = shape;
+  if (kindOf(model) === "digit" && shape.join() === "784") return [28, 28];
+  return height >= 8 && width >= 8 && (channels === 1 || channels === 3) && shape;
+}
+
 /** An output as elements, a number, bars or a picture; and in words. */
 function tell(values, { name, shape }) {
-  const heading = name ? [make("h3", {}, name)] : [];
-  const [height, width, channels = 1] = shape;
-  if (height >= 8 && width >= 8 && [1, 3].includes(channels))
-    return { parts: [...heading, pictureOf(values, shape)], text: "a picture" };
+  const heading = headingOf(name);
+  const image = imageOf(shape);
+  if (image) return { parts: [...heading, pictureOf(values, image)], text: "a picture" };
   const sum = values.reduce((a, b) => a + b, 0);
   const areShares = values.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3;
   const isClassifier = areShares || labelsOf(values.length) || kindOf(model) === "digit";
@@ -258,7 +273,7 @@ function numbers(values) {
   if (values.length === 1) return { parts: [large(text, labelsOf(1)?.[0] ?? "")], text };
   const most = Math.max(...some.map(Math.abs)) || 1;
   const left = values.length - some.length;
-  const row = (value, i) => [labelOf(i, values.length), Math.abs(value) / most, shown(value), false];
+  const row = (value, i) => [labelOf(i, values.length), value / most, shown(value), false];
   return {
     parts: [
       bars(some.map(row)),
@@ -268,12 +283,16 @@ function numbers(values) {
   };
 }
 
+/** Bars as long as shares of 1: from the left, or from the middle where one is below 0. */
 function bars(rows) {
   const list = make("dl", { className: "bars" });
+  const isSigned = rows.some(([, share]) => share < 0);
+  const percents = isSigned ? 50 : 100;
   for (const [label, share, text, isBest] of rows) {
     const fill = make("i");
-    fill.style.width = `${100 * share}%`;
-    const track = make("i", { "aria-hidden": true }, fill);
+    fill.style.width = `${percents * Math.abs(share)}%`;
+    if (isSigned) fill.style.marginLeft = `${50 + 50 * Math.min(share, 0)}%`;
+    const track = make("i", { "aria-hidden": true, className: isSigned ? "signed" : "" }, fill);
     list.append(
       make("dt", { className: isBest ? "is-best" : "", title: label }, label),
       track,
@@ -285,6 +304,7 @@ function bars(rows) {
 
 function pictureOf(values, [height, width, channels = 1]) {
   const canvas = make("canvas", { className: "picture", width, height });
+  canvas.style.width = `${(20 * width) / Math.max(width, height)}rem`;
   const low = values.reduce((a, b) => Math.min(a, b), 0);
   const high = values.reduce((a, b) => Math.max(a, b), 1);
   const image = new ImageData(width, height);
@@ -589,6 +609,8 @@ function tableOf(rows) {
 function buildNumbers(into) {
   const columns = columnsOf(model);
   const n = model.inputs.reduce((sum, { size }) => sum + size, 0);
+  const each = model.inputs.map(({ name, size }) => `${number(size)} of ${name}`);
+  const inOrder = each.length > 1 ? ` (${each.join(", then ")})` : "";
   const fields = [];
   if (n <= MOST_FIELDS) {
     const form = make("div", { className: "fields" });
@@ -606,7 +628,12 @@ function buildNumbers(into) {
   });
   area.addEventListener("input", () => takeText(area.value));
   into.append(
-    make("label", { className: "paste" }, `Rows of ${plural(n, "number")}: paste them, or drop a .csv file`, area),
+    make(
+      "label",
+      { className: "paste" },
+      `Rows of ${plural(n, "number")}${inOrder}: paste them, or drop a .csv file`,
+      area,
+    ),
   );
 
   function one(row) {
@@ -690,7 +717,7 @@ function lookInside({ bytes, arrays, parts, architecture, overhead, version }) {
     ["names and checksums", overhead],
   ];
   for (const [name, size] of rest)
-    if (size > 0) rows.push({ name, fill: "var(--soft)", bytes: size });
+    if (size > 0) rows.push({ name, fill: "#62666d", bytes: size });
 
   const label = rows.map((row) => `${row.name}: ${row.bytes} bytes`).join(", ");
   const stack = make("div", { className: "stack", role: "img", "aria-label": label });

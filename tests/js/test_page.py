@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.browser import Chromium
+from helpers.runnable import Net
 
 import deepcompress as dc
 from deepcompress.commands.page.writing import page
@@ -214,6 +215,114 @@ def test_a_picture_is_given_in_the_size_of_the_model(browser):
     assert float(said[1].split("\u00a0")[0]) == pytest.approx(
         100 * shares.max(), abs=0.06
     )
+
+
+def test_long_labels_and_names_of_layers_are_whole_on_a_phone(browser):
+    kernel = np.linspace(-1, 1, 6, dtype="float32").reshape(3, 2)
+    program = Program(
+        (Input("", (3,), "float32"),), (Operation("dense", (0,), (0,)),), (1,)
+    )
+    data = file_of(program, **{"a" * 90 + "/kernel": kernel})
+    labels = ["Iris versicolor of the northern hemisphere", "b" * 60]
+    said = browser.visit(
+        page(data, "net.dcz", labels=labels),
+        """
+        await until(() => all("#answer dt").length);
+        const fits = (each) => each.scrollWidth <= each.clientWidth;
+        return [
+          texts("#answer dt"),
+          all("#answer dt, .scroll").map(fits),
+          all("#answer .bars > i").every((track) => track.clientWidth > 40),
+          document.documentElement.scrollWidth <= innerWidth,
+        ];
+        """,
+        size=(400, 900),
+    )
+    assert said == [labels, [True] * 3, True, True]
+
+
+def test_what_is_below_0_goes_to_the_other_side(browser):
+    data, kernel = dense(1, 3)
+    assert kernel.tolist() == [[-1, 0, 1]]
+    said = browser.visit(
+        page(data, "net.dcz"),
+        """
+        const [field] = all(".fields input");
+        function give(value) {
+          field.value = value;
+          field.dispatchEvent(new Event("input"));
+          return all("#answer .bars > i").map((track) => {
+            const box = track.getBoundingClientRect();
+            const { left, right } = track.firstChild.getBoundingClientRect();
+            return [(left - box.left) / box.width, (right - box.left) / box.width];
+          });
+        }
+        return [give(1), texts("#answer dd")];
+        """,
+    )
+    np.testing.assert_allclose(said[0], [[0, 0.5], [0.5, 0.5], [0.5, 1]], atol=0.02)
+    assert said[1] == ["-1", "0", "1"]
+
+
+def test_each_output_has_its_place_before_there_is_an_answer(browser):
+    net = Net((784,)).add("dense", (784, 3)).add("dense", (784, 2), of=(0,))
+    program = net.program((1, 2), names=("kind", "side"))
+    said = browser.visit(
+        page(net.file(program=program.encode()), "net.dcz"),
+        """
+        const shown = () => [texts("#answer h3"), texts("#answer .best b"),
+          all("#answer dt").length];
+        const before = shown();
+        stroke(THREE);
+        await until(() => best() !== "?");
+        return [before, shown()];
+        """,
+    )
+    assert said[0] == [["kind", "side"], ["?", "?"], 5]
+    assert said[1][::2] == [["kind", "side"], 5]
+
+
+@pytest.mark.parametrize("shape", [(784,), (28, 28, 1), (8, 20, 3)])
+def test_what_is_an_image_is_shown_as_one(browser, shape):
+    n = int(np.prod(shape))
+    drawing = f'await drop("a.png", "image/png", "{png(np.full((9, 9), 255))}");'
+    said = browser.visit(
+        page(Net(shape).add("unary", function="sigmoid").file(), "net.dcz"),
+        f"""
+        {drawing if n != 784 else "stroke(THREE);"}
+        await until(() => document.querySelector("#answer canvas"));
+        const [shown] = all("#answer canvas");
+        const {{ width, height }} = shown.getBoundingClientRect();
+        const {{ data }} = shown.getContext("2d").getImageData(0, 0, 8, 8);
+        return [shown.width, shown.height, width / height, data[0]];
+        """,
+    )
+    height, width = (28, 28) if n == 784 else shape[:2]
+    assert said[:2] == [width, height]
+    assert said[2] == pytest.approx(width / height, abs=0.05)
+    assert said[3] in ((127, 128) if n == 784 else (186, 187))  # sigmoid of 0, of 1
+
+
+def test_several_inputs_are_named(browser):
+    net = Net((2,), (40,)).add("concatenate", of=(0, 1))
+    program = Program(
+        (Input("weather", (2,), "float32"), Input("soil", (40,), "float32")),
+        tuple(net.operations),
+        (2,),
+    )
+    said = browser.visit(
+        page(net.file(program=program.encode()), "net.dcz"),
+        'return texts("#given label");',
+    )
+    assert "42 numbers (2 of weather, then 40 of soil)" in said[0]
+
+
+def test_labels_that_fit_no_output_are_told(browser):
+    said = browser.visit(
+        page(LENET, "lenet5.dcz", labels=["a", "b"]),
+        'return [$("try").hidden, $("problem").textContent];',
+    )
+    assert said == [True, "There are 2 labels, and no output has as many elements."]
 
 
 def test_other_files_are_opened_or_refused_in_words(browser):
