@@ -60,7 +60,14 @@ class Display(AbstractContextManager["Display"]):
 
     def measured(self, bar: Bar, point: CompressionPoint) -> None:
         """Ends a bar with what was measured."""
-        bar.end(
+        bar.end(self._said(point))
+
+    def earlier(self, point: CompressionPoint) -> None:
+        """Says what was measured of a net on the way to one that was not good."""
+        self._bars.add("on the way", 1).end(self._said(point))
+
+    def _said(self, point: CompressionPoint) -> str:
+        return (
             f"{point.n_weights:,} weights, {point.size:,} bytes ({point.ratio:.1f}x), "
             f"{self._monitor} {point.value:.4f}"
             + ("" if point.is_accurate else ", not within the budget")

@@ -14,6 +14,7 @@ from deepcompress.network.variables import compressible, count_weights
 from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.search.copying import Copier
+from deepcompress.search.milestones import Milestones
 from deepcompress.search.oneshot import OneShot
 from deepcompress.search.policy import Clock, Policy, Step
 from deepcompress.search.state import CompressionPoint
@@ -91,11 +92,14 @@ class Levelled(NamedTuple):
         net: The pruned net, not shared.
         written: The file of the net with its weights shared.
         overhead: Seconds that were no training.
+        earlier: Where the file is not within the budget, the net on its way with the
+            fewest weights of which one is, if there is any: net and file.
     """
 
     net: keras.Model
     written: Written
     overhead: float
+    earlier: tuple[keras.Model, Written] | None = None
 
 
 class Levels:
@@ -219,18 +223,20 @@ class Levels:
             DivergedError: A training diverged.
         """
         trainer, begin = self._trainer, self.stopwatch.now()
-        net = self._copier.copy(net)
+        start, net = net, self._copier.copy(net)
         criterion = self._criterion(net)
         # Saliency that is seen while training finds far more than a look at the inputs.
         is_once = criterion == "magnitude"
         is_pruned = is_once and self._one_shot.is_pruned(net, step.n_weights)
+        milestones = Milestones(net)
 
-        def pruning(n_steps: int) -> PruningCallback:
+        def pruning(n_steps: int) -> list[keras.callbacks.Callback]:
             if is_pruned:
-                return PruningCallback(0.0)  # keeps to it
+                return [PruningCallback(0.0)]  # keeps to it
             begin, end = int(_BEGIN * n_steps), int(_END * n_steps)
             schedule = PolynomialDecay(n_weights=step.n_weights, begin=begin, end=end)
-            return PruningCallback(schedule, scope="global", criterion=criterion)
+            callback = PruningCallback(schedule, scope="global", criterion=criterion)
+            return [callback, milestones]
 
         fit = trainer.fit(
             net,
@@ -251,7 +257,7 @@ class Levels:
                 shared,
                 step.n_sharing,
                 # The clusters there are: those of `quantize`, with the bits of each.
-                lambda _: WeightSharingQuantizer(max(self.bits.values()), **_SHARING),
+                lambda _: [WeightSharingQuantizer(max(self.bits.values()), **_SHARING)],
                 seconds=self.stopwatch.left,
                 rate=_SHARING_RATE * step.rate,
                 show=lambda epoch: show(step.n_pruning + epoch),
@@ -267,8 +273,41 @@ class Levels:
             after = self._write(shared, finer, epochs)
             if after.point.is_accurate:
                 self.bits, written = finer, after
+        earlier = None
+        if not written.point.is_accurate:
+            earlier = self._earlier(start, milestones, epochs)
         written = self._rounded(written)
-        return Levelled(net, written, self.stopwatch.now() - begin - trained)
+        overhead = self.stopwatch.now() - begin - trained
+        return Levelled(net, written, overhead, earlier)
+
+    def _earlier(
+        self, start: keras.Model, milestones: Milestones, epochs: float
+    ) -> tuple[keras.Model, Written] | None:
+        """Returns the latest net on a way of which a file is within the budget.
+
+        Args:
+            start: The net that the way began with.
+            milestones: What is known of the way.
+            epochs: The epochs of all of it.
+        """
+        policy, monitor = self.policy, self.policy.budget.monitor
+        for weights in reversed(milestones.weights):
+            net = self._copier.copy(start)
+            net.set_weights(weights)
+            self._trainer.renew_statistics(net)
+            value = self._trainer.evaluate(net)[monitor]
+            if not policy.budget.is_accurate(value):
+                continue
+            net = self._copier.shrink(net)
+            bits: dict[str, int] | None = self.bits
+            while bits is not None:
+                shared = self._copier.copy(net)
+                self._one_shot.share(shared, bits, **_SHARING)
+                written = self._write(shared, bits, epochs)
+                if written.point.is_accurate:
+                    return net, self._rounded(written)
+                bits = policy.finer_bits(bits, value)
+        return None
 
     def choose_bits(
         self, net: keras.Model, seconds: float

@@ -8,9 +8,10 @@ import keras
 
 from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.display import Display
-from deepcompress.search.level import Levels
+from deepcompress.search.level import Levels, Written
 from deepcompress.search.policy import Step, Stop
 from deepcompress.search.result import CompressionResult
+from deepcompress.search.state import State
 from deepcompress.search.trainer import DivergedError, quiet
 
 
@@ -37,8 +38,7 @@ def search(
                 bar = display.untrained()
                 for written in chain([levels.as_given(net)], levels.untrained(net)):
                     state = policy.after_measuring(state, written.point)
-                    if state.curve[state.best] is written.point:
-                        data, best = written.data, written.model
+                    data, best = _better(state, written, data, best)
                     if policy.budget.target_ratio and policy.budget.is_met(
                         written.point
                     ):
@@ -66,9 +66,13 @@ def search(
                     if point.is_accurate:
                         net = reached.net
                     failed = reached.net if state.is_to_rescue else None
-                    if state.curve[state.best] is point:
-                        data, best = reached.written.data, reached.written.model
+                    data, best = _better(state, reached.written, data, best)
                     display.measured(bar, point)
+                    if reached.earlier is not None:
+                        net, written = reached.earlier
+                        state = policy.after_measuring(state, written.point)
+                        data, best = _better(state, written, data, best)
+                        display.earlier(written.point)
                 state = replace(state, bits=levels.bits, seconds=levels.stopwatch.spent)
                 folder.save(Kept(state, net, data, failed))
                 display.tell(levels.notes)
@@ -89,3 +93,12 @@ def search(
     )
     display.end(result)
     return result
+
+
+def _better(
+    state: State, written: Written, data: bytes, best: keras.Model | None
+) -> tuple[bytes, keras.Model | None]:
+    """Returns a file and its model if they are now the best, or those before."""
+    if state.curve[state.best] is not written.point:
+        return data, best
+    return written.data, written.model

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -179,7 +179,7 @@ class Trainer:
         self,
         model: keras.Model,
         epochs: int,
-        callback: Callable[[int], keras.callbacks.Callback],
+        callbacks: Callable[[int], Sequence[keras.callbacks.Callback]],
         *,
         seconds: float,
         rate: float = 1.0,
@@ -190,7 +190,7 @@ class Trainer:
         Args:
             model: The net.
             epochs: How many epochs, or parts of long ones.
-            callback: Makes what prunes or shares, for a training of so many steps.
+            callbacks: Makes those that prune or share, for a training of so many steps.
             seconds: When to stop early. Where the epochs are known to take longer, what
                 is made is told fewer steps, and the learning rate falls so much faster.
             rate: A factor of the learning rate.
@@ -214,7 +214,7 @@ class Trainer:
                 show(step // self.n_steps)
 
         timer = Timer(seconds, n_steps=n_steps, least=least, show=done, now=self._now)
-        self._fit(model, n_steps, rate, timer, callback(n_steps))
+        self._fit(model, n_steps, rate, timer, *callbacks(n_steps))
         return Fit(timer.n_done / self._data_steps, timer.n_done * self.step_seconds)
 
     def _fit(

@@ -25,6 +25,8 @@ _BYTES_OF_BIT = 0.12
 _BYTES_BESIDE = 700
 # The part of the budget that bits take without training.
 _USED_BY_BITS = {5: 0.05, 4: 0.15, 3: 0.6}
+# And of one that is shared on its way, where nothing trains the centroids.
+_USED_BY_SHARING = 0.3
 _EVALUATIONS_OF_LEVEL = 4
 
 
@@ -86,6 +88,8 @@ KNOWN = {
     "like a perceptron": SimulatedNet(50_000, 0.03, 1.5, 0.1, 3, 0.4, 2),
     "like an autoencoder": SimulatedNet(100_000, 0.2, 1, 0.3, 4, 0.6, 5),
     "like a transformer": SimulatedNet(500_000, 0.15, 2, 0.6, 5, 0.4, 90),
+    "like a GRU": SimulatedNet(104_000, 0.33, 1.8, 0.6, 4, 0.62, 12),
+    "one that bears little at once": SimulatedNet(121_000, 0.4, 2, 0.6, 4, 0.85, 12),
 }
 
 
@@ -139,10 +143,31 @@ def search(
         state = replace(policy.after_level(state, step, point), overhead=overhead)
         if point.is_accurate:
             reached = density_after, debt_after
-        else:
-            failed = density_after, debt_after
+            continue
+        failed = density_after, debt_after
+        for earlier, part in reversed(_on_the_way(density, density_after)):
+            debt_after = debt + net.hit * math.log(density / earlier) ** 2
+            debt_after *= math.exp(-0.6 * part * step.n_pruning / net.recovery)
+            used = (net.enough / earlier) ** net.steep + debt_after + _USED_BY_SHARING
+            point = net.point(earlier, used, 5)
+            spent += net.evaluation_seconds
+            if point.is_accurate:
+                state = policy.after_measuring(state, point)
+                reached = earlier, debt_after
+                break
     state = replace(state, seconds=spent)
     return state, step
+
+
+def _on_the_way(before: float, after: float) -> list[tuple[float, float]]:
+    """Returns densities on a way, and which part of its time each is reached after."""
+    found = []
+    density = 0.75 * before
+    while density > after:
+        left = ((density - after) / (before - after)) ** (1 / 3)
+        found.append((density, 0.7 * (1 - left)))
+        density *= 0.75
+    return found
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
     before = model.get_weights()
     levels = levels_of(model, BUDGET)
     shown = []
-    net, (data, point, _), overhead = levels.run(model, STEP, shown.append)
+    net, (data, point, _), overhead, earlier = levels.run(model, STEP, shown.append)
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert dc.count_weights(net) <= 200
@@ -38,6 +38,7 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
     assert n_distinct(net) > n_distinct(loaded)
     assert shown[:2] == [1, 2]
     assert overhead >= 0
+    assert earlier is None
 
 
 def test_without_training_the_smallest_files_are_written():
@@ -142,10 +143,30 @@ def test_a_net_that_sharing_alone_has_spoilt_gets_more_bits(monkeypatch):
     monkeypatch.setattr(policy, "finer_bits", lambda bits, value: {"wide": 8, "out": 8})
     step = dataclasses.replace(STEP, n_weights=900, bits_seconds=0.0)
     with quiet():
-        _, (_, point, loaded), _ = levels.run(model, step)
+        _, (_, point, loaded), *_ = levels.run(model, step)
     assert point.is_accurate
     assert point.bits == levels.bits == {"wide": 8, "out": 8}
     assert n_distinct(loaded) > 16
+
+
+def test_where_the_last_net_is_not_good_an_earlier_one_on_its_way_is():
+    model = classifier()
+    before = model.get_weights()
+    baseline = model.evaluate(*blobs(300, seed=2), verbose=0)[1]
+    levels = levels_of(model, Budget("accuracy", baseline, baseline - 0.02))
+    step = dataclasses.replace(STEP, n_weights=4, n_pruning=12)
+    with quiet():
+        net, written, _, earlier = levels.run(model, step)
+    assert not written.point.is_accurate
+    assert dc.count_weights(net) == 4
+    net, (data, point, _) = earlier
+    assert point.is_accurate
+    assert 4 < point.n_weights <= dc.count_weights(net) < dc.count_weights(model)
+    loaded = dc.HuffmanSerializer().loads(data)
+    metrics = loaded.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
+    assert metrics["accuracy"] == pytest.approx(point.value)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_fewest_bits_borne_without_training_are_the_first_guess():

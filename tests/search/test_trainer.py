@@ -120,7 +120,7 @@ def trainer_of(model, train=None, *, has_teacher=True):
 
 
 def doing_nothing(n_steps):
-    return keras.callbacks.Callback()
+    return [keras.callbacks.Callback()]
 
 
 def test_a_trained_net_is_compiled_as_it_was():
@@ -149,12 +149,12 @@ def test_where_time_is_short_the_rate_falls_in_what_there_is():
     trainer = trainer_of(model, has_teacher=False)
     trainer.probe(trainer._copier.copy(model), 1.0)
     assert (trainer.n_steps, trainer.step_seconds) == (10, pytest.approx(0.001))
-    fit = trainer.fit(model, 8, lambda _: Noting(), seconds=0.0355)
+    fit = trainer.fit(model, 8, lambda _: [Noting()], seconds=0.0355)
     assert len(rates) == 35
     assert fit.epochs == pytest.approx(3.5)
     assert rates[-1] < 0.1 * max(rates)
     rates.clear()
-    trainer.fit(model, 3, lambda _: Noting(), seconds=10.0)
+    trainer.fit(model, 3, lambda _: [Noting()], seconds=10.0)
     assert len(rates) == 30
 
 
@@ -168,7 +168,7 @@ def test_a_long_epoch_counts_as_several(monkeypatch):
 
     def telling(n_steps):
         told.append(n_steps)
-        return keras.callbacks.Callback()
+        return [keras.callbacks.Callback()]
 
     fit = trainer.fit(model, 2, telling, seconds=100.0, show=shown.append)
     assert (told, shown) == ([8], [1, 2])
