@@ -1,9 +1,10 @@
-"""Statistics of batch normalization, measured anew once weights have changed."""
+"""Statistics of batch normalization: measured anew, or folded into scale and offset."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import keras
+import numpy as np
 
 from deepcompress.network.distribution import give, values_of
 from deepcompress.network.internals import flatten_layers
@@ -66,3 +67,49 @@ def renew_statistics(model: keras.Model, batches: Iterable[Any]) -> bool:
             if not (is_renewed and id(variable) in own):
                 give(variable, values)
     return is_renewed
+
+
+def fold_statistics(model: keras.Model) -> bool:
+    """Takes the statistics of batch normalization into its scales and offsets.
+
+    The means become 0 and the variances 1, as they were before any training, and what
+    the model computes stays as it was, up to rounding. It cannot be trained as before:
+    in training what counts are the statistics of batches. A layer without a scale keeps
+    its variances, one without an offset its means.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Whether there is anything that was folded.
+
+    Example:
+
+    >>> layer = keras.layers.BatchNormalization(epsilon=3.0)
+    >>> model = keras.Sequential([keras.Input((1,)), layer])
+    >>> model.set_weights([np.array([w]) for w in (3.0, 1.0, 4.0, 13.0)])
+    >>> before = model(np.array([[7.0]])).numpy()
+    >>> fold_statistics(model)
+    True
+    >>> [float(weight[0]) for weight in model.get_weights()]
+    [1.5, -2.0, 0.0, 1.0]
+    >>> np.allclose(model(np.array([[7.0]])).numpy(), before)
+    True
+    """
+    is_folded = False
+    for layer in batch_normalizations(model):
+        mean, variance = map(_exactly, (layer.moving_mean, layer.moving_variance))
+        deviation = np.sqrt(variance + layer.epsilon)
+        scale = _exactly(layer.gamma) if layer.scale else 1.0
+        if layer.center:
+            layer.beta.assign(_exactly(layer.beta) - scale * mean / deviation)
+            layer.moving_mean.assign(np.zeros_like(mean))
+        if layer.scale:
+            layer.gamma.assign(scale * np.sqrt(1 + layer.epsilon) / deviation)
+            layer.moving_variance.assign(np.ones_like(variance))
+        is_folded |= layer.center or layer.scale
+    return is_folded
+
+
+def _exactly(variable: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable)).astype("float64")

@@ -68,6 +68,7 @@ def compress(
     optimizer: str | keras.optimizers.Optimizer | None = None,
     learning_rate: float | None = None,
     distill: bool = True,
+    fold: bool = False,
     coder: str | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     seed: int = 0,
@@ -149,6 +150,9 @@ def compress(
         distill: Whether the model given teaches the smaller one, where its loss is a
             crossentropy and it has one output; samples with weights are trained
             without a teacher. Defaults to `True`.
+        fold: Whether files hold the means and variances of batch normalization in its
+            scales and offsets, as `shrink(fold=True)` has it: smaller, and not for
+            further training. Defaults to `False`.
         coder: `"huffman"` or `"context"`. Defaults to `None`: whichever file is
             smaller.
         checkpoint: A folder in which the state is kept after every level. The same
@@ -241,6 +245,7 @@ def compress(
                 "optimizer": optimizer and keras.optimizers.get(optimizer).name,
                 "learning_rate": learning_rate,
                 "distill": distill,
+                "fold": fold,
                 "coder": coder,
                 "seed": seed,
             },
@@ -298,6 +303,7 @@ def compress(
             Stopwatch(time_budget, spent=kept.state.seconds, begin=begin),
             coders=[coder] if coder else list(CODERS),
             dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
+            fold=fold,
             bits=kept.state.bits,
         )
         result = search(levels, kept, folder, display, seed=seed)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from deepcompress.clustering.rounding import round_mantissa
-from deepcompress.network.normalization import batch_normalizations
+from deepcompress.network.normalization import batch_normalizations, fold_statistics
 from deepcompress.network.trial import Trial as Measured
 from deepcompress.network.variables import compressible, count_weights
 from deepcompress.pruning.callback import PruningCallback
@@ -112,6 +112,8 @@ class Levels:
         stopwatch: The time.
         coders: The entropy coders to try.
         dense_bytes: Bytes of the weights of the model given.
+        fold: Whether files hold the statistics of batch normalization in its scales
+            and offsets. Defaults to `False`.
         bits: The bits that were chosen last, by the path of the layer. Defaults to
             none.
     """
@@ -125,6 +127,7 @@ class Levels:
         *,
         coders: list[str],
         dense_bytes: int,
+        fold: bool = False,
         bits: Mapping[str, int] | None = None,
     ) -> None:
         self.policy = policy
@@ -135,6 +138,7 @@ class Levels:
         self._copier = copier
         self._coders = coders
         self._dense_bytes = dense_bytes
+        self._fold = fold
         seconds = _ONE_SHOT_TIME * policy.untrained_time
         seconds *= stopwatch.spent + stopwatch.left
         self._one_shot = OneShot(trainer.inputs, seconds, copier.note)
@@ -363,8 +367,11 @@ class Levels:
 
     def _rounded(self, written: Written) -> Written:
         """Returns the file with fewer digits of what is not shared, if it may have."""
+        if not written.point.is_accurate:
+            return written
         net = self._copier.copy(written.model)
-        if not written.point.is_accurate or not _round_vectors(net):
+        is_folded = self._fold and fold_statistics(net)
+        if not (_round_vectors(net) or is_folded):
             return written
         after = self._write(net, written.point.bits, written.point.epochs)
         is_kept = after.point.is_accurate and after.point.size < written.point.size

@@ -56,7 +56,14 @@ def ticking(seconds=0.001):
 
 
 def levels_of(
-    model, budget, *, time_budget=100.0, validation=None, is_trained=True, **settings
+    model,
+    budget,
+    *,
+    time_budget=100.0,
+    validation=None,
+    is_trained=True,
+    fold=False,
+    **settings,
 ):
     """What does the levels of a search, on a clock that ticks."""
     keras.utils.set_random_seed(0)
@@ -82,6 +89,7 @@ def levels_of(
         Stopwatch(time_budget, now=now),
         coders=["huffman", "context"],
         dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
+        fold=fold,
     )
 
 

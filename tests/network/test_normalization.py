@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from deepcompress.network.normalization import renew_statistics
+from deepcompress.network.normalization import fold_statistics, renew_statistics
 
 
 def net():
@@ -104,3 +104,35 @@ def test_nothing_is_computed_without_normalization():
     model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
     assert not renew_statistics(model, iter(()))
     assert not renew_statistics(net(), iter(()))
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}])
+def test_folded_statistics_leave_what_is_computed(rng, options):
+    normalization = layers.BatchNormalization(**options)
+    model = keras.Sequential([keras.Input((4, 5)), normalization])
+    for variable in normalization.weights:
+        variable.assign(rng.uniform(0.5, 3, size=5))
+    x = rng.normal(2, 3, size=(16, 4, 5)).astype("float32")
+    before = model.predict(x, verbose=0)
+    assert fold_statistics(model)
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), before, rtol=1e-5, atol=1e-5
+    )
+    is_mean_gone = not np.any(normalization.moving_mean.numpy())
+    is_variance_gone = np.all(normalization.moving_variance.numpy() == 1)
+    assert is_mean_gone == ("center" not in options)
+    assert is_variance_gone == ("scale" not in options)
+
+
+def test_where_nothing_can_be_folded_nothing_changes(rng):
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.BatchNormalization(center=False, scale=False),
+            layers.Dense(2),
+        ]
+    )
+    before = values(model)
+    assert not fold_statistics(model)
+    for path, value in values(model).items():
+        np.testing.assert_array_equal(value, before[path])

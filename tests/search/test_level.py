@@ -169,6 +169,19 @@ def test_where_the_last_net_is_not_good_an_earlier_one_on_its_way_is():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("fold", [False, True])
+def test_files_hold_folded_statistics_where_it_is_asked_for(fold):
+    model = classifier(normalize=True)
+    levels = levels_of(model, BUDGET, fold=fold)
+    net, (_, point, loaded), *_ = levels.run(model, STEP)
+    assert point.is_accurate
+    statistics = [
+        np.all(each.get_layer("norm").moving_variance.numpy() == 1)
+        for each in (net, loaded)
+    ]
+    assert statistics == [False, fold]  # training goes on with those of the data
+
+
 def test_the_fewest_bits_borne_without_training_are_the_first_guess():
     levels = levels_of(classifier(), BUDGET)
     assert levels.bits == {}

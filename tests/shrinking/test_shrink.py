@@ -178,3 +178,27 @@ def test_units_are_sorted_by_the_number_of_their_weights():
     assert (np.diff((kernel != 0).sum(axis=0)) >= 0).all()
     unsorted = dc.shrink(model, sort=False).get_layer("ip1").kernel.numpy()
     assert sorted(map(bytes, kernel.T.copy())) == sorted(map(bytes, unsorted.T.copy()))
+
+
+def test_folded_statistics_are_those_of_no_training(rng):
+    model = sequential(
+        keras.Input((8, 8, 3)),
+        layers.Conv2D(6, 3, use_bias=False),
+        layers.BatchNormalization(name="normalized"),
+        layers.ReLU(),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(2),
+    )
+    for variable in model.get_layer("normalized").weights:
+        variable.assign(rng.uniform(0.5, 2, size=6))
+    model.layers[0].kernel.assign(model.layers[0].kernel.numpy() * (np.arange(6) != 2))
+    before = model.get_weights()
+    small = dc.shrink(model, fold=True)
+    check_equal(model, small)
+    normalized = small.get_layer("normalized")
+    assert not np.any(normalized.moving_mean.numpy())
+    assert np.all(normalized.moving_variance.numpy() == 1)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    plain = dc.HuffmanSerializer().dumps(dc.shrink(model))
+    assert len(dc.HuffmanSerializer().dumps(small)) < len(plain)
