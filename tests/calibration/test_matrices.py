@@ -22,7 +22,12 @@ def made(form, inputs):
 
 def build(layer, shape):
     inputs = np.random.default_rng(0).normal(size=shape).astype("float32")
-    outputs = keras.ops.convert_to_numpy(layer(inputs))
+    try:
+        outputs = keras.ops.convert_to_numpy(layer(inputs))
+    except Exception as error:
+        if "CPU implementations do not yet support dilation" not in str(error):
+            raise
+        pytest.skip("TensorFlow has such a kernel for some processors only")
     for variable in layer.weights:
         if "bias" in variable.name:
             value = np.random.default_rng(1).normal(size=variable.shape)

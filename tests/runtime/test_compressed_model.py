@@ -82,7 +82,8 @@ def test_weights_are_held_compressed(model, data):
     net = dc.CompressedModel(data)
     assert net.nbytes < 0.75 * 4 * model.count_params()
     rows = net.summary().rows
-    assert sum(row.n_done for row in rows) < 0.5 * sum(row.n_dense for row in rows)
+    # Fewer with AVX-512 than with the kernels of other processors.
+    assert sum(row.n_done for row in rows) < 0.75 * sum(row.n_dense for row in rows)
     assert "dense" in str(net.summary())
 
 

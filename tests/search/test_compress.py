@@ -29,7 +29,7 @@ from deepcompress.search.state import Budget, State
 def test_the_file_is_what_is_reported(model, tmp_path):
     model = model()
     before = model.get_weights()
-    result = compress(model, target_ratio=4.0)
+    result = compress(model, target_ratio=4.0, time_budget=300)
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert result.is_met
@@ -52,7 +52,7 @@ def test_the_file_is_what_is_reported(model, tmp_path):
 
 def test_a_ratio_that_is_reached_ends_the_search():
     # Of so small a net the architecture and the program take the most.
-    result = compress(classifier(), target_ratio=1.8)
+    result = compress(classifier(), target_ratio=1.8, time_budget=300)
     assert result.is_met
     assert result.best.ratio >= 1.8
     assert all(point.ratio < 1.8 for point in result.curve[:-1])
