@@ -158,7 +158,7 @@ def test_where_the_last_net_is_not_good_an_earlier_one_on_its_way_is():
     with quiet():
         net, written, _, earlier = levels.run(model, step)
     assert not written.point.is_accurate
-    assert dc.count_weights(net) == 4
+    assert dc.count_weights(net) <= 4
     net, (data, point, _) = earlier
     assert point.is_accurate
     assert 4 < point.n_weights <= dc.count_weights(net) < dc.count_weights(model)
