@@ -11,6 +11,7 @@ import pytest
 from keras import layers as L
 
 import deepcompress as dc
+from deepcompress.runtime import isa
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +83,9 @@ def test_weights_are_held_compressed(model, data):
     net = dc.CompressedModel(data)
     assert net.nbytes < 0.75 * 4 * model.count_params()
     rows = net.summary().rows
-    # Fewer with AVX-512 than with the kernels of other processors.
-    assert sum(row.n_done for row in rows) < 0.75 * sum(row.n_dense for row in rows)
+    # Other kernels leave fewer zeros out, in so small a net.
+    part = 0.5 if isa.available()[-1] == "avx512" else 0.7
+    assert sum(row.n_done for row in rows) < part * sum(row.n_dense for row in rows)
     assert "dense" in str(net.summary())
 
 
