@@ -253,8 +253,7 @@ class Levels:
         trained, epochs = fit.seconds, fit.epochs
         net = self._copier.shrink(net)
         self.bits, value = self.choose_bits(net, step.bits_seconds)
-        shared = self._copier.copy(net)
-        self._one_shot.share(shared, self.bits, **_SHARING)
+        shared = self._shared(net, self.bits)
         written = self._write(shared, self.bits, epochs)
         if self.policy.is_worth_training(written.point.value, self.clock):
             fit = trainer.fit(
@@ -272,8 +271,7 @@ class Levels:
                 written = after
         finer = self.policy.finer_bits(self.bits, value)
         if not written.point.is_accurate and finer is not None:
-            shared = self._copier.copy(net)
-            self._one_shot.share(shared, finer, **_SHARING)
+            shared = self._shared(net, finer)
             after = self._write(shared, finer, epochs)
             if after.point.is_accurate:
                 self.bits, written = finer, after
@@ -305,8 +303,7 @@ class Levels:
             net = self._copier.shrink(net)
             bits: dict[str, int] | None = self.bits
             while bits is not None:
-                shared = self._copier.copy(net)
-                self._one_shot.share(shared, bits, **_SHARING)
+                shared = self._shared(net, bits)
                 written = self._write(shared, bits, epochs)
                 if written.point.is_accurate:
                     return net, self._rounded(written)
@@ -341,6 +338,12 @@ class Levels:
         trials = [(p.layer, int(p.setting), p.metrics[monitor]) for p in measured]
         return self.policy.bits(paths, value, trials), value
 
+    def _shared(self, net: keras.Model, bits: Mapping[str, int]) -> keras.Model:
+        """Returns a net with its weights shared; the one that is given stays."""
+        shared = self._copier.copy(net)
+        self._one_shot.share(shared, bits, **_SHARING)
+        return shared
+
     def _write(
         self, net: keras.Model, bits: Mapping[str, int], epochs: float
     ) -> Written:
@@ -366,7 +369,7 @@ class Levels:
         return Written(data, point, model)
 
     def _rounded(self, written: Written) -> Written:
-        """Returns the file with fewer digits of what is not shared, if it may have."""
+        """Returns the file with less of what is not shared, if it may have."""
         if not written.point.is_accurate:
             return written
         net = self._copier.copy(written.model)

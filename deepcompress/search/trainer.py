@@ -125,11 +125,15 @@ class Trainer:
         self._now = now
         #: Seconds of a step, as last measured.
         self.step_seconds = math.inf
-        #: Steps of an epoch, or of each of the parts that a long one is counted as.
-        self.n_steps = 1
         self._data_steps = 1
         #: Whether the optimizer is seen to step, which saliency is measured by.
         self.is_stepping_seen = True
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of an epoch, or of each of the parts that a long one is counted as."""
+        n_parts = math.ceil(self._data_steps / _STEPS_OF_EPOCH)
+        return math.ceil(self._data_steps / n_parts)
 
     @property
     def epoch_seconds(self) -> float:
@@ -172,8 +176,6 @@ class Trainer:
                 "example by `dataset.take(n)`."
             )
         self._data_steps = timer.n_steps_of_epoch
-        n_parts = math.ceil(self._data_steps / _STEPS_OF_EPOCH)
-        self.n_steps = math.ceil(self._data_steps / n_parts)
 
     def fit(
         self,
