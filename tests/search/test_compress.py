@@ -29,7 +29,7 @@ from deepcompress.search.state import Budget, State
 def test_the_file_is_what_is_reported(model, tmp_path):
     model = model()
     before = model.get_weights()
-    result = compress(model, target_ratio=4.0, time_budget=300)
+    result = compress(model, target_ratio=4.0)
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert result.is_met
@@ -52,7 +52,7 @@ def test_the_file_is_what_is_reported(model, tmp_path):
 
 def test_a_ratio_that_is_reached_ends_the_search():
     # Of so small a net the architecture and the program take the most.
-    result = compress(classifier(), target_ratio=1.8, time_budget=300)
+    result = compress(classifier(), target_ratio=1.8)
     assert result.is_met
     assert result.best.ratio >= 1.8
     assert all(point.ratio < 1.8 for point in result.curve[:-1])
@@ -196,7 +196,7 @@ def test_a_dataset_trains_without_warnings(is_length_known):
     if not is_length_known:
         train = train.filter(lambda x, y: True)
     model = classifier()
-    arguments = {"max_accuracy_drop": 0.1, "target_ratio": 2.0, "time_budget": 30}
+    arguments = {"max_accuracy_drop": 0.1, "target_ratio": 2.0, "time_budget": 300}
     result = dc.compress(model, train, validation, **arguments, verbose=0)
     assert result.is_met
     assert len(result.curve) > 1
@@ -240,7 +240,7 @@ def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):
         *parts,
         max_accuracy_drop=0.1,
         target_ratio=2.0,
-        time_budget=30,
+        time_budget=300,
         verbose=0,
     )
     assert result.is_met
@@ -256,7 +256,7 @@ def test_weighted_samples_have_no_teacher(monkeypatch):
     validation = (*blobs(300, seed=2), np.ones(300, "float32"))
     result = dc.compress(
         classifier(), train, validation,
-        max_accuracy_drop=0.1, target_ratio=2.0, time_budget=30, verbose=0,
+        max_accuracy_drop=0.1, target_ratio=2.0, time_budget=300, verbose=0,
     )  # fmt: skip
     assert result.is_met
     assert len(result.curve) > 1
@@ -275,7 +275,7 @@ def test_a_training_that_diverges_is_tried_at_half_the_rate(monkeypatch):
     monkeypatch.setattr(trainer.Trainer, "fit", diverging)
     monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
     with pytest.warns(UserWarning, match="half the learning rate"):
-        result = compress(classifier(), time_budget=90, target_ratio=9.0)
+        result = compress(classifier(), target_ratio=9.0)
     assert result.is_met
     assert rates[:2] == [1.0, 0.5]
 
@@ -345,7 +345,7 @@ def test_ordinary_models_are_compressed(make):
     before = model.get_weights()
     result = dc.compress(
         model, train, validation,
-        max_accuracy_drop=0.5, target_ratio=3.0, time_budget=30, verbose=0,
+        max_accuracy_drop=0.5, target_ratio=3.0, time_budget=300, verbose=0,
     )  # fmt: skip
     assert result.is_met
     assert len(result.curve) > 1
@@ -364,7 +364,7 @@ def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsy
 
     monkeypatch.setattr(copying, "shrink", shrink)
     monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
-    result = compress(classifier(), target_ratio=9.0, time_budget=60, verbose=1)
+    result = compress(classifier(), target_ratio=9.0, verbose=1)
     assert result.is_met
     assert result.best.epochs > 0
     assert capsys.readouterr().out.count("'wide' is not known") == 1

@@ -18,7 +18,7 @@ def _plain(model):
 
 
 def search(model, x, **arguments):
-    arguments = {"max_change": 0.04, "time_budget": 60, "verbose": 0, **arguments}
+    arguments = {"max_change": 0.04, "time_budget": 300, "verbose": 0, **arguments}
     return dc.compress(model, x, **arguments)
 
 
