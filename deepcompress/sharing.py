@@ -71,7 +71,9 @@ class WeightSharingQuantizer(TyingCallback):
             of a single centroid, so it is a part of their variance and has no unit;
             the entropy is the mean of `-log2(share)`, the share being that of a
             cluster among the survivors. Clusters that do not pay are dropped. Useful
-            values are 0.001 to 0.1. Defaults to `0.0`: plain k-means.
+            values are 0.001 to 0.1. `quantize(model, data=x)` counts the bits of the
+            places besides, and takes away the weights that do not pay. Defaults to
+            `0.0`: plain k-means.
         sample_weight: `"curvature"` weights the squared error of each weight by the
             running mean of its squared gradients, which Adam and its kin (AdamW,
             Nadam, RMSprop) keep; a thousandth of the tensor's mean is added, as no

@@ -28,6 +28,8 @@ _N_ALTERNATIONS = 3
 _N_SWEEPS_ALONE = 20
 # How strongly centroids are held where they are, in parts of their own moments.
 _HELD = 1e-4
+# Where no weight is zero, a zero is not free: it takes so many bits to tell of one.
+_DENSEST = 0.999
 
 # Takes the scores of all weights, -1 for those that are zero, and how many are to be
 # left; returns what is kept.
@@ -183,19 +185,20 @@ def share(
 ) -> None:
     """Lets the weights of a kernel share few values.
 
-    Zeros stay zero.
+    Zeros stay zero. Where bits cost something, what does not pay becomes zero too.
 
     Args:
         problem: The kernel, which is replaced.
         shared: Shares it for a start.
         rounded: Takes centroids, and returns them with few digits. Defaults to a
             function that changes nothing.
-        entropy_weight: What a bit of a code costs, in parts of what a single centroid
+        entropy_weight: What a bit of a file costs, in parts of what a single centroid
             would be off, for each weight. Defaults to `0.0`.
 
     References:
         Frantar et al. 2023, "GPTQ", section 3; Behdin et al. 2023, "QuantEase",
-        section 3: coordinate descent.
+        section 3: coordinate descent. Wiedemann et al. 2020, "DeepCABAC", section
+        III: distortion and bits.
     """
     keep = problem.kernel != 0
     weights = np.broadcast_to(problem.diagonal[..., None], keep.shape)
@@ -209,10 +212,33 @@ def share(
     for _ in range(_N_ALTERNATIONS):
         centers, codes = _best_centers(problem, keep, codes, centers, rounded)
         values = np.where(keep, centers[codes], 0.0)
-        prices = price * _bits(codes[keep], len(centers))
-        codes = _nearest(centers, _descended(problem, values, keep, centers, prices))
+        choices, prices = centers, np.zeros(len(centers))
+        if price:
+            choices, bits = _choices(centers, codes, keep)
+            prices = price * bits
+        values = _descended(problem, values, keep, choices, prices)
+        if not values.any():  # nothing pays
+            break
+        keep = values != 0
+        codes = _nearest(centers, values)
     centers, codes = _best_centers(problem, keep, codes, centers, rounded)
     problem.kernel = np.where(keep, centers[codes], 0.0)
+
+
+def _choices(
+    centers: np.ndarray, codes: np.ndarray, keep: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the values that a weight may take, zero the last, and bits of each.
+
+    A weight that is none costs the bits of its place, among those of inputs and
+    outputs that have any weights; a zero takes fewer where most are zeros.
+    """
+    n_outputs, n_inputs = (np.count_nonzero(keep.any(at), axis=1) for at in (1, 2))
+    n_living = int((n_outputs * n_inputs).sum())
+    density = min(np.count_nonzero(keep) / n_living, _DENSEST)
+    of_place = math.log2((1 - density) / density)
+    bits = of_place + _bits(codes[keep], len(centers))
+    return np.append(centers, 0.0), np.append(bits, 0.0)
 
 
 def _variance(values: np.ndarray, weights: np.ndarray) -> float:

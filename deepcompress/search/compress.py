@@ -21,13 +21,14 @@ from deepcompress.network.variables import choose, count_weights
 from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.copying import Copier
 from deepcompress.search.display import Display
-from deepcompress.search.level import Levels, Stopwatch
+from deepcompress.search.level import Levels
 from deepcompress.search.loop import search
 from deepcompress.search.monitor import budget_of
 from deepcompress.search.policy import Policy
 from deepcompress.search.result import CompressionResult
 from deepcompress.search.state import State
 from deepcompress.search.stepping import stepping_of
+from deepcompress.search.stopwatch import Stopwatch
 from deepcompress.search.trainer import Trainer
 from deepcompress.search.unlabelled import Measure, MeasureName, without_labels
 from deepcompress.search.untrained import (

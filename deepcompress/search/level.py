@@ -1,6 +1,5 @@
 """What a level does: prunes, shrinks, shares, trains, and measures the file."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +17,7 @@ from deepcompress.search.milestones import Milestones
 from deepcompress.search.oneshot import OneShot
 from deepcompress.search.policy import Clock, Policy, Step
 from deepcompress.search.state import CompressionPoint
+from deepcompress.search.stopwatch import Stopwatch
 from deepcompress.search.trainer import Trainer
 from deepcompress.search.untrained import Trial
 from deepcompress.sensitivity import points_of
@@ -34,41 +34,9 @@ _SHARING: dict[str, Any] = {"init": "optimal", "bias_bits": 4, "mantissa_bits": 
 # Digits behind the leading one of what is not shared, such as the scales and statistics
 # of normalization: in a small net of bare convolutions they are a fifth of the file.
 _DIGITS = 7
-# Centroids are few and move whole groups of weights: gently.
-_SHARING_RATE = 0.2
-
-
-class Stopwatch:
-    """The seconds that a search has spent, and those that it has left.
-
-    Args:
-        budget: Seconds for all of it.
-        spent: Seconds that were spent before. Defaults to `0.0`.
-        begin: When it began. Defaults to `None`: now.
-        now: Reads a clock. Defaults to `time.monotonic`.
-    """
-
-    def __init__(
-        self,
-        budget: float,
-        *,
-        spent: float = 0.0,
-        begin: float | None = None,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._budget = budget
-        self.now = now
-        self._end = (now() if begin is None else begin) + budget - spent
-
-    @property
-    def left(self) -> float:
-        """Seconds that are left."""
-        return self._end - self.now()
-
-    @property
-    def spent(self) -> float:
-        """Seconds that are spent."""
-        return self._budget - self.left
+# Centroids are few and move whole groups of weights, by the mean of what they would do:
+# gently where normalization is trained along, which moves as ever.
+_SHARING_RATE_NORMALIZED = 0.2
 
 
 class Written(NamedTuple):
@@ -92,6 +60,7 @@ class Levelled(NamedTuple):
         net: The pruned net, not shared.
         written: The file of the net with its weights shared.
         overhead: Seconds that were no training.
+        smaller: Another file of the net, within the budget, that uses more of it.
         earlier: Where the file is not within the budget, the net on its way with the
             fewest weights of which one is, if there is any: net and file.
     """
@@ -99,7 +68,14 @@ class Levelled(NamedTuple):
     net: keras.Model
     written: Written
     overhead: float
+    smaller: Written | None = None
     earlier: tuple[keras.Model, Written] | None = None
+
+    @property
+    def files(self) -> list[Written]:
+        """All files of the level."""
+        files = [self.written, self.smaller, self.earlier and self.earlier[1]]
+        return [written for written in files if written is not None]
 
 
 class Levels:
@@ -139,6 +115,8 @@ class Levels:
         self._coders = coders
         self._dense_bytes = dense_bytes
         self._fold = fold
+        # The file of the net that a level begins with.
+        self._before: CompressionPoint | None = None
         seconds = _ONE_SHOT_TIME * policy.untrained_time
         seconds *= stopwatch.spent + stopwatch.left
         self._one_shot = OneShot(trainer.inputs, seconds, copier.note)
@@ -167,7 +145,9 @@ class Levels:
         net = self._copier.copy(net)
         bits = self.policy.first_bits
         WeightSharingQuantizer(bits).quantize(net)
-        return self._write(net, dict.fromkeys(_paths(net), bits), 0.0)
+        written = self._write(net, dict.fromkeys(_paths(net), bits), 0.0)
+        self._before = written.point
+        return written
 
     def untrained(self, net: keras.Model) -> Iterator[Written]:
         """Yields the files of a net that is pruned and shared without training.
@@ -182,14 +162,14 @@ class Levels:
         weights = net.get_weights()
         n_weights = count_weights(net)
         trials: list[Trial] = []
-        best: dict[int, list[np.ndarray]] = {}
+        best: dict[tuple[int, bool], list[np.ndarray]] = {}
 
-        def make(bits: int, sparsity: float) -> float:
+        def make(bits: int, sparsity: float, is_priced: bool) -> float:
             """Makes such a net, and returns the part of the budget that it uses."""
             scratch.set_weights(weights)
             if sparsity:
                 self._one_shot.prune(scratch, round((1 - sparsity) * n_weights))
-            self._one_shot.share(scratch, bits, **_SHARING)
+            self._one_shot.share(scratch, bits, is_priced=is_priced, **_SHARING)
             value = trainer.evaluate(scratch)[budget.monitor]
             if not budget.is_accurate(value) and trainer.renew_statistics(scratch):
                 value = trainer.evaluate(scratch)[budget.monitor]
@@ -197,16 +177,18 @@ class Levels:
 
         while True:
             spent = self.stopwatch.spent / (self.stopwatch.spent + self.stopwatch.left)
-            chosen = self.policy.next_untrained(trials, spent)
+            has_price = self._one_shot.is_calibrated
+            chosen = self.policy.next_untrained(trials, spent, has_price=has_price)
             if chosen is None:
                 break
-            trials.append(Trial(*chosen, make(*chosen)))
+            bits, sparsity, is_priced = chosen
+            trials.append(Trial(bits, sparsity, make(*chosen), is_priced))
             if trials[-1].is_accurate:  # at more sparsity than any before
-                best[trials[-1].bits] = scratch.get_weights()
+                best[bits, is_priced] = scratch.get_weights()
         if best:
-            self.bits = dict.fromkeys(_paths(net), min(best))
-        for bits in sorted(best):
-            scratch.set_weights(best[bits])
+            self.bits = dict.fromkeys(_paths(net), min(bits for bits, _ in best))
+        for bits, is_priced in sorted(best):
+            scratch.set_weights(best[bits, is_priced])
             written = self._write(scratch, dict.fromkeys(_paths(net), bits), 0.0)
             yield self._rounded(written)
 
@@ -253,8 +235,7 @@ class Levels:
         trained, epochs = fit.seconds, fit.epochs
         net = self._copier.shrink(net)
         self.bits, value = self.choose_bits(net, step.bits_seconds)
-        shared = self._shared(net, self.bits)
-        written = self._write(shared, self.bits, epochs)
+        shared, written, other = self._shared_well(net, epochs, step.bits_seconds)
         if self.policy.is_worth_training(written.point.value, self.clock):
             fit = trainer.fit(
                 shared,
@@ -262,7 +243,7 @@ class Levels:
                 # The clusters there are: those of `quantize`, with the bits of each.
                 lambda _: [WeightSharingQuantizer(max(self.bits.values()), **_SHARING)],
                 seconds=self.stopwatch.left,
-                rate=_SHARING_RATE * step.rate,
+                rate=step.rate * (_SHARING_RATE_NORMALIZED if is_once else 1.0),
                 show=lambda epoch: show(step.n_pruning + epoch),
             )
             trained, epochs = trained + fit.seconds, epochs + fit.epochs
@@ -275,12 +256,41 @@ class Levels:
             after = self._write(shared, finer, epochs)
             if after.point.is_accurate:
                 self.bits, written = finer, after
-        earlier = None
-        if not written.point.is_accurate:
+        earlier = smaller = None
+        if written.point.is_accurate:
+            self._before = written.point
+            if other is not None and other.point.is_accurate:
+                smaller = self._rounded(other)
+        else:
             earlier = self._earlier(start, milestones, epochs)
         written = self._rounded(written)
         overhead = self.stopwatch.now() - begin - trained
-        return Levelled(net, written, overhead, earlier)
+        return Levelled(net, written, overhead, smaller, earlier)
+
+    def _shared_well(
+        self, net: keras.Model, epochs: float, seconds: float
+    ) -> tuple[keras.Model, Written, Written | None]:
+        """Shares a net as near as can be, or so that its file is smaller, if that pays.
+
+        Args:
+            net: The net, which stays.
+            epochs: The epochs of it.
+            seconds: What trying the other may take.
+
+        Returns:
+            The shared net, its file, and the smaller file, where it does not pay.
+        """
+        begin = self.stopwatch.now()
+        shared = self._shared(net, self.bits)
+        written = self._write(shared, self.bits, epochs)
+        is_slow = self.stopwatch.now() - begin > seconds
+        if is_slow or not self._one_shot.is_calibrated or self._before is None:
+            return shared, written, None
+        priced = self._shared(net, self.bits, is_priced=True)
+        other = self._write(priced, self.bits, epochs)
+        if self.policy.is_worth_its_price(self._before, written.point, other.point):
+            return priced, other, None
+        return shared, written, other
 
     def _earlier(
         self, start: keras.Model, milestones: Milestones, epochs: float
@@ -338,10 +348,12 @@ class Levels:
         trials = [(p.layer, int(p.setting), p.metrics[monitor]) for p in measured]
         return self.policy.bits(paths, value, trials), value
 
-    def _shared(self, net: keras.Model, bits: Mapping[str, int]) -> keras.Model:
+    def _shared(
+        self, net: keras.Model, bits: Mapping[str, int], *, is_priced: bool = False
+    ) -> keras.Model:
         """Returns a net with its weights shared; the one that is given stays."""
         shared = self._copier.copy(net)
-        self._one_shot.share(shared, bits, **_SHARING)
+        self._one_shot.share(shared, bits, is_priced=is_priced, **_SHARING)
         return shared
 
     def _write(

@@ -11,10 +11,10 @@ from deepcompress.network.variables import count_weights
 from deepcompress.pruning.prune import prune, prune_globally
 from deepcompress.sharing import WeightSharingQuantizer
 
-# What a bit of a code costs: where weights make up for each other, many have a choice
-# of centroids that are as good. More centroids are there to be more exact: the price
-# falls as the squared distance between them does.
-_PRICE, _PRICED_BITS = 0.05, 4
+# What a bit of a file costs where it costs anything: weights make up for each other, so
+# that many have a choice of centroids that are as good, and some can go. More centroids
+# are there to be more exact: the price falls as the squared distance between them does.
+_PRICE, _PRICED_BITS = 0.1, 4
 # Multiplications in a second, of matrices of some hundred rows; for a rough guess.
 _SPEED = 1e10
 
@@ -65,18 +65,22 @@ class OneShot:
 
         return self._tried(net, calibrated)
 
-    def share(self, net: keras.Model, bits: Any, **settings: Any) -> None:
+    def share(
+        self, net: keras.Model, bits: Any, *, is_priced: bool = False, **settings: Any
+    ) -> None:
         """Lets the weights of a net share few values.
 
         Args:
             net: The net, which is changed.
             bits: Bits of all layers, or by pattern.
+            is_priced: Whether weights give way where that saves bytes, with inputs in
+                view. Defaults to `False`: they are as near as can be.
             settings: Others of `WeightSharingQuantizer`.
         """
 
         def calibrated(calibration: Calibration) -> None:
             most = max(bits.values()) if isinstance(bits, Mapping) else bits
-            price = _PRICE * 4.0 ** min(0, _PRICED_BITS - most)
+            price = is_priced * _PRICE * 4.0 ** min(0, _PRICED_BITS - most)
             quantizer = WeightSharingQuantizer(bits, entropy_weight=price, **settings)
             quantizer.quantize(net, data=self._inputs)
 

@@ -40,6 +40,8 @@ _MOST_OF_TIME = 0.75
 # many, and fewer where the net has lost little before.
 _EPOCHS_TO_HALVE = 14
 _MOST_SLACK = 2.5
+# What a net loses without training tells little of what it bears when it is trained.
+_MOST_USED_BEFORE = 0.2
 # A search begins as one of a quarter of its time would, and that one too, as long as
 # it has time for so many epochs: what more time brings comes on top of what less does.
 _PART_OF_TIME = 0.25
@@ -259,15 +261,16 @@ class Policy:
         return has_target and self.budget.is_met(state.curve[state.best])
 
     def next_untrained(
-        self, trials: Sequence[Trial], spent: float
-    ) -> tuple[int, float] | None:
-        """Returns the bits and the sparsity to try next without training.
+        self, trials: Sequence[Trial], spent: float, *, has_price: bool = False
+    ) -> tuple[int, float, bool] | None:
+        """Returns bits, sparsity and whether weights give way, to try untrained.
 
         Args:
             trials: What was tried.
             spent: The part of the time that is spent.
+            has_price: Whether weights can give way. Defaults to `False`.
         """
-        return self._untrained.next(trials, spent)
+        return self._untrained.next(trials, spent, has_price=has_price)
 
     def bits(
         self,
@@ -323,11 +326,35 @@ class Policy:
         """Whether trained weights are kept, given the values before and after."""
         return self.budget.used(after) <= max(1.0, self.budget.used(before))
 
-    def after_measuring(self, state: State, point: CompressionPoint) -> State:
-        """Returns the state with a point more, the best one perhaps."""
+    def is_worth_its_price(
+        self,
+        before: CompressionPoint,
+        after: CompressionPoint,
+        smaller: CompressionPoint,
+    ) -> bool:
+        """Whether bytes are saved at a lower price than pruning has just paid.
+
+        Args:
+            before: The file of the net before it was pruned.
+            after: That of the pruned net.
+            smaller: That of the same net where weights gave way to save bytes.
+        """
+        saved, rise = math.log(before.size / after.size), self._rise(before, after)
+        saved_beside = math.log(after.size / smaller.size)
+        rise_beside = self._rise(after, smaller)
+        if rise_beside <= 0:
+            return saved_beside > 0
+        return saved_beside * max(rise, 0.0) > saved * rise_beside
+
+    def after_writing(self, state: State, point: CompressionPoint) -> State:
+        """Returns the state with a file more, the best one perhaps."""
         curve = [*state.curve, point]
         best = min(range(len(curve)), key=lambda i: self._rank(curve[i]))
-        state = replace(state, curve=curve, best=best)
+        return replace(state, curve=curve, best=best)
+
+    def after_measuring(self, state: State, point: CompressionPoint) -> State:
+        """Returns the state with a point more, the best one perhaps."""
+        state = self.after_writing(state, point)
         if point.is_accurate and point.n_weights < state.n_good:
             used = self.budget.used(point.value)
             state = replace(state, n_good=point.n_weights, used=used)
@@ -378,9 +405,10 @@ class Policy:
             return round(state.n_bad * gap ** min(max(part, least), most)), n_epochs
         # A longer training makes up for more of what the one before has lost.
         longer = max(1.0, n_epochs / max(1, state.epochs_good))
-        used = state.used / _MOST_USED / longer**_GAIN_OF_EPOCHS
+        used = min(state.used, math.inf if state.epochs_good else _MOST_USED_BEFORE)
+        slack = min(max(1.0, 0.5 / max(used, 1e-9)), _MOST_SLACK)
+        used = used / _MOST_USED / longer**_GAIN_OF_EPOCHS
         kept = min(max(used, _LEAST_KEPT), _MOST_KEPT)
-        slack = min(max(1.0, 0.5 / max(state.used, 1e-9)), _MOST_SLACK)
         kept = max(kept, (1 + n_epochs / _EPOCHS_TO_HALVE) ** -slack)
         if state.n_bad is not None:
             kept = max(kept, min(state.n_bad / state.n_good, _MOST_KEPT_LONGER))
@@ -388,6 +416,12 @@ class Policy:
             part = _TARGET_MARGIN * best.ratio / self.budget.target_ratio
             return max(int(state.n_good * kept), round(part * state.n_good)), n_epochs
         return int(state.n_good * kept), n_epochs
+
+    def _rise(self, before: CompressionPoint, after: CompressionPoint) -> float:
+        """Returns how much is lost; the loss tells more finely than an accuracy."""
+        if "loss" in before.metrics and "loss" in after.metrics:
+            return after.metrics["loss"] - before.metrics["loss"]
+        return self.budget.used(after.value) - self.budget.used(before.value)
 
     def _rank(self, point: CompressionPoint) -> tuple[bool, float]:
         """Orders points, the best first."""

@@ -11,6 +11,8 @@ _POWER = 1.5
 _USED = 0.9
 _LEAST_USED, _MOST_USED = 0.02, 50.0
 _BETWEEN = (0.15, 0.85)
+# Where weights give way, about so many more are left before: this part of them goes.
+_PRICED = 0.7
 # More bits than these are hardly fewer than those of the model as it is given, 8.
 _MOST_BITS = 6
 
@@ -22,11 +24,13 @@ class Trial(NamedTuple):
         bits: Bits of every layer.
         sparsity: The part of the weights that was pruned before.
         used: The part of the budget that the net used.
+        is_priced: Whether weights gave way to save bytes. Defaults to `False`.
     """
 
     bits: int
     sparsity: float
     used: float
+    is_priced: bool = False
 
     @property
     def is_accurate(self) -> bool:
@@ -48,37 +52,57 @@ class Untrained(NamedTuple):
     step: float
     time: float
 
-    def next(self, trials: Sequence[Trial], spent: float) -> tuple[int, float] | None:
-        """Returns the bits and the sparsity to try next, or `None`.
+    def next(
+        self, trials: Sequence[Trial], spent: float, *, has_price: bool = False
+    ) -> tuple[int, float, bool] | None:
+        """Returns bits, sparsity and whether weights give way, to try next, or `None`.
 
         For each number of bits the greatest sparsity is sought, among those that more
-        bits have borne: where about all of the budget is used. Where the most bits do
-        not even bear to be shared, more are tried.
+        bits have borne: where about all of the budget is used; at last the same where
+        weights give way. Where the most bits do not even bear to be shared, more are
+        tried.
 
         Args:
             trials: What was tried.
             spent: The part of the time that is spent.
+            has_price: Whether weights can give way. Defaults to `False`.
         """
         # Trials are known by how many steps of the density they have gone.
         end = math.ceil(math.log(_LEAST_DENSITY, self.step)) + 1
-        too_few = {t.bits for t in trials if not t.sparsity and not t.is_accurate}
+        plain = [t for t in trials if not t.is_priced]
+        too_few = {t.bits for t in plain if not t.sparsity and not t.is_accurate}
         finer = self.bits[0]
         while finer in too_few and finer < _MOST_BITS:
             finer += 1
-        for bits in self.bits if finer == self.bits[0] else (finer,):
-            own = {self._n_steps(t): t.used for t in trials if t.bits == bits}
-            least = max((n for n, used in own.items() if used <= 1), default=-1)
-            most = min((n for n, used in own.items() if not used <= 1), default=end)
-            most = min(most, end)
-            if most - least > 1:
-                n_steps = self._between(least, own.get(least), most, own.get(most))
-                if finer != self.bits[0] and not own:
-                    n_steps = 0
-                is_late = spent > self.time
-                return None if is_late else (bits, 1 - self.step**n_steps)
-            if least < 0:
-                return None
-            end = least + 1
+        is_fine = finer != self.bits[0]
+        ends: dict[int, int] = {}
+        for is_priced in (False, True)[: 1 + has_price]:
+            for bits in (finer,) if is_fine else self.bits:
+                if is_priced and bits not in ends:
+                    continue
+                own = {
+                    self._n_steps(t): t.used
+                    for t in trials
+                    if t.bits == bits and t.is_priced == is_priced
+                }
+                most = min((n for n, used in own.items() if not used <= 1), default=end)
+                most = min(most, ends.get(bits, end))
+                least = max((n for n, used in own.items() if used <= 1), default=-1)
+                if most - least > 1:
+                    n_steps = self._between(least, own.get(least), most, own.get(most))
+                    if is_priced and not own:
+                        n_more = math.log(_PRICED, self.step)
+                        n_steps = max(0, round(most - 1 - n_more))
+                    elif is_fine and not own:
+                        n_steps = 0
+                    if spent > self.time:
+                        return None
+                    return bits, 1 - self.step**n_steps, is_priced
+                if is_priced:
+                    continue
+                if least < 0:
+                    break
+                end = ends[bits] = least + 1
         return None
 
     def _n_steps(self, trial: Trial) -> int:

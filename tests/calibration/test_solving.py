@@ -155,6 +155,51 @@ def test_shared_kernel_is_nearer_than_by_k_means(groups):
     assert own.distance() < 0.9 * plain.distance()
 
 
+def n_bits(kernel):
+    """Of which weights are zero, and of the codes of the others."""
+
+    def entropy(counts):
+        shares = counts / counts.sum()
+        return -(shares * np.log2(shares)).sum()
+
+    kept = kernel[kernel != 0]
+    places = np.array([len(kept), kernel.size - len(kept)])
+    codes = np.unique(kept, return_counts=True)[1]
+    return kernel.size * entropy(places) + len(kept) * entropy(codes)
+
+
+def test_what_does_not_pay_becomes_zero():
+    found = []
+    for price in (0.02, 0.1, 0.5):
+        own = some_problem(n=48, outputs=40)
+        prune(own, own.kernel.size // 2, lowest)
+        were_zero = own.kernel == 0
+        share(own, shared(3), entropy_weight=price)
+        assert (own.kernel[were_zero] == 0).all()
+        found.append((n_bits(own.kernel), own.distance(), np.count_nonzero(own.kernel)))
+    for at, column in enumerate(zip(*found, strict=True)):
+        assert list(column) == sorted(column, reverse=at != 1)
+        assert len(set(column)) == len(column)
+    # It is nearer than what is pruned to as many bits and shared.
+    bits, distance, _ = found[1]
+    pruned = []
+    for n_kept in range(200, 900, 25):
+        own = some_problem(n=48, outputs=40)
+        prune(own, n_kept, lowest)
+        share(own, shared(3))
+        if n_bits(own.kernel) >= bits:
+            pruned.append((n_bits(own.kernel), own.distance()))
+    assert distance < 0.9 * min(pruned)[1]
+
+
+@pytest.mark.parametrize("price", [1e3, 1e30])
+def test_a_kernel_of_which_nothing_pays_is_left_some_weights(price):
+    own = some_problem(n=12, outputs=8)
+    share(own, shared(2), entropy_weight=price)
+    assert own.kernel.any()
+    assert np.isfinite(own.kernel).all()
+
+
 def test_no_centroid_can_be_bettered():
     own = some_problem(n=12, outputs=8)
     share(own, shared(2))

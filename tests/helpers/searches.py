@@ -8,10 +8,11 @@ from keras import layers
 
 import deepcompress as dc
 from deepcompress.search.copying import Copier
-from deepcompress.search.level import Levels, Stopwatch
+from deepcompress.search.level import Levels
 from deepcompress.search.policy import Policy
 from deepcompress.search.state import CompressionPoint, State
 from deepcompress.search.stepping import stepping_of
+from deepcompress.search.stopwatch import Stopwatch
 from deepcompress.search.trainer import Trainer
 
 

@@ -118,7 +118,7 @@ def search(
     state = policy.after_measuring(State(n_good=net.n_weights), net.point(1, 0.0, 8))
     spent, trials = 0.0, []
     while chosen := policy.next_untrained(trials, spent / seconds):
-        bits, sparsity = chosen
+        bits, sparsity, _ = chosen
         used = (net.untrained / (1 - sparsity)) ** 3 + _USED_BY_BITS[bits]
         trials.append(Trial(bits, sparsity, used))
         spent += net.evaluation_seconds

@@ -128,7 +128,7 @@ def test_the_model_is_trained_with_its_own_kind_of_optimizer(monkeypatch):
         raise KeyboardInterrupt  # that is enough
 
     monkeypatch.setattr(Levels, "run", seen)
-    monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
+    monkeypatch.setattr(Policy, "next_untrained", lambda *_, **__: None)
     model = classifier()
     model.compile(
         keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 100)),
@@ -273,7 +273,7 @@ def test_a_training_that_diverges_is_tried_at_half_the_rate(monkeypatch):
         return fit(self, *arguments, rate=rate, **named)
 
     monkeypatch.setattr(trainer.Trainer, "fit", diverging)
-    monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
+    monkeypatch.setattr(Policy, "next_untrained", lambda *_, **__: None)
     with pytest.warns(UserWarning, match="half the learning rate"):
         result = compress(classifier(), target_ratio=9.0)
     assert result.is_met
@@ -363,7 +363,7 @@ def test_a_net_that_cannot_be_followed_is_compressed_unshrunk(monkeypatch, capsy
         raise ValueError("the layer 'wide' is not known")
 
     monkeypatch.setattr(copying, "shrink", shrink)
-    monkeypatch.setattr(Policy, "next_untrained", lambda *_: None)
+    monkeypatch.setattr(Policy, "next_untrained", lambda *_, **__: None)
     result = compress(classifier(), target_ratio=9.0, verbose=1)
     assert result.is_met
     assert result.best.epochs > 0

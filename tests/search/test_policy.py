@@ -33,6 +33,11 @@ def test_a_level_is_smaller_the_more_of_the_budget_is_used(used, n_weights):
     assert Policy(BUDGET).next(known, PLENTY).n_weights == n_weights
 
 
+def test_what_is_used_without_training_tells_little_of_what_is_borne_with_it():
+    known = state(n_good=1000, used=1.0, epochs_good=0)
+    assert Policy(BUDGET).next(known, PLENTY).n_weights == 250
+
+
 @pytest.mark.parametrize(("epochs", "n_weights"), [(200, 600), (25, 300), (4, 250)])
 def test_a_level_is_smaller_if_it_is_trained_longer(epochs, n_weights):
     known = state(n_good=1000, used=0.54, epochs_good=epochs)
@@ -186,7 +191,7 @@ def untrained(bears, *, seconds=0.0):
     trials = []
     while chosen := Policy(BUDGET).next_untrained(trials, seconds * len(trials)):
         assert len(trials) < 100, "it never ends"
-        bits, sparsity = chosen
+        bits, sparsity, _ = chosen
         is_borne = sparsity <= bears.get(bits, -1)
         trials.append(Trial(bits, sparsity, 0.5 if is_borne else 2.0))
     best = {}
@@ -220,7 +225,7 @@ def test_without_training_the_greatest_sparsity_is_sought(bears, expected):
 def test_without_training_all_the_time_is_there_for_finer_steps():
     policy, trials = Policy(BUDGET, is_training=False, untrained=ALONE), []
     while chosen := policy.next_untrained(trials, 0.9):
-        bits, sparsity = chosen
+        bits, sparsity, _ = chosen
         is_borne = sparsity <= 0.75 - 0.05 * (4 - bits)
         trials.append(Trial(bits, sparsity, 0.5 if is_borne else math.inf))
     borne = [trial.sparsity for trial in trials if trial.is_accurate]
@@ -289,6 +294,38 @@ def test_more_bits_help_a_net_that_only_sharing_has_spoilt():
 def test_shared_weights_are_trained_where_they_cost_much(value, left, is_trained):
     clock = Clock(left, epoch_seconds=1.0)
     assert Policy(BUDGET).is_worth_training(value, clock) is is_trained
+
+
+@pytest.mark.parametrize(
+    ("after", "smaller", "is_worth_it"),
+    # Sizes and losses; pruning has begun with 1,000 bytes and a loss of 0.1.
+    [((500, 0.2), (250, 0.25), True), ((500, 0.2), (250, 0.35), False),
+     ((500, 0.2), (450, 0.21), True), ((500, 0.2), (450, 0.22), False),
+     # Pruning that costs nothing is the better way, unless the other costs nothing too.
+     ((500, 0.1), (400, 0.11), False), ((500, 0.05), (400, 0.06), False),
+     ((500, 0.1), (400, 0.1), True), ((500, 0.2), (400, 0.15), True),
+     ((500, 0.2), (500, 0.2), False), ((500, 0.2), (510, 0.1), False),
+     ((1100, 0.2), (1000, 0.21), True), ((500, 0.2), (400, math.nan), False)],
+)  # fmt: skip
+@pytest.mark.parametrize("is_told", [True, False])
+def test_bytes_are_saved_at_no_higher_price_than_pruning_pays(
+    after, smaller, is_worth_it, is_told
+):
+    # Without a loss among the metrics what is used of the budget tells the same.
+    points = [
+        point(size=size, value=1 - loss, metrics={"loss": loss} if is_told else {})
+        for size, loss in ((1000, 0.1), after, smaller)
+    ]
+    budget = Budget("accuracy", baseline=1.0, bound=0.0)
+    assert Policy(budget).is_worth_its_price(*points) is is_worth_it
+
+
+def test_a_file_more_is_only_a_file():
+    policy = Policy(BUDGET)
+    before = policy.after_measuring(state(), point(size=100, n_weights=400))
+    after = policy.after_writing(before, point(size=50, n_weights=300, value=0.81))
+    assert after.curve[after.best].size == 50
+    assert (after.n_good, after.used) == (before.n_good, before.used) == (400, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def tried(plan, bears, *, power=1.5, most=100):
     trials = []
     while chosen := plan.next(trials, 0.0):
         assert len(trials) < most, "it never ends"
-        bits, sparsity = chosen
+        bits, sparsity, _ = chosen
         trials.append(Trial(bits, sparsity, (bears[bits] / (1 - sparsity)) ** power))
     return trials
 
@@ -45,7 +45,7 @@ def test_a_net_that_bears_all_is_pruned_to_hardly_any_weights(used):
     trials = []
     while chosen := ALONE.next(trials, 0.0):
         assert len(trials) < 100, "it never ends"
-        trials.append(Trial(*chosen, used))
+        trials.append(Trial(*chosen[:2], used))
     assert max(trial.sparsity for trial in trials) > 0.997
     assert {trial.bits for trial in trials} == {4, 3, 2}
 
@@ -55,7 +55,7 @@ def test_a_net_that_bears_nothing_is_soon_let_alone(used):
     trials = []
     while chosen := ALONE.next(trials, 0.0):
         assert len(trials) < 100, "it never ends"
-        trials.append(Trial(*chosen, used))
+        trials.append(Trial(*chosen[:2], used))
     assert not any(trial.is_accurate for trial in trials)
     assert {trial.bits for trial in trials} == {4, 5, 6}
     assert len(trials) <= 30
@@ -71,6 +71,29 @@ def test_more_bits_are_tried_where_few_do_not_even_bear_to_be_shared():
     least = min(1 - t.sparsity for t in others if t.is_accurate)
     assert 0.5 <= least < 0.5 / BEFORE_FEW_INPUTS.step**1.01
     assert {t.bits for t in tried(ALONE, dict.fromkeys((4, 5, 6), 1.5))} == {4, 5, 6}
+
+
+@pytest.mark.parametrize("plan", [ALONE, BEFORE_TRAINING])
+@pytest.mark.parametrize("density", [0.9, 0.3, 0.05])
+def test_weights_give_way_at_last_from_more_of_them(plan, density):
+    trials = []
+    while chosen := plan.next(trials, 0.0, has_price=True):
+        assert len(trials) < 100, "it never ends"
+        bits, sparsity, is_priced = chosen
+        borne = density * (1.5 if is_priced else 1.0)
+        used = (borne / (1 - sparsity)) ** 1.5
+        trials.append(Trial(bits, sparsity, used, is_priced))
+    plain = [trial for trial in trials if not trial.is_priced]
+    assert plain == tried(plan, dict.fromkeys((4, 3, 2), density))
+    priced = trials[len(plain) :]
+    assert all(trial.is_priced for trial in priced)
+    assert {trial.bits for trial in priced} == set(plan.bits)
+    for bits in plan.bits:
+        own = [trial for trial in priced if trial.bits == bits]
+        assert len(own) <= 7
+        borne = [1 - trial.sparsity for trial in own if trial.is_accurate]
+        if 1.5 * density < 1:
+            assert 1.5 * density <= min(borne) < 1.5 * density / plan.step**1.01
 
 
 def test_nothing_is_begun_late():

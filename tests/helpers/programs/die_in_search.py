@@ -23,6 +23,8 @@ def save_and_die(self, state):
 
 
 Checkpoint.save = save_and_die
-Policy.next_untrained = lambda *_: None  # what no training needs is found too soon
+Policy.next_untrained = lambda *_, **__: (
+    None
+)  # what no training needs is found too soon
 result = compress(classifier(), checkpoint=folder, target_ratio=16.0)
 print(len(result.curve), [point.size for point in result.curve])
