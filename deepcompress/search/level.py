@@ -176,9 +176,8 @@ class Levels:
             return budget.used(value)
 
         while True:
-            spent = self.stopwatch.spent / (self.stopwatch.spent + self.stopwatch.left)
             has_price = self._one_shot.is_calibrated
-            chosen = self.policy.next_untrained(trials, spent, has_price=has_price)
+            chosen = self.policy.next_untrained(trials, self.clock, has_price=has_price)
             if chosen is None:
                 break
             bits, sparsity, is_priced = chosen

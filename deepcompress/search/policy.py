@@ -261,15 +261,18 @@ class Policy:
         return has_target and self.budget.is_met(state.curve[state.best])
 
     def next_untrained(
-        self, trials: Sequence[Trial], spent: float, *, has_price: bool = False
+        self, trials: Sequence[Trial], clock: Clock, *, has_price: bool = False
     ) -> tuple[int, float, bool] | None:
         """Returns bits, sparsity and whether weights give way, to try untrained.
 
         Args:
             trials: What was tried.
-            spent: The part of the time that is spent.
+            clock: What time there is: most of it, where it is too little to train.
             has_price: Whether weights can give way. Defaults to `False`.
         """
+        spent = clock.spent / (clock.spent + clock.left)
+        if clock.left < _LEAST_EPOCHS * clock.epoch_seconds < math.inf:
+            spent *= _PART_OF_TIME  # as much as in a search that has time for both
         return self._untrained.next(trials, spent, has_price=has_price)
 
     def bits(
@@ -332,19 +335,15 @@ class Policy:
         after: CompressionPoint,
         smaller: CompressionPoint,
     ) -> bool:
-        """Whether bytes are saved at a lower price than pruning has just paid.
-
-        Args:
-            before: The file of the net before it was pruned.
-            after: That of the pruned net.
-            smaller: That of the same net where weights gave way to save bytes.
-        """
+        """Whether a smaller file of a net loses less for its bytes than pruning did."""
         saved, rise = math.log(before.size / after.size), self._rise(before, after)
-        saved_beside = math.log(after.size / smaller.size)
-        rise_beside = self._rise(after, smaller)
-        if rise_beside <= 0:
-            return saved_beside > 0
-        return saved_beside * max(rise, 0.0) > saved * rise_beside
+        more, rise_of_it = (
+            math.log(after.size / smaller.size),
+            self._rise(after, smaller),
+        )
+        if rise_of_it <= 0:
+            return more > 0
+        return more * max(rise, 0.0) > saved * rise_of_it
 
     def after_writing(self, state: State, point: CompressionPoint) -> State:
         """Returns the state with a file more, the best one perhaps."""

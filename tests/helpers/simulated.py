@@ -117,7 +117,9 @@ def search(
     policy = policy or Policy(BUDGET)
     state = policy.after_measuring(State(n_good=net.n_weights), net.point(1, 0.0, 8))
     spent, trials = 0.0, []
-    while chosen := policy.next_untrained(trials, spent / seconds):
+    while chosen := policy.next_untrained(
+        trials, Clock(seconds - spent, net.epoch_seconds, spent)
+    ):
         bits, sparsity, _ = chosen
         used = (net.untrained / (1 - sparsity)) ** 3 + _USED_BY_BITS[bits]
         trials.append(Trial(bits, sparsity, used))

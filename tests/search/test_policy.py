@@ -189,7 +189,9 @@ def test_a_tenth_of_a_level_may_measure_bits(n_levels, seconds):
 def untrained(bears, *, seconds=0.0):
     """What is tried on a net that bears such a sparsity with so many bits."""
     trials = []
-    while chosen := Policy(BUDGET).next_untrained(trials, seconds * len(trials)):
+    while chosen := Policy(BUDGET).next_untrained(
+        trials, Clock(100 - len(trials) * seconds, 1.0, spent=len(trials) * seconds)
+    ):
         assert len(trials) < 100, "it never ends"
         bits, sparsity, _ = chosen
         is_borne = sparsity <= bears.get(bits, -1)
@@ -224,7 +226,7 @@ def test_without_training_the_greatest_sparsity_is_sought(bears, expected):
 
 def test_without_training_all_the_time_is_there_for_finer_steps():
     policy, trials = Policy(BUDGET, is_training=False, untrained=ALONE), []
-    while chosen := policy.next_untrained(trials, 0.9):
+    while chosen := policy.next_untrained(trials, Clock(10, math.inf, spent=90)):
         bits, sparsity, _ = chosen
         is_borne = sparsity <= 0.75 - 0.05 * (4 - bits)
         trials.append(Trial(bits, sparsity, 0.5 if is_borne else math.inf))
@@ -236,19 +238,18 @@ def test_without_training_all_the_time_is_there_for_finer_steps():
 
 
 def test_without_training_little_time_is_taken():
-    _, trials = untrained({4: 0.5, 3: 0.3}, seconds=0.08)
+    _, trials = untrained({4: 0.5, 3: 0.3}, seconds=8)
     assert len(trials) == 3
 
 
-def test_a_level_trains_at_the_rate_that_is_left():
-    policy, known = Policy(BUDGET), state()
-    for rate in (1.0, 0.5, 0.25, 0.125):
-        step = policy.next(known, PLENTY)
-        assert step.rate == rate
-        assert step.number == known.n_levels + 1
-        known = policy.after_divergence(known, step)
-    assert policy.next(known, PLENTY) is Stop.DIVERGING
-    assert (known.n_good, known.n_bad, len(known.curve)) == (1000, None, 1)
+@pytest.mark.parametrize(("left", "is_tried"), [(29, True), (31, False)])
+def test_what_is_no_time_to_train_is_for_what_needs_none(left, is_tried):
+    # Three epochs of ten seconds are the least that is trained.
+    policy, clock = Policy(BUDGET), Clock(left, epoch_seconds=10, spent=50)
+    assert (policy.next_untrained([], clock) is not None) is is_tried
+    known = state(curve=[point(), point()], best=1)
+    assert (policy.next(known, clock) is Stop.NO_TIME) is is_tried
+    assert policy.next_untrained([], Clock(10, epoch_seconds=10, spent=50)) is None
 
 
 @pytest.mark.parametrize(
