@@ -34,6 +34,8 @@ _SHARING: dict[str, Any] = {"init": "optimal", "bias_bits": 4, "mantissa_bits": 
 # Digits behind the leading one of what is not shared, such as the scales and statistics
 # of normalization: in a small net of bare convolutions they are a fifth of the file.
 _DIGITS = 7
+# The part of the time for bits that it may take to see whether weights give way.
+_PART_FOR_PRICE = 0.3
 # Centroids are few and move whole groups of weights, by the mean of what they would do:
 # gently where normalization is trained along, which moves as ever.
 _SHARING_RATE_NORMALIZED = 0.2
@@ -274,7 +276,8 @@ class Levels:
         Args:
             net: The net, which stays.
             epochs: The epochs of it.
-            seconds: What trying the other may take.
+            seconds: Seconds in which bits may be measured: the other way may take a
+                part of them.
 
         Returns:
             The shared net, its file, and the smaller file, where it does not pay.
@@ -282,7 +285,7 @@ class Levels:
         begin = self.stopwatch.now()
         shared = self._shared(net, self.bits)
         written = self._write(shared, self.bits, epochs)
-        is_slow = self.stopwatch.now() - begin > seconds
+        is_slow = self.stopwatch.now() - begin > _PART_FOR_PRICE * seconds
         if is_slow or not self._one_shot.is_calibrated or self._before is None:
             return shared, written, None
         priced = self._shared(net, self.bits, is_priced=True)

@@ -41,7 +41,7 @@ _MOST_OF_TIME = 0.75
 _EPOCHS_TO_HALVE = 14
 _MOST_SLACK = 2.5
 # What a net loses without training tells little of what it bears when it is trained.
-_MOST_USED_BEFORE = 0.2
+_MOST_USED_BEFORE = 0.3
 # A search begins as one of a quarter of its time would, and that one too, as long as
 # it has time for so many epochs: what more time brings comes on top of what less does.
 _PART_OF_TIME = 0.25

@@ -33,9 +33,16 @@ def test_a_level_is_smaller_the_more_of_the_budget_is_used(used, n_weights):
     assert Policy(BUDGET).next(known, PLENTY).n_weights == n_weights
 
 
-def test_what_is_used_without_training_tells_little_of_what_is_borne_with_it():
-    known = state(n_good=1000, used=1.0, epochs_good=0)
-    assert Policy(BUDGET).next(known, PLENTY).n_weights == 250
+@pytest.mark.parametrize(
+    ("used", "epochs", "n_weights"),
+    [(0.3, 0, 470), (1.0, 0, 470), (0.1, 0, 323), (1.0, 8, 800)],
+)
+def test_what_is_used_without_training_tells_little_of_what_is_borne_with_it(
+    used, epochs, n_weights
+):
+    known = state(n_good=1000, used=used, epochs_good=epochs)
+    clock = Clock(80.0, epoch_seconds=1.0, spent=500.0)
+    assert Policy(BUDGET).next(known, clock).n_weights == n_weights
 
 
 @pytest.mark.parametrize(("epochs", "n_weights"), [(200, 600), (25, 300), (4, 250)])
