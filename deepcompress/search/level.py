@@ -34,8 +34,10 @@ _SHARING: dict[str, Any] = {"init": "optimal", "bias_bits": 4, "mantissa_bits": 
 # Digits behind the leading one of what is not shared, such as the scales and statistics
 # of normalization: in a small net of bare convolutions they are a fifth of the file.
 _DIGITS = 7
-# The part of the time for bits that it may take to see whether weights give way.
-_PART_FOR_PRICE = 0.3
+# What a bit of a file costs: weights make up for each other, so that many have a choice
+# of centroids that are as good, and some can go. What is trained bears less of it than
+# what is pruned and shared at once.
+_PRICE, _PRICE_UNTRAINED = 0.02, 0.1
 # Centroids are few and move whole groups of weights, by the mean of what they would do:
 # gently where normalization is trained along, which moves as ever.
 _SHARING_RATE_NORMALIZED = 0.2
@@ -62,7 +64,6 @@ class Levelled(NamedTuple):
         net: The pruned net, not shared.
         written: The file of the net with its weights shared.
         overhead: Seconds that were no training.
-        smaller: Another file of the net, within the budget, that uses more of it.
         earlier: Where the file is not within the budget, the net on its way with the
             fewest weights of which one is, if there is any: net and file.
     """
@@ -70,14 +71,7 @@ class Levelled(NamedTuple):
     net: keras.Model
     written: Written
     overhead: float
-    smaller: Written | None = None
     earlier: tuple[keras.Model, Written] | None = None
-
-    @property
-    def files(self) -> list[Written]:
-        """All files of the level."""
-        files = [self.written, self.smaller, self.earlier and self.earlier[1]]
-        return [written for written in files if written is not None]
 
 
 class Levels:
@@ -117,8 +111,6 @@ class Levels:
         self._coders = coders
         self._dense_bytes = dense_bytes
         self._fold = fold
-        # The file of the net that a level begins with.
-        self._before: CompressionPoint | None = None
         seconds = _ONE_SHOT_TIME * policy.untrained_time
         seconds *= stopwatch.spent + stopwatch.left
         self._one_shot = OneShot(trainer.inputs, seconds, copier.note)
@@ -147,9 +139,7 @@ class Levels:
         net = self._copier.copy(net)
         bits = self.policy.first_bits
         WeightSharingQuantizer(bits).quantize(net)
-        written = self._write(net, dict.fromkeys(_paths(net), bits), 0.0)
-        self._before = written.point
-        return written
+        return self._write(net, dict.fromkeys(_paths(net), bits), 0.0)
 
     def untrained(self, net: keras.Model) -> Iterator[Written]:
         """Yields the files of a net that is pruned and shared without training.
@@ -171,7 +161,8 @@ class Levels:
             scratch.set_weights(weights)
             if sparsity:
                 self._one_shot.prune(scratch, round((1 - sparsity) * n_weights))
-            self._one_shot.share(scratch, bits, is_priced=is_priced, **_SHARING)
+            price = _PRICE_UNTRAINED if is_priced else 0.0
+            self._one_shot.share(scratch, bits, price=price, **_SHARING)
             value = trainer.evaluate(scratch)[budget.monitor]
             if not budget.is_accurate(value) and trainer.renew_statistics(scratch):
                 value = trainer.evaluate(scratch)[budget.monitor]
@@ -236,7 +227,8 @@ class Levels:
         trained, epochs = fit.seconds, fit.epochs
         net = self._copier.shrink(net)
         self.bits, value = self.choose_bits(net, step.bits_seconds)
-        shared, written, other = self._shared_well(net, epochs, step.bits_seconds)
+        shared = self._shared(net, self.bits, _PRICE)
+        written = self._write(shared, self.bits, epochs)
         if self.policy.is_worth_training(written.point.value, self.clock):
             fit = trainer.fit(
                 shared,
@@ -251,48 +243,18 @@ class Levels:
             after = self._write(shared, self.bits, epochs)
             if self.policy.is_training_kept(written.point.value, after.point.value):
                 written = after
-        finer = self.policy.finer_bits(self.bits, value)
-        if not written.point.is_accurate and finer is not None:
-            shared = self._shared(net, finer)
-            after = self._write(shared, finer, epochs)
+        for bits, price in self._nearer(value):
+            if written.point.is_accurate:
+                break
+            after = self._write(self._shared(net, bits, price), bits, epochs)
             if after.point.is_accurate:
-                self.bits, written = finer, after
-        earlier = smaller = None
-        if written.point.is_accurate:
-            self._before = written.point
-            if other is not None and other.point.is_accurate:
-                smaller = self._rounded(other)
-        else:
+                self.bits, written = bits, after
+        earlier = None
+        if not written.point.is_accurate:
             earlier = self._earlier(start, milestones, epochs)
         written = self._rounded(written)
         overhead = self.stopwatch.now() - begin - trained
-        return Levelled(net, written, overhead, smaller, earlier)
-
-    def _shared_well(
-        self, net: keras.Model, epochs: float, seconds: float
-    ) -> tuple[keras.Model, Written, Written | None]:
-        """Shares a net as near as can be, or so that its file is smaller, if that pays.
-
-        Args:
-            net: The net, which stays.
-            epochs: The epochs of it.
-            seconds: Seconds in which bits may be measured: the other way may take a
-                part of them.
-
-        Returns:
-            The shared net, its file, and the smaller file, where it does not pay.
-        """
-        begin = self.stopwatch.now()
-        shared = self._shared(net, self.bits)
-        written = self._write(shared, self.bits, epochs)
-        is_slow = self.stopwatch.now() - begin > _PART_FOR_PRICE * seconds
-        if is_slow or not self._one_shot.is_calibrated or self._before is None:
-            return shared, written, None
-        priced = self._shared(net, self.bits, is_priced=True)
-        other = self._write(priced, self.bits, epochs)
-        if self.policy.is_worth_its_price(self._before, written.point, other.point):
-            return priced, other, None
-        return shared, written, other
+        return Levelled(net, written, overhead, earlier)
 
     def _earlier(
         self, start: keras.Model, milestones: Milestones, epochs: float
@@ -315,7 +277,7 @@ class Levels:
             net = self._copier.shrink(net)
             bits: dict[str, int] | None = self.bits
             while bits is not None:
-                shared = self._shared(net, bits)
+                shared = self._shared(net, bits, _PRICE)
                 written = self._write(shared, bits, epochs)
                 if written.point.is_accurate:
                     return net, self._rounded(written)
@@ -350,12 +312,22 @@ class Levels:
         trials = [(p.layer, int(p.setting), p.metrics[monitor]) for p in measured]
         return self.policy.bits(paths, value, trials), value
 
+    def _nearer(self, value: float) -> Iterator[tuple[dict[str, int], float]]:
+        """Yields bits and prices for a net of such a value that sharing has spoilt."""
+        if not self.policy.budget.is_accurate(value):
+            return
+        if self._one_shot.is_calibrated:
+            yield self.bits, 0.0
+        finer = self.policy.finer_bits(self.bits, value)
+        if finer is not None:
+            yield finer, _PRICE
+
     def _shared(
-        self, net: keras.Model, bits: Mapping[str, int], *, is_priced: bool = False
+        self, net: keras.Model, bits: Mapping[str, int], price: float
     ) -> keras.Model:
         """Returns a net with its weights shared; the one that is given stays."""
         shared = self._copier.copy(net)
-        self._one_shot.share(shared, bits, is_priced=is_priced, **_SHARING)
+        self._one_shot.share(shared, bits, price=price, **_SHARING)
         return shared
 
     def _write(

@@ -38,7 +38,7 @@ def search(
                 bar = display.untrained()
                 for written in chain([levels.as_given(net)], levels.untrained(net)):
                     state = policy.after_measuring(state, written.point)
-                    data, best = _best(state, [written], data, best)
+                    data, best = _better(state, written, data, best)
                     if policy.budget.target_ratio and policy.budget.is_met(
                         written.point
                     ):
@@ -63,16 +63,16 @@ def search(
                     point = reached.written.point
                     state = policy.after_level(state, step, point)
                     state = replace(state, overhead=reached.overhead)
-                    net = reached.net if point.is_accurate else net
+                    if point.is_accurate:
+                        net = reached.net
                     failed = reached.net if state.is_to_rescue else None
-                    if reached.smaller is not None:
-                        state = policy.after_writing(state, reached.smaller.point)
+                    data, best = _better(state, reached.written, data, best)
                     display.measured(bar, point)
                     if reached.earlier is not None:
                         net, written = reached.earlier
                         state = policy.after_measuring(state, written.point)
+                        data, best = _better(state, written, data, best)
                         display.earlier(written.point)
-                    data, best = _best(state, reached.files, data, best)
                 state = replace(state, bits=levels.bits, seconds=levels.stopwatch.spent)
                 folder.save(Kept(state, net, data, failed))
                 display.tell(levels.notes)
@@ -95,11 +95,10 @@ def search(
     return result
 
 
-def _best(
-    state: State, files: list[Written], data: bytes, best: keras.Model | None
+def _better(
+    state: State, written: Written, data: bytes, best: keras.Model | None
 ) -> tuple[bytes, keras.Model | None]:
-    """Returns the file and the model that are now the best, or those before."""
-    for written in files:
-        if state.curve[state.best] is written.point:
-            return written.data, written.model
-    return data, best
+    """Returns a file and its model if they are now the best, or those before."""
+    if state.curve[state.best] is not written.point:
+        return data, best
+    return written.data, written.model

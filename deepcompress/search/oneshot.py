@@ -11,10 +11,9 @@ from deepcompress.network.variables import count_weights
 from deepcompress.pruning.prune import prune, prune_globally
 from deepcompress.sharing import WeightSharingQuantizer
 
-# What a bit of a file costs where it costs anything: weights make up for each other, so
-# that many have a choice of centroids that are as good, and some can go. More centroids
-# are there to be more exact: the price falls as the squared distance between them does.
-_PRICE, _PRICED_BITS = 0.1, 4
+# More centroids are there to be more exact: for what bits a price is meant, and that it
+# falls beyond as the squared distance between centroids does.
+_PRICED_BITS = 4
 # Multiplications in a second, of matrices of some hundred rows; for a rough guess.
 _SPEED = 1e10
 
@@ -66,22 +65,24 @@ class OneShot:
         return self._tried(net, calibrated)
 
     def share(
-        self, net: keras.Model, bits: Any, *, is_priced: bool = False, **settings: Any
+        self, net: keras.Model, bits: Any, *, price: float = 0.0, **settings: Any
     ) -> None:
         """Lets the weights of a net share few values.
 
         Args:
             net: The net, which is changed.
             bits: Bits of all layers, or by pattern.
-            is_priced: Whether weights give way where that saves bytes, with inputs in
-                view. Defaults to `False`: they are as near as can be.
+            price: What a bit of a file costs, with inputs in view and 4 bits or fewer,
+                as an `entropy_weight`. Defaults to `0.0`.
             settings: Others of `WeightSharingQuantizer`.
         """
 
         def calibrated(calibration: Calibration) -> None:
             most = max(bits.values()) if isinstance(bits, Mapping) else bits
-            price = is_priced * _PRICE * 4.0 ** min(0, _PRICED_BITS - most)
-            quantizer = WeightSharingQuantizer(bits, entropy_weight=price, **settings)
+            own_price = price * 4.0 ** min(0, _PRICED_BITS - most)
+            quantizer = WeightSharingQuantizer(
+                bits, entropy_weight=own_price, **settings
+            )
             quantizer.quantize(net, data=self._inputs)
 
         if not self._tried(net, calibrated):

@@ -40,8 +40,6 @@ _MOST_OF_TIME = 0.75
 # many, and fewer where the net has lost little before.
 _EPOCHS_TO_HALVE = 14
 _MOST_SLACK = 2.5
-# What a net loses without training tells little of what it bears when it is trained.
-_MOST_USED_BEFORE = 0.3
 # A search begins as one of a quarter of its time would, and that one too, as long as
 # it has time for so many epochs: what more time brings comes on top of what less does.
 _PART_OF_TIME = 0.25
@@ -329,31 +327,11 @@ class Policy:
         """Whether trained weights are kept, given the values before and after."""
         return self.budget.used(after) <= max(1.0, self.budget.used(before))
 
-    def is_worth_its_price(
-        self,
-        before: CompressionPoint,
-        after: CompressionPoint,
-        smaller: CompressionPoint,
-    ) -> bool:
-        """Whether a smaller file of a net loses less for its bytes than pruning did."""
-        saved, rise = math.log(before.size / after.size), self._rise(before, after)
-        more, rise_of_it = (
-            math.log(after.size / smaller.size),
-            self._rise(after, smaller),
-        )
-        if rise_of_it <= 0:
-            return more > 0
-        return more * max(rise, 0.0) > saved * rise_of_it
-
-    def after_writing(self, state: State, point: CompressionPoint) -> State:
-        """Returns the state with a file more, the best one perhaps."""
-        curve = [*state.curve, point]
-        best = min(range(len(curve)), key=lambda i: self._rank(curve[i]))
-        return replace(state, curve=curve, best=best)
-
     def after_measuring(self, state: State, point: CompressionPoint) -> State:
         """Returns the state with a point more, the best one perhaps."""
-        state = self.after_writing(state, point)
+        curve = [*state.curve, point]
+        best = min(range(len(curve)), key=lambda i: self._rank(curve[i]))
+        state = replace(state, curve=curve, best=best)
         if point.is_accurate and point.n_weights < state.n_good:
             used = self.budget.used(point.value)
             state = replace(state, n_good=point.n_weights, used=used)
@@ -404,10 +382,9 @@ class Policy:
             return round(state.n_bad * gap ** min(max(part, least), most)), n_epochs
         # A longer training makes up for more of what the one before has lost.
         longer = max(1.0, n_epochs / max(1, state.epochs_good))
-        used = min(state.used, math.inf if state.epochs_good else _MOST_USED_BEFORE)
-        slack = min(max(1.0, 0.5 / max(used, 1e-9)), _MOST_SLACK)
-        used = used / _MOST_USED / longer**_GAIN_OF_EPOCHS
+        used = state.used / _MOST_USED / longer**_GAIN_OF_EPOCHS
         kept = min(max(used, _LEAST_KEPT), _MOST_KEPT)
+        slack = min(max(1.0, 0.5 / max(state.used, 1e-9)), _MOST_SLACK)
         kept = max(kept, (1 + n_epochs / _EPOCHS_TO_HALVE) ** -slack)
         if state.n_bad is not None:
             kept = max(kept, min(state.n_bad / state.n_good, _MOST_KEPT_LONGER))
@@ -415,12 +392,6 @@ class Policy:
             part = _TARGET_MARGIN * best.ratio / self.budget.target_ratio
             return max(int(state.n_good * kept), round(part * state.n_good)), n_epochs
         return int(state.n_good * kept), n_epochs
-
-    def _rise(self, before: CompressionPoint, after: CompressionPoint) -> float:
-        """Returns how much is lost; the loss tells more finely than an accuracy."""
-        if "loss" in before.metrics and "loss" in after.metrics:
-            return after.metrics["loss"] - before.metrics["loss"]
-        return self.budget.used(after.value) - self.budget.used(before.value)
 
     def _rank(self, point: CompressionPoint) -> tuple[bool, float]:
         """Orders points, the best first."""

@@ -64,6 +64,7 @@ def levels_of(
     validation=None,
     is_trained=True,
     fold=False,
+    bits=None,
     **settings,
 ):
     """What does the levels of a search, on a clock that ticks."""
@@ -91,6 +92,7 @@ def levels_of(
         coders=["huffman", "context"],
         dense_bytes=sum(weight.nbytes for weight in model.get_weights()),
         fold=fold,
+        bits=bits,
     )
 
 

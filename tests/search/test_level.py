@@ -6,7 +6,7 @@ import pytest
 from helpers.searches import blobs, classifier, levels_of
 
 import deepcompress as dc
-from deepcompress.search.policy import Policy, Step
+from deepcompress.search.policy import Step
 from deepcompress.search.state import Budget
 from deepcompress.search.trainer import quiet
 
@@ -22,7 +22,7 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
     before = model.get_weights()
     levels = levels_of(model, BUDGET)
     shown = []
-    net, (data, point, _), overhead, _, earlier = levels.run(model, STEP, shown.append)
+    net, (data, point, _), overhead, earlier = levels.run(model, STEP, shown.append)
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert dc.count_weights(net) <= 200
@@ -41,35 +41,15 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
     assert earlier is None
 
 
-@pytest.mark.filterwarnings("ignore:Left alone, as no two weights")
-@pytest.mark.parametrize("is_worth_it", [True, False])
-def test_a_level_tries_what_is_saved_where_weights_give_way(is_worth_it, monkeypatch):
-    asked = []
-
-    def told(policy, before, after, smaller):
-        asked.append((before, after, smaller))
-        return is_worth_it
-
-    monkeypatch.setattr(Policy, "is_worth_its_price", told)
-    model = classifier()
-    levels = levels_of(model, BUDGET)
-    given = levels.as_given(model)
-    assert list(levels.untrained(model))  # the inputs were seen
-    reached = levels.run(model, STEP)
-    ((before, after, smaller),) = asked
-    assert before is given.point
-    assert smaller.size < after.size
-    assert smaller.n_weights <= after.n_weights <= dc.count_weights(reached.net)
-    if is_worth_it:
-        assert reached.smaller is None
-        assert reached.files == [reached.written]
-        assert reached.written.point.n_weights == smaller.n_weights
-        return
-    assert reached.files == [reached.written, reached.smaller]
-    assert reached.smaller.point.size <= smaller.size
-    loaded = dc.HuffmanSerializer().loads(reached.smaller.data)
-    metrics = loaded.evaluate(*blobs(300, seed=2), verbose=0, return_dict=True)
-    assert metrics["accuracy"] == pytest.approx(reached.smaller.point.value)
+@pytest.mark.parametrize("is_calibrated", [True, False])
+def test_what_sharing_has_spoilt_is_shared_nearer_or_with_more_bits(is_calibrated):
+    levels = levels_of(classifier(), BUDGET, bits={"wide": 3, "out": 3})
+    levels._one_shot.is_calibrated = is_calibrated
+    plain, finer = [({"wide": 3, "out": 3}, 0.0)], [({"wide": 4, "out": 4}, 0.02)]
+    assert list(levels._nearer(0.6)) == is_calibrated * plain + finer
+    assert list(levels._nearer(0.4)) == []
+    levels.bits = {"wide": 8, "out": 8}
+    assert len(list(levels._nearer(0.6))) == is_calibrated
 
 
 def test_without_training_the_smallest_files_are_written():
@@ -174,6 +154,14 @@ def test_a_net_that_sharing_alone_has_spoilt_gets_more_bits(monkeypatch):
     policy = levels.policy
     monkeypatch.setattr(policy, "is_worth_training", lambda value, clock: False)
     monkeypatch.setattr(policy, "finer_bits", lambda bits, value: {"wide": 8, "out": 8})
+    share = levels._one_shot.share
+
+    def spoilt(net, bits, **settings):
+        share(net, bits, **settings)
+        if bits["wide"] == 1:
+            net.set_weights([np.zeros_like(weight) for weight in net.get_weights()])
+
+    monkeypatch.setattr(levels._one_shot, "share", spoilt)
     step = dataclasses.replace(STEP, n_weights=900, bits_seconds=0.0)
     with quiet():
         _, (_, point, loaded), *_ = levels.run(model, step)
@@ -189,7 +177,7 @@ def test_where_the_last_net_is_not_good_an_earlier_one_on_its_way_is():
     levels = levels_of(model, Budget("accuracy", baseline, baseline - 0.02))
     step = dataclasses.replace(STEP, n_weights=4, n_pruning=12)
     with quiet():
-        net, written, _, _, earlier = levels.run(model, step)
+        net, written, _, earlier = levels.run(model, step)
     assert not written.point.is_accurate
     assert dc.count_weights(net) <= 4
     net, (data, point, _) = earlier

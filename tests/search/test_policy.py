@@ -33,18 +33,6 @@ def test_a_level_is_smaller_the_more_of_the_budget_is_used(used, n_weights):
     assert Policy(BUDGET).next(known, PLENTY).n_weights == n_weights
 
 
-@pytest.mark.parametrize(
-    ("used", "epochs", "n_weights"),
-    [(0.3, 0, 470), (1.0, 0, 470), (0.1, 0, 323), (1.0, 8, 800)],
-)
-def test_what_is_used_without_training_tells_little_of_what_is_borne_with_it(
-    used, epochs, n_weights
-):
-    known = state(n_good=1000, used=used, epochs_good=epochs)
-    clock = Clock(80.0, epoch_seconds=1.0, spent=500.0)
-    assert Policy(BUDGET).next(known, clock).n_weights == n_weights
-
-
 @pytest.mark.parametrize(("epochs", "n_weights"), [(200, 600), (25, 300), (4, 250)])
 def test_a_level_is_smaller_if_it_is_trained_longer(epochs, n_weights):
     known = state(n_good=1000, used=0.54, epochs_good=epochs)
@@ -302,38 +290,6 @@ def test_more_bits_help_a_net_that_only_sharing_has_spoilt():
 def test_shared_weights_are_trained_where_they_cost_much(value, left, is_trained):
     clock = Clock(left, epoch_seconds=1.0)
     assert Policy(BUDGET).is_worth_training(value, clock) is is_trained
-
-
-@pytest.mark.parametrize(
-    ("after", "smaller", "is_worth_it"),
-    # Sizes and losses; pruning has begun with 1,000 bytes and a loss of 0.1.
-    [((500, 0.2), (250, 0.25), True), ((500, 0.2), (250, 0.35), False),
-     ((500, 0.2), (450, 0.21), True), ((500, 0.2), (450, 0.22), False),
-     # Pruning that costs nothing is the better way, unless the other costs nothing too.
-     ((500, 0.1), (400, 0.11), False), ((500, 0.05), (400, 0.06), False),
-     ((500, 0.1), (400, 0.1), True), ((500, 0.2), (400, 0.15), True),
-     ((500, 0.2), (500, 0.2), False), ((500, 0.2), (510, 0.1), False),
-     ((1100, 0.2), (1000, 0.21), True), ((500, 0.2), (400, math.nan), False)],
-)  # fmt: skip
-@pytest.mark.parametrize("is_told", [True, False])
-def test_bytes_are_saved_at_no_higher_price_than_pruning_pays(
-    after, smaller, is_worth_it, is_told
-):
-    # Without a loss among the metrics what is used of the budget tells the same.
-    points = [
-        point(size=size, value=1 - loss, metrics={"loss": loss} if is_told else {})
-        for size, loss in ((1000, 0.1), after, smaller)
-    ]
-    budget = Budget("accuracy", baseline=1.0, bound=0.0)
-    assert Policy(budget).is_worth_its_price(*points) is is_worth_it
-
-
-def test_a_file_more_is_only_a_file():
-    policy = Policy(BUDGET)
-    before = policy.after_measuring(state(), point(size=100, n_weights=400))
-    after = policy.after_writing(before, point(size=50, n_weights=300, value=0.81))
-    assert after.curve[after.best].size == 50
-    assert (after.n_good, after.used) == (before.n_good, before.used) == (400, 0.0)
 
 
 @pytest.mark.parametrize(
