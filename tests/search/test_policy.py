@@ -237,6 +237,17 @@ def test_without_training_little_time_is_taken():
     assert len(trials) == 3
 
 
+def test_a_level_trains_at_the_rate_that_is_left():
+    policy, known = Policy(BUDGET), state()
+    for rate in (1.0, 0.5, 0.25, 0.125):
+        step = policy.next(known, PLENTY)
+        assert step.rate == rate
+        assert step.number == known.n_levels + 1
+        known = policy.after_divergence(known, step)
+    assert policy.next(known, PLENTY) is Stop.DIVERGING
+    assert (known.n_good, known.n_bad, len(known.curve)) == (1000, None, 1)
+
+
 @pytest.mark.parametrize(("left", "is_tried"), [(29, True), (31, False)])
 def test_what_is_no_time_to_train_is_for_what_needs_none(left, is_tried):
     # Three epochs of ten seconds are the least that is trained.
