@@ -212,10 +212,7 @@ def share(
     for _ in range(_N_ALTERNATIONS):
         centers, codes = _best_centers(problem, keep, codes, centers, rounded)
         values = np.where(keep, centers[codes], 0.0)
-        choices, prices = centers, np.zeros(len(centers))
-        if price:
-            choices, bits = _choices(centers, codes, keep)
-            prices = price * bits
+        choices, prices = _choices(centers, codes, keep, price)
         values = _descended(problem, values, keep, choices, prices)
         if not values.any():  # nothing pays
             break
@@ -226,19 +223,21 @@ def share(
 
 
 def _choices(
-    centers: np.ndarray, codes: np.ndarray, keep: np.ndarray
+    centers: np.ndarray, codes: np.ndarray, keep: np.ndarray, price: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the values that a weight may take, zero the last, and bits of each.
+    """Returns the values that a weight may take, and what the bits of each cost.
 
-    A weight that is none costs the bits of its place, among those of inputs and
-    outputs that have any weights; a zero takes fewer where most are zeros.
+    Where bits have a price, zero is the last of them. Another value costs the bits of
+    its place besides, among those of inputs and outputs that have any weights.
     """
+    if not price:
+        return centers, np.zeros(len(centers))
     n_outputs, n_inputs = (np.count_nonzero(keep.any(at), axis=1) for at in (1, 2))
     n_living = int((n_outputs * n_inputs).sum())
     density = min(np.count_nonzero(keep) / n_living, _DENSEST)
     of_place = math.log2((1 - density) / density)
     bits = of_place + _bits(codes[keep], len(centers))
-    return np.append(centers, 0.0), np.append(bits, 0.0)
+    return np.append(centers, 0.0), np.append(price * bits, 0.0)
 
 
 def _variance(values: np.ndarray, weights: np.ndarray) -> float:
