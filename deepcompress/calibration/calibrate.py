@@ -23,6 +23,8 @@ from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial
 from deepcompress.network.variables import NamedVariable, every_variable, walk
 
+# Parts of the inputs, of which each is looked at by itself.
+_N_PARTS = 16
 # Rows that a kernel is judged by: so many for each input, at least and at most, and
 # the elements that they may have together.
 _ROWS_AN_INPUT = 16
@@ -363,7 +365,7 @@ class Calibration:
             wanted: What it made of these rows, in the model as it was. Defaults to
                 `None`: what it makes of them now.
         """
-        sums = Sums()
+        sums = Sums(-(-_N_PARTS // self._n_batches))
         layout = form.layout
         outputs = None if wanted is None else iter(wanted.outputs)
         if wanted is not None:

@@ -7,7 +7,14 @@ import numpy as np
 
 from deepcompress.calibration import solving
 from deepcompress.calibration.matrices import Form, Layout
-from deepcompress.calibration.solving import Choose, Problem, Round, Share, problem
+from deepcompress.calibration.solving import (
+    Choose,
+    Problem,
+    Round,
+    Share,
+    problem,
+    shrinkage,
+)
 
 # A word that does not occur counts for this part of the mean.
 _LEAST_COUNT = 0.01
@@ -17,16 +24,25 @@ _PRECISION = 1e-5
 
 @dataclass
 class Sums:
-    """Sums over the rows that a kernel or a normalization has seen."""
+    """Sums over the rows that a kernel or a normalization has seen.
 
+    Attributes:
+        n_parts: Parts of the rows that are given together. How much these differ tells
+            what all of them are worth. Defaults to `1`.
+    """
+
+    n_parts: int = 1
     n: int = 0
     mean: Any = 0.0
     moments: Any = 0.0
     cross: Any = 0.0
     wanted_mean: Any = 0.0
     outputs: list[np.ndarray] = field(default_factory=list)
+    variance: Any = 0.0
     _shift: Any = None
     _shift_of_outputs: Any = 0.0
+    _n_seen_parts: int = 0
+    _parts: Any = 0.0
 
     def add(self, rows: np.ndarray, made: np.ndarray | None) -> None:
         """Adds rows, in single precision about a mean of theirs.
@@ -44,8 +60,11 @@ class Sums:
         self.n += len(rows)
         self.mean = self.mean + rows.sum(0, dtype=np.float64)
         by_group = np.ascontiguousarray(rows.transpose(1, 2, 0))
-        squares = by_group @ by_group.transpose(0, 2, 1)
-        self.moments = self.moments + squares.astype(np.float64)
+        for part in np.array_split(by_group, min(self.n_parts, len(rows)), axis=2):
+            squares = (part @ part.transpose(0, 2, 1)).astype(np.float64)
+            self.moments = self.moments + squares
+            self._parts = self._parts + _squared(squares)
+            self._n_seen_parts += 1
         if made is not None:
             made = (made - self._shift_of_outputs).transpose(1, 0, 2)
             self.cross = self.cross + (by_group @ made).astype(np.float64)
@@ -54,6 +73,7 @@ class Sums:
         """Makes the sums such as they are about zero."""
         if self._shift is None:
             return
+        self.variance = self._variance()
         shift = self._shift.astype(np.float64)
         if np.ndim(self.cross):
             outputs = np.asarray(self._shift_of_outputs, np.float64)
@@ -67,6 +87,21 @@ class Sums:
         squared = self.n * shift[..., None] * shift[:, None, :]
         self.moments = self.moments + about + about.transpose(0, 2, 1) + squared
         self.mean = self.mean + self.n * shift
+
+    def _variance(self) -> np.ndarray:
+        """Returns the squared error of the mean moments of each group."""
+        n = self._n_seen_parts
+        if n < 2:
+            return np.zeros(len(self.moments))
+        apart = self._parts - _squared(self.moments) / n
+        found: np.ndarray = np.maximum(apart, 0.0) * n / (n - 1) / self.n**2
+        return found
+
+
+def _squared(moments: np.ndarray) -> np.ndarray:
+    """Returns the sum of the squares of each group."""
+    found: np.ndarray = np.einsum("gij,gij->g", moments, moments)
+    return found
 
 
 class Kernel:
@@ -147,9 +182,10 @@ def problem_of(form: Form, kernel: np.ndarray, sums: Sums) -> Problem:
     noise = _PRECISION * np.einsum("gii->gi", moments)
     if form.bias is not None:  # which makes up for what all rows have in common
         moments = moments - mean[:, :, None] * mean[:, None, :]
+    damping = shrinkage(moments, sums.variance)
     if np.ndim(sums.cross) == 0:
-        return problem(kernel, moments, moments @ kernel, noise=noise)
+        return problem(kernel, moments, moments @ kernel, noise=noise, damping=damping)
     cross = sums.cross / sums.n
     if form.bias is not None:
         cross = cross - mean[:, :, None] * (sums.wanted_mean / sums.n)[:, None, :]
-    return problem(kernel, moments, cross, noise=noise)
+    return problem(kernel, moments, cross, noise=noise, damping=damping)

@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 # Damping of the second moments, in parts of their mean: some hundred inputs say little
 # about directions in which they hardly differ.
-_DAMPING = 0.01
+_LEAST_DAMPING, _MOST_SHRINKAGE = 0.01, 0.9
 # Pruning goes in rounds, so that what is pruned later is chosen with the weights that
 # those before have moved.
 _LEFT_BY_ROUND = 0.55
@@ -85,6 +85,7 @@ def problem(
     cross: np.ndarray,
     *,
     noise: np.ndarray | float = 0.0,
+    damping: np.ndarray | float = _LEAST_DAMPING,
 ) -> Problem:
     """Returns the problem of a kernel whose inputs have changed.
 
@@ -96,15 +97,40 @@ def problem(
             shape.
         noise: What the moments of each input are known to, of shape
             `(groups, inputs)`. Defaults to `0.0`.
+        damping: What is added to those of each input, in parts of their mean, for each
+            group. Defaults to `0.01`.
     """
     diagonal = np.einsum("gii->gi", moments)
     mean = np.maximum(diagonal.mean(1, keepdims=True), 0.0)
-    damping = np.broadcast_to(_DAMPING * mean + noise, diagonal.shape).copy()
-    damping[damping == 0] = 1.0
+    added = np.broadcast_to(damping, len(moments))[:, None] * mean + noise
+    added = np.broadcast_to(added, diagonal.shape).copy()
+    added[added == 0] = 1.0
     damped = moments.copy()
-    np.einsum("gii->gi", damped)[...] = np.maximum(diagonal, 0.0) + damping
-    target = np.linalg.solve(damped, cross + damping[..., None] * kernel)
+    np.einsum("gii->gi", damped)[...] = np.maximum(diagonal, 0.0) + added
+    target = np.linalg.solve(damped, cross + added[..., None] * kernel)
     return Problem(kernel, target, damped)
+
+
+def shrinkage(moments: np.ndarray, variance: np.ndarray | float) -> np.ndarray:
+    """Returns how much is added to moments, in parts of their mean, for each group.
+
+    Moments of few inputs are further apart than those of many. So much of the mean
+    makes the expected squared error least.
+
+    Args:
+        moments: Of shape `(groups, inputs, inputs)`.
+        variance: Their expected squared error, summed over a group.
+
+    References:
+        Ledoit, Wolf 2004, "A well-conditioned estimator for large-dimensional
+        covariance matrices", equation 14.
+    """
+    diagonal = np.einsum("gii->gi", moments)
+    n_inputs = diagonal.shape[1]
+    apart = np.einsum("gij,gij->g", moments, moments) - n_inputs * diagonal.mean(1) ** 2
+    part = np.minimum(variance / np.maximum(apart, 1e-300), _MOST_SHRINKAGE)
+    found: np.ndarray = np.maximum(part / (1 - part), _LEAST_DAMPING)
+    return found
 
 
 def prune(problem: Problem, n_kept: int, choose: Choose) -> None:
