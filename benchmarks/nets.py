@@ -331,7 +331,7 @@ CASES = {
     ),
     "autoencoder": Case(autoencoder, drawn_again, "mse", metrics=(), drop=0.05),
     "resnet": Case(resnet, photographs, _FROM_LOGITS, _sgd, 0.1, True, epochs=16),
-    "resnet20": Case(_resnet20, photographs, _FROM_LOGITS, _sgd, 0.1, True, epochs=16),
+    "resnet20": Case(_resnet20, photographs, _FROM_LOGITS, _sgd, 0.1, True, epochs=8),
     "mobilenet": Case(mobilenet, photographs, _FROM_LOGITS, _sgd, 0.1, True, epochs=16),
     "gru": Case(gru, text, _FROM_LOGITS, rate=3e-3, epochs=8),
     "transformer": Case(transformer, text, _FROM_LOGITS, _adamw, 3e-3, True, epochs=10),

@@ -16,7 +16,7 @@ from deepcompress.calibration.solving import (
     shrinkage,
 )
 
-# A word that does not occur counts for this part of the mean.
+# A word counts for this part of the mean at least.
 _LEAST_COUNT = 0.01
 # Inputs are float32, and sums of their products known to so large a part.
 _PRECISION = 1e-5
@@ -171,8 +171,7 @@ class Kernel:
 def problem_of(form: Form, kernel: np.ndarray, sums: Sums) -> Problem:
     """Returns the problem of a kernel, given what it has seen."""
     if form.is_lookup:
-        counts = np.maximum(sums.moments, _LEAST_COUNT * sums.moments.mean())
-        return Problem(kernel, kernel, counts[None])
+        return Problem(kernel, kernel, _expected(sums.moments)[None])
     moments, mean = sums.moments / sums.n, sums.mean / sums.n
     if not (np.isfinite(moments).all() and np.isfinite(sums.cross).all()):
         raise ValueError(
@@ -189,3 +188,19 @@ def problem_of(form: Form, kernel: np.ndarray, sums: Sums) -> Problem:
     if form.bias is not None:
         cross = cross - mean[:, :, None] * (sums.wanted_mean / sums.n)[:, None, :]
     return problem(kernel, moments, cross, noise=noise, damping=damping)
+
+
+def _expected(counts: np.ndarray) -> np.ndarray:
+    """Returns how often words are expected in as many inputs more.
+
+    Those that do not occur take the place of those that occur once.
+
+    References:
+        Good 1953, "The population frequencies of species and the estimation of
+        population parameters", equation 9.
+    """
+    never = counts == 0
+    once = float(np.sum(counts == 1) / max(1, never.sum()))
+    expected = np.where(never, min(once, 1.0), counts)
+    found: np.ndarray = np.maximum(expected, _LEAST_COUNT * expected.mean())
+    return found

@@ -35,9 +35,10 @@ _SHARING: dict[str, Any] = {"init": "optimal", "bias_bits": 4, "mantissa_bits": 
 # of normalization: in a small net of bare convolutions they are a fifth of the file.
 _DIGITS = 7
 # What a bit of a file costs: weights make up for each other, so that many have a choice
-# of centroids that are as good, and some can go. What is trained bears less of it than
-# what is pruned and shared at once.
-_PRICE, _PRICE_UNTRAINED = 0.02, 0.1
+# of centroids that are as good, and some can go. The least of these prices takes some
+# per cent of a file, and nets do not feel it. What is trained bears less than what is
+# pruned and shared at once.
+_PRICE_NEAR, _PRICE, _PRICE_UNTRAINED = 0.005, 0.02, 0.1
 # Centroids are few and move whole groups of weights, by the mean of what they would do:
 # gently where normalization is trained along, which moves as ever.
 _SHARING_RATE_NORMALIZED = 0.2
@@ -161,7 +162,7 @@ class Levels:
             scratch.set_weights(weights)
             if sparsity:
                 self._one_shot.prune(scratch, round((1 - sparsity) * n_weights))
-            price = _PRICE_UNTRAINED if is_priced else 0.0
+            price = _PRICE_UNTRAINED if is_priced else _PRICE_NEAR
             self._one_shot.share(scratch, bits, price=price, **_SHARING)
             value = trainer.evaluate(scratch)[budget.monitor]
             if not budget.is_accurate(value) and trainer.renew_statistics(scratch):
@@ -317,7 +318,7 @@ class Levels:
         if not self.policy.budget.is_accurate(value):
             return
         if self._one_shot.is_calibrated:
-            yield self.bits, 0.0
+            yield self.bits, _PRICE_NEAR
         finer = self.policy.finer_bits(self.bits, value)
         if finer is not None:
             yield finer, _PRICE

@@ -6,7 +6,7 @@ import pytest
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 import deepcompress as dc
-from deepcompress.calibration.kernel import Sums
+from deepcompress.calibration.kernel import Sums, _expected
 from deepcompress.calibration.solving import shrinkage
 
 
@@ -86,3 +86,22 @@ def test_few_inputs_do_for_inputs_that_go_together(monkeypatch):
         "deepcompress.calibration.kernel.shrinkage", lambda moments, variance: 1e-4
     )
     assert with_it < 0.97 * moved()
+
+
+def test_words_that_do_not_occur_are_expected_as_often_as_those_that_occur_once():
+    """In as many words more, drawn as those before, as often as it is said."""
+    random = np.random.default_rng(0)
+    shares = 1 / np.arange(1, 3001)
+    shares /= shares.sum()
+    seen, more = (
+        np.bincount(random.choice(3000, 2000, p=shares), minlength=3000)
+        for _ in range(2)
+    )
+    never = seen == 0
+    assert _expected(seen)[never].sum() == pytest.approx(more[never].sum(), rel=0.2)
+    assert (_expected(seen)[~never] == seen[~never]).all()
+
+
+def test_where_every_word_occurs_often_others_hardly_count():
+    expected = _expected(np.array([50, 40, 0, 30]))
+    assert expected[2] == pytest.approx(0.01 * 30)
