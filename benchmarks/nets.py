@@ -276,13 +276,27 @@ def transformer() -> keras.Model:
     """Returns a small causal transformer that tells the next character."""
     inputs = keras.Input((_WINDOW,), dtype="int32")
     x = Places()(layers.Embedding(N_CHARACTERS, 64)(inputs))
+    outputs = layers.Dense(N_CHARACTERS)(_attended(x, is_causal=True))
+    return keras.Model(inputs, outputs)
+
+
+def vit() -> keras.Model:
+    """Returns a small transformer that takes a digit as sixteen patches."""
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(64, 7, strides=7)(inputs)
+    x = Places()(layers.Reshape((16, 64))(x))
+    x = layers.GlobalAveragePooling1D()(_attended(x, is_causal=False))
+    return keras.Model(inputs, layers.Dense(10)(x))
+
+
+def _attended(x: Any, *, is_causal: bool) -> Any:
+    """Lets the elements of sequences attend to each other, twice."""
     for _ in range(2):
         y = layers.LayerNormalization()(x)
-        x += layers.MultiHeadAttention(4, 16)(y, y, use_causal_mask=True)
+        x += layers.MultiHeadAttention(4, 16)(y, y, use_causal_mask=is_causal)
         y = layers.Dense(256, activation="gelu")(layers.LayerNormalization()(x))
         x += layers.Dense(64)(y)
-    outputs = layers.Dense(N_CHARACTERS)(layers.LayerNormalization()(x))
-    return keras.Model(inputs, outputs)
+    return layers.LayerNormalization()(x)
 
 
 def tabular() -> keras.Model:
@@ -335,6 +349,7 @@ CASES = {
     "mobilenet": Case(mobilenet, photographs, _FROM_LOGITS, _sgd, 0.1, True, epochs=16),
     "gru": Case(gru, text, _FROM_LOGITS, rate=3e-3, epochs=8),
     "transformer": Case(transformer, text, _FROM_LOGITS, _adamw, 3e-3, True, epochs=10),
+    "vit": Case(vit, digits, _FROM_LOGITS, _adamw, 1e-3, True, epochs=20, drop=0.002),
     "tabular": Case(tabular, table, _FROM_LOGITS, epochs=4, batch_size=256),
 }
 

@@ -33,11 +33,11 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results" / "without_training.jso
 _N_INPUTS = 512
 # Sparsity, scope, bits, and the price of a bit of a code where inputs are in view.
 SETTINGS: list[tuple[float, str, int, float]] = [
-    (0.5, "layer", 4, 0.0),
+    (0.5, "layer", 4, 0.01),
     (0.7, "layer", 4, 0.05),
     (0.8, "layer", 4, 0.05),
     (0.9, "layer", 4, 0.1),
-    (0.5, "global", 4, 0.05),
+    (0.5, "global", 4, 0.01),
     (0.7, "global", 4, 0.05),
     (0.9, "global", 4, 0.05),
     (0.95, "global", 4, 0.05),

@@ -276,13 +276,11 @@ class Levels:
             if not policy.budget.is_accurate(value):
                 continue
             net = self._copier.shrink(net)
-            bits: dict[str, int] | None = self.bits
-            while bits is not None:
-                shared = self._shared(net, bits, _PRICE)
+            for bits, price in [(self.bits, _PRICE), *self._nearer(value)]:
+                shared = self._shared(net, bits, price)
                 written = self._write(shared, bits, epochs)
                 if written.point.is_accurate:
                     return net, self._rounded(written)
-                bits = policy.finer_bits(bits, value)
         return None
 
     def choose_bits(
@@ -319,9 +317,10 @@ class Levels:
             return
         if self._one_shot.is_calibrated:
             yield self.bits, _PRICE_NEAR
-        finer = self.policy.finer_bits(self.bits, value)
-        if finer is not None:
-            yield finer, _PRICE
+        bits = self.policy.finer_bits(self.bits, value)
+        while bits is not None:
+            yield bits, _PRICE
+            bits = self.policy.finer_bits(bits, value)
 
     def _shared(
         self, net: keras.Model, bits: Mapping[str, int], price: float

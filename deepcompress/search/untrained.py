@@ -1,7 +1,7 @@
 """Which bits and sparsities are tried without training, and in which order."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _LEAST_DENSITY = 0.002
@@ -67,58 +67,61 @@ class Untrained(NamedTuple):
             spent: The part of the time that is spent.
             has_price: Whether weights can give way. Defaults to `False`.
         """
+        if spent > self.time:
+            return None
+        bits_to_try = self._bits(trials)
         # Trials are known by how many steps of the density they have gone.
-        end = math.ceil(math.log(_LEAST_DENSITY, self.step)) + 1
-        plain = [t for t in trials if not t.is_priced]
-        too_few = {t.bits for t in plain if not t.sparsity and not t.is_accurate}
-        finer = self.bits[0]
-        while finer in too_few and finer < _MOST_BITS:
-            finer += 1
-        is_fine = finer != self.bits[0]
+        last = math.ceil(math.log(_LEAST_DENSITY, self.step)) + 1
         ends: dict[int, int] = {}
         for is_priced in (False, True)[: 1 + has_price]:
-            for bits in (finer,) if is_fine else self.bits:
-                if is_priced and bits not in ends:
-                    continue
+            for bits in bits_to_try:
                 own = {
                     self._n_steps(t): t.used
                     for t in trials
-                    if t.bits == bits and t.is_priced == is_priced
+                    if (t.bits, t.is_priced) == (bits, is_priced)
                 }
-                most = min((n for n, used in own.items() if not used <= 1), default=end)
-                most = min(most, ends.get(bits, end))
-                least = max((n for n, used in own.items() if used <= 1), default=-1)
+                end = ends[bits] if is_priced else min(ends.values(), default=last)
+                most = min([end, *(n for n, used in own.items() if not used <= 1)])
+                least = max([-1, *(n for n, used in own.items() if used <= 1)])
                 if most - least > 1:
-                    n_steps = self._between(least, own.get(least), most, own.get(most))
-                    if is_priced and not own:
-                        n_more = math.log(_PRICED, self.step)
-                        n_steps = max(0, round(most - 1 - n_more))
-                    elif is_fine and not own:
-                        n_steps = 0
-                    if spent > self.time:
-                        return None
+                    if own:
+                        n_steps = self._between(least, most, own)
+                    else:
+                        n_steps = self._first(bits, most, is_priced=is_priced)
                     return bits, 1 - self.step**n_steps, is_priced
-                if is_priced:
-                    continue
-                if least < 0:
-                    break
-                end = ends[bits] = least + 1
+                ends.setdefault(bits, least + 1)
         return None
+
+    def _bits(self, trials: Sequence[Trial]) -> tuple[int, ...]:
+        """Returns the bits to try: more where the most do not bear to be shared."""
+        too_few = {
+            t.bits for t in trials if not (t.sparsity or t.is_priced or t.is_accurate)
+        }
+        finer = self.bits[0]
+        while finer in too_few and finer < _MOST_BITS:
+            finer += 1
+        return self.bits if finer == self.bits[0] else (finer,)
+
+    def _first(self, bits: int, most: int, *, is_priced: bool) -> int:
+        """Returns the steps to begin with, fewer than the most."""
+        if is_priced:
+            return max(0, round(most - 1 - math.log(_PRICED, self.step)))
+        if bits > self.bits[0]:
+            return 0
+        return self._between(-1, most, {})
 
     def _n_steps(self, trial: Trial) -> int:
         return round(math.log(1 - trial.sparsity, self.step))
 
-    def _between(
-        self, least: int, used: float | None, most: int, too_much: float | None
-    ) -> int:
+    def _between(self, least: int, most: int, own: Mapping[int, float]) -> int:
         """Returns the steps after which about all of the budget is used.
 
         Args:
             least: Steps after which it is not.
-            used: What is used there, `None` where it is not known.
             most: Steps after which too much is.
-            too_much: What is used there, `None` where it is not known.
+            own: What is used after the steps that were tried.
         """
+        used, too_much = own.get(least), own.get(most)
         a_step = -_POWER * math.log(self.step)
         # How many steps it is from either, in logarithms.
         below = None if used is None else math.log(_USED / _clipped(used))
