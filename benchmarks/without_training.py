@@ -57,7 +57,7 @@ class Trials:
     def __init__(self, model: keras.Model, data: Data, inputs: Any) -> None:
         self._model = model
         self._data = data
-        self._inputs = inputs
+        self.inputs = inputs
         self._weights = model.get_weights()
         self.dense = sum(weight.nbytes for weight in self._weights)
         self.before = self._error(self._predict(model))
@@ -77,22 +77,21 @@ class Trials:
         }
 
     def changed(
-        self, sparsity: float, scope: Any, bits: int, price: float, *, is_seen: bool
+        self, sparsity: float, scope: Any, bits: int, price: float, *, data: Any
     ) -> tuple[bytes, Predict]:
-        """Prunes and shares, with the inputs in view or without."""
-        inputs = self._inputs if is_seen else None
-        dc.prune(self._model, sparsity, scope=scope, data=inputs)
+        """Prunes and shares, with inputs in view or without any."""
+        dc.prune(self._model, sparsity, scope=scope, data=data)
         sharing = dc.WeightSharingQuantizer(
-            bits, entropy_weight=price if is_seen else 0.0
+            bits, entropy_weight=0.0 if data is None else price
         )
-        sharing.quantize(self._model, data=inputs)
+        sharing.quantize(self._model, data=data)
         return self._file(dc.HuffmanSerializer(coder="context").dumps(self._model))
 
     def searched(self, seconds: float, *, epochs: int | None) -> tuple[bytes, Predict]:
         """Searches without labels."""
         result = dc.compress(
             self._model,
-            self._inputs,
+            self.inputs,
             max_change=0.01,
             time_budget=seconds,
             epochs=epochs,
@@ -115,7 +114,7 @@ class Trials:
         converter = tf.lite.TFLiteConverter.from_keras_model(self._model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: (
-            [self._inputs[i : i + 1]] for i in range(len(self._inputs))
+            [self.inputs[i : i + 1]] for i in range(len(self.inputs))
         )
         data = converter.convert()
         net = tf.lite.Interpreter(model_content=data)
@@ -151,8 +150,12 @@ def ways(
     for setting in SETTINGS:
         sparsity, scope, bits, _ = setting
         words = f'{sparsity:.0%}, scope="{scope}", {bits} bits'
-        yield "by magnitude", words, partial(trials.changed, *setting, is_seen=False)
-        yield "with inputs", words, partial(trials.changed, *setting, is_seen=True)
+        for way, given in (
+            ("by magnitude", None),
+            ("with images made up", "synthetic"),
+            ("with inputs", trials.inputs),
+        ):
+            yield way, words, partial(trials.changed, *setting, data=given)
     seconds = options.seconds
     for epochs, name in ((0, "compress, epochs=0"), (None, "compress")):
         words = f"max_change=0.01, {seconds:.0f} s"

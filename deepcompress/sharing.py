@@ -170,8 +170,8 @@ class WeightSharingQuantizer(TyingCallback):
 
         Args:
             model: A built model.
-            data: Inputs as `predict` takes them, as in `prune`. Defaults to `None`:
-                each weight goes to the nearest centroid.
+            data: Inputs as `predict` takes them, or `"synthetic"`, as in `prune`.
+                Defaults to `None`: each weight goes to the nearest centroid.
 
         Raises:
             ValueError: A pattern matches no layer, a weight is not finite, the model

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -18,6 +18,12 @@ from deepcompress.calibration.matrices import Form, Layout, forms
 from deepcompress.calibration.passage import Start
 from deepcompress.calibration.recording import Recorder, batches_for
 from deepcompress.calibration.solving import Problem
+from deepcompress.calibration.statistics import (
+    add_statistics,
+    mean_and_variance,
+    scale_for,
+    statistics_of,
+)
 from deepcompress.network.distribution import give, values_of
 from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial
@@ -49,11 +55,12 @@ class Calibration:
 
     Args:
         model: A built model.
-        data: Inputs in a form that `predict` takes.
+        data: Inputs in a form that `predict` takes, or `"synthetic"`.
         verbose: `1` shows a bar. Defaults to `0`.
     """
 
     def __init__(self, model: keras.Model, data: Any, *, verbose: int = 0) -> None:
+        self._is_synthetic = isinstance(data, str)
         batches = batches_for(model, data)
         self.model = model
         self._verbose = verbose
@@ -70,22 +77,39 @@ class Calibration:
         normalized = batch_normalizations(model)
         layers = {id(layer): layer for layer, _ in self._owners.values()}
         layers.update({id(layer): layer for layer in normalized})
+        self._normalized = {id(layer) for layer in normalized}
         try:
             with self._states_kept():
-                self._recorder = Recorder(model, batches)
-                self._order = self._recorder.order(list(layers.values()))
+                self._look_at(batches, list(layers.values()))
+                scale = self._scale()
+                if scale != 1:
+                    scaled = [
+                        keras.tree.map_structure(lambda array: scale * array, batch)
+                        for batch in batches
+                    ]
+                    self._look_at(scaled, list(layers.values()))
         except Exception as error:
             raise ValueError(
                 f"The model {model.name!r} cannot be called on the data; does their "
                 f"shape fit? ({type(error).__name__}: {in_short(error)})"
             ) from error
         reached = {id(layer) for layer in self._order}
-        self._normalized = {id(layer) for layer in normalized}
         self._owners = {
             key: (layer, form)
             for key, (layer, form) in self._owners.items()
             if id(layer) in reached
         }
+
+    def _look_at(self, batches: list[Any], layers: list[Any]) -> None:
+        self._recorder = Recorder(self.model, batches)
+        self._order = self._recorder.order(layers)
+
+    def _scale(self) -> np.float32:
+        """Returns how many times larger what is made up has to be."""
+        normalized = [layer for layer in self._order if id(layer) in self._normalized]
+        if not (self._is_synthetic and normalized):
+            return np.float32(1)
+        return scale_for(normalized[0], self._recorder.record)
 
     def knows(self, named: NamedVariable) -> bool:
         """Whether anything can be seen of what a kernel is given."""
@@ -115,7 +139,7 @@ class Calibration:
                 stacklevel=4,
             )
         quiet = np.errstate(over="ignore", invalid="ignore")
-        with self._bars() as bars, quiet, self._states_kept():
+        with self._bars() as bars, quiet, self._states_kept(), self._own_statistics():
             self._change_all(by_layer, unknown, treat, bars.add("", len(variables)))
 
     def _change_all(
@@ -184,7 +208,8 @@ class Calibration:
         known = [v for v in variables if self.knows(v)]
         keys = [id(named.variable) for named in known]
         n_left = n_kept - sum(n for key, n in kept.items() if key not in keys)
-        losses = self._measured(known)
+        with self._own_statistics():
+            losses = self._measured(known)
         numbers = allocate([sizes[key] for key in keys], losses, n_left)
         return kept | dict(zip(keys, numbers, strict=True))
 
@@ -238,6 +263,13 @@ class Calibration:
         finally:
             for variable, values in states:
                 give(variable, values)
+
+    def _own_statistics(self) -> AbstractContextManager[None]:
+        """Lets the model have the statistics of inputs that are made up."""
+        if not self._is_synthetic:
+            return nullcontext()
+        layers = [layer for layer in self._order if id(layer) in self._normalized]
+        return statistics_of(layers, self._recorder.record)
 
     def _bars(self) -> Bars:
         return Bars(Console(quiet=not self._verbose), unit="layers")
@@ -322,7 +354,7 @@ class Calibration:
 
         def see(number: int, layer: Any, inputs: np.ndarray) -> None:
             if id(layer) in self._normalized:
-                _add_statistics(found[id(layer)], layer, inputs)
+                add_statistics(found[id(layer)], layer, inputs)
             for named in by_layer.get(id(layer), ()):
                 _, form = self._owners[id(named.variable)]
                 if form.is_lookup:
@@ -393,14 +425,10 @@ class Calibration:
         now = Sums()
         self._recorder.record(
             [layer],
-            lambda number, layer, inputs: _add_statistics(now, layer, inputs),
+            lambda number, layer, inputs: add_statistics(now, layer, inputs),
             self._start,
         )
-        means, variances = [], []
-        for sums in (wanted, now):
-            mean = sums.mean / sums.n
-            means.append(mean)
-            variances.append(np.maximum(sums.moments / sums.n - mean**2, 0))
+        means, variances = zip(*map(mean_and_variance, (wanted, now)), strict=True)
         mean = layer.moving_mean.numpy()
         variance = layer.moving_variance.numpy()
         ratio = (variances[1] + layer.epsilon) / (variances[0] + layer.epsilon)
@@ -417,11 +445,3 @@ def _distance(outputs: list[np.ndarray], others: list[np.ndarray]) -> float:
         variance = np.var(other, dtype=np.float64) or 1.0
         parts.append(np.mean(np.square(own - other, dtype=np.float64)) / variance)
     return float(np.mean(parts))
-
-
-def _add_statistics(sums: Sums, layer: Any, inputs: np.ndarray) -> None:
-    axis = layer.axis % inputs.ndim
-    others = tuple(at for at in range(inputs.ndim) if at != axis)
-    sums.n += inputs.size // inputs.shape[axis]
-    sums.mean = sums.mean + inputs.sum(others, dtype=np.float64)
-    sums.moments = sums.moments + np.square(inputs, dtype=np.float64).sum(others)

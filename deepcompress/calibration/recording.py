@@ -12,7 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from deepcompress._checks import one_of
 from deepcompress.calibration.passage import Passage, Start
+from deepcompress.calibration.synthetic import SYNTHETIC, synthetic_inputs
 from deepcompress.network.distribution import scope_of
 from deepcompress.network.inputs import (
     batch_size_of,
@@ -188,13 +190,18 @@ def batches_for(model: keras.Model, data: Any) -> list[Any]:
 
     Args:
         model: A built model.
-        data: Inputs in a form that `predict` takes.
+        data: Inputs in a form that `predict` takes, or `"synthetic"`: images that are
+            made up.
     """
     fixed = batch_size_of(model)
     n_elements = n_elements_of(model) or _ELEMENTS_OF_BATCH // 32
+    n_inputs = within(N_INPUTS, _ELEMENTS_OF_INPUTS // n_elements)
+    if isinstance(data, str):
+        one_of("data", data, (SYNTHETIC,))
+        data = synthetic_inputs(model, n_inputs)
     batches = some_inputs(
         data,
-        within(N_INPUTS, _ELEMENTS_OF_INPUTS // n_elements),
+        n_inputs,
         batch_size=fixed or within(_BATCH_SIZES, _ELEMENTS_OF_BATCH // n_elements),
     )
     if fixed is None:

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
+# Says instead of a file that images are to be made up.
+_SYNTHETIC = "synthetic"
 _NAMES = ("bits", "sparsity", "max_change", "data")
 
 
@@ -29,7 +31,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--sparsity", type=float, metavar="S", help="prune so large a part, such as 0.5"
     )
     options.add_argument(
-        "--data", metavar="FILE.npy|FILE.npz", help="inputs without labels"
+        "--data",
+        metavar="FILE.npy|FILE.npz|synthetic",
+        help="inputs without labels; `synthetic` makes images up",
     )
     options.add_argument(
         "--max-change",
@@ -49,8 +53,8 @@ def why_not(options: argparse.Namespace) -> str | None:
     """Says what is wrong with the options together, if anything is."""
     has_settings = options.bits is not None or options.sparsity is not None
     if options.max_change is not None:
-        if options.data is None:
-            return "--max-change needs inputs to measure with: --data FILE.npy."
+        if options.data in {None, _SYNTHETIC}:
+            return "--max-change needs real inputs to measure with: --data FILE.npy."
         if has_settings:
             return (
                 "--max-change finds bits and sparsity itself: leave out --bits and "
@@ -103,6 +107,8 @@ def smaller(model: "keras.Model", options: argparse.Namespace) -> bytes:
 
 def _inputs(file: str) -> Any:
     """Returns the inputs in a file: an array, or several by name."""
+    if file == _SYNTHETIC:
+        return file
     try:
         loaded = np.load(file, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):

@@ -47,8 +47,9 @@ def prune(
             dataset or a generator; labels that a dataset brings are left out. At most
             1,024 samples are looked at, of large ones fewer, but 128: of arrays such as
             are chosen by chance, of datasets the first ones. With `scope="global"` they
-            also tell what the weights of each layer count. Defaults to `None`: by
-            magnitude.
+            also tell what the weights of each layer count. `"synthetic"` makes images
+            up, for a model that takes images and none are at hand. Defaults to `None`:
+            by magnitude.
         verbose: `1` shows a bar while `data` are gone through. Defaults to `0`.
 
     Raises:

@@ -48,6 +48,18 @@ def test_bits_and_sparsity_change_the_weights(files, data, capsys):
     assert "wide" in capsys.readouterr().out
 
 
+def test_images_are_made_up_where_there_are_none(tmp_path, capsys):
+    model = dc.models.lenet5()
+    model.save(tmp_path / "model.keras")
+    words = ["--bits", "3", "--sparsity", "0.5", "--data", "synthetic", "--quiet"]
+    assert command(tmp_path, "model.keras", "made.dcz", *words) == 0
+    dc.prune(model, 0.5, scope="global", data="synthetic")
+    dc.WeightSharingQuantizer(3, init="optimal").quantize(model, data="synthetic")
+    loaded = dc.load_model(tmp_path / "made.dcz")
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
 def test_max_change_finds_a_file_by_itself(files, capsys):
     model, folder = files
     words = ["model.keras", "small.dcz", "--data", "x.npy", "--max-change", "0.05"]
@@ -65,7 +77,13 @@ def test_max_change_finds_a_file_by_itself(files, capsys):
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["--max-change", "0.1"], 2, "--max-change needs inputs"),
+        (["--max-change", "0.1"], 2, "--max-change needs real inputs"),
+        (
+            ["--max-change", "0.1", "--data", "synthetic"],
+            2,
+            "--max-change needs real inputs",
+        ),
+        (["--bits", "4", "--data", "synthetic"], 1, "not an image of a known size"),
         (
             ["--max-change", "0.1", "--data", "x.npy", "--bits", "4"],
             2,

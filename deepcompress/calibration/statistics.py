@@ -1,0 +1,96 @@
+"""Statistics of batch normalization that follow the inputs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from deepcompress.calibration.kernel import Sums
+
+# Inputs that are made up are scaled where they are so many times too small or large.
+_FAR = 2.0
+# Takes layers and a function, and shows it what they are given.
+_Record = Callable[[Sequence[Any], Callable[[int, Any, np.ndarray], None]], None]
+
+
+@contextmanager
+def statistics_of(layers: Sequence[Any], record: _Record) -> Iterator[None]:
+    """Lets batch normalization have the statistics of inputs that are made up.
+
+    What it gives to the layers after it is then what it gives them otherwise, mean by
+    mean and variance by variance. As these move meanwhile, they move in the end.
+
+    Args:
+        layers: The normalizations, in the order in which they are reached.
+        record: Shows what layers are given.
+    """
+    before = [_statistics(layer) for layer in layers]
+    first = before
+    try:
+        for layer in layers:
+            _assign(layer, *_seen(layer, record))
+        first = [_statistics(layer) for layer in layers]
+        yield
+    except BaseException:
+        first = [_statistics(layer) for layer in layers]
+        raise
+    finally:
+        for layer, own, was in zip(layers, before, first, strict=True):
+            now = _statistics(layer)
+            ratio = (now[1] + layer.epsilon) / (was[1] + layer.epsilon)
+            _assign(layer, own[0] + (now[0] - was[0]), own[1] * ratio)
+
+
+def scale_for(layer: Any, record: _Record) -> np.float32:
+    """Returns how many times larger inputs that are made up have to be.
+
+    Some models take pixels up to 255, and others up to 1.
+
+    Args:
+        layer: The first normalization, which knows how large they have been.
+        record: Shows what layers are given.
+    """
+    _, variance = _seen(layer, record)
+    _, known = _statistics(layer)
+    scale = float(np.sqrt(known.mean() / max(float(variance.mean()), 1e-30)))
+    is_near = 1 / _FAR < scale < _FAR
+    return np.float32(1 if is_near or not np.isfinite(scale) else scale)
+
+
+def add_statistics(sums: Sums, layer: Any, inputs: np.ndarray) -> None:
+    """Adds what a normalization is given to its sums, channel by channel."""
+    axis = layer.axis % inputs.ndim
+    others = tuple(at for at in range(inputs.ndim) if at != axis)
+    sums.n += inputs.size // inputs.shape[axis]
+    sums.mean = sums.mean + inputs.sum(others, dtype=np.float64)
+    sums.moments = sums.moments + np.square(inputs, dtype=np.float64).sum(others)
+
+
+def _seen(layer: Any, record: _Record) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean and the variance of what a normalization is given."""
+    sums = Sums()
+    record([layer], partial(_see, sums))
+    return mean_and_variance(sums)
+
+
+def mean_and_variance(sums: Sums) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean and the variance of what was added, channel by channel."""
+    mean = sums.mean / sums.n
+    return mean, np.maximum(sums.moments / sums.n - mean**2, 0.0)
+
+
+def _see(sums: Sums, number: int, layer: Any, inputs: np.ndarray) -> None:
+    add_statistics(sums, layer, inputs)
+
+
+def _statistics(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean and the variance that a layer normalizes by."""
+    mean, variance = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    return mean.astype(np.float64), variance.astype(np.float64)
+
+
+def _assign(layer: Any, mean: np.ndarray, variance: np.ndarray) -> None:
+    layer.moving_mean.assign(mean.astype(layer.moving_mean.dtype))
+    layer.moving_variance.assign(variance.astype(layer.moving_variance.dtype))
