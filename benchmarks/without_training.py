@@ -149,6 +149,8 @@ def ways(
     """Yields a name and a setting of each way, and what makes its file."""
     for setting in SETTINGS:
         sparsity, scope, bits, _ = setting
+        if scope not in options.scopes:
+            continue
         words = f'{sparsity:.0%}, scope="{scope}", {bits} bits'
         for way, given in (
             ("by magnitude", None),
@@ -214,6 +216,7 @@ def main() -> None:
         "--retrained", type=float, help="seconds with the training set too"
     )
     parser.add_argument("--only", nargs="+", help="the ways to measure")
+    parser.add_argument("--scopes", nargs="+", default=["layer", "global"])
     parser.add_argument("--nets", type=Path, default=Path("nets"), help="trained nets")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="print the results")
