@@ -45,20 +45,26 @@ def save(name: str, draw: Callable[[Figure], None]) -> None:
 
 def without_training(figure: Figure) -> None:
     """Draws error over size for what is at hand, a panel for each net."""
-    figure.set_size_inches(10, 4.2)
+    figure.set_size_inches(10, 8)
     path = RESULTS / "without_training.json"
     results = json.loads(path.read_text("utf-8"))
     lines = {
         "by magnitude": ("by magnitude", "C7", "o-"),
+        "with images made up": ("with images made up", "C4", "o-"),
         "with inputs": ("with 512 inputs in view", "C0", "o-"),
         "compress, epochs=0": ("compress with 512 inputs, untrained", "C0", "*"),
         "compress": ("compress with 512 inputs", "C2", "*"),
         "retrained": ("compress with a training set", "C3", "*"),
         "LiteRT": ("int8 of LiteRT", "C1", "s"),
     }
-    panels = figure.subplots(1, 2)
-    nets = {"lenet300_100": "LeNet-300-100", "lenet5": "LeNet-5"}
-    for axes, (net, title) in zip(panels, nets.items(), strict=True):
+    panels = figure.subplots(2, 2)
+    nets = {
+        "lenet300_100": "LeNet-300-100",
+        "lenet5": "LeNet-5",
+        "resnet20": "ResNet-20, CIFAR-10",
+        "vit": "a small transformer, MNIST",
+    }
+    for axes, (net, title) in zip(panels.flat, nets.items(), strict=True):
         for way, (label, color, style) in lines.items():
             own = [r for r in results if r["net"] == net and r["way"] == way]
             own = [r for r in own if "layer" not in r["setting"]]
@@ -78,8 +84,9 @@ def without_training(figure: Figure) -> None:
         axes.set(title=title, xlabel="times smaller", xscale="log", yscale="log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}x"))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    panels[0].set_ylabel("test error")
-    panels[1].legend(fontsize=8)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("test error")
+    panels[0, 1].legend(fontsize=8)
 
 
 def running(figure: Figure) -> None:
