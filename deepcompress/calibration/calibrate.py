@@ -362,7 +362,8 @@ class Calibration:
                 sums = found[id(named.variable)]
                 rows = form.rows(inputs, self._chooser(form, number))
                 rows = form.layout.rows(rows)
-                matrices = form.layout.matrices(kernels[id(named.variable)])
+                kernel = kernels[id(named.variable)].astype(np.float32)
+                matrices = form.layout.matrices(kernel)
                 made = np.einsum("rgi,gio->rgo", rows, matrices, optimize=True)
                 made = made.reshape(len(rows), -1, form.layout.n_blocks, made.shape[-1])
                 made = made.sum(2)

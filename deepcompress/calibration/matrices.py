@@ -249,7 +249,8 @@ def _separable(layer: Any) -> list[Form]:
 
     def rows(inputs: np.ndarray, choose: Choose) -> np.ndarray:
         seen = first.rows(inputs, choose)
-        depthwise = first.layout.matrices(layer.depthwise_kernel.numpy())
+        values = layer.depthwise_kernel.numpy().astype(np.float32)
+        depthwise = first.layout.matrices(values)
         made: np.ndarray = np.einsum("rgi,gio->rgo", seen, depthwise)
         return made.reshape(len(made), 1, n_in)
 

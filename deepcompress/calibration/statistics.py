@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,7 @@ def statistics_of(layers: Sequence[Any], record: _Record) -> Iterator[None]:
     before = [_statistics(layer) for layer in layers]
     first = before
     try:
-        for layer in layers:
-            _assign(layer, *_seen(layer, record))
+        _normalize_by_what_is_seen(layers, record)
         first = [_statistics(layer) for layer in layers]
         yield
     except BaseException:
@@ -52,7 +50,9 @@ def scale_for(layer: Any, record: _Record) -> np.float32:
         layer: The first normalization, which knows how large they have been.
         record: Shows what layers are given.
     """
-    _, variance = _seen(layer, record)
+    sums = Sums()
+    record([layer], lambda number, layer, inputs: add_statistics(sums, layer, inputs))
+    _, variance = mean_and_variance(sums)
     _, known = _statistics(layer)
     scale = float(np.sqrt(known.mean() / max(float(variance.mean()), 1e-30)))
     is_near = 1 / _FAR < scale < _FAR
@@ -68,21 +68,26 @@ def add_statistics(sums: Sums, layer: Any, inputs: np.ndarray) -> None:
     sums.moments = sums.moments + np.square(inputs, dtype=np.float64).sum(others)
 
 
-def _seen(layer: Any, record: _Record) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean and the variance of what a normalization is given."""
-    sums = Sums()
-    record([layer], partial(_see, sums))
-    return mean_and_variance(sums)
-
-
 def mean_and_variance(sums: Sums) -> tuple[np.ndarray, np.ndarray]:
     """Returns the mean and the variance of what was added, channel by channel."""
     mean = sums.mean / sums.n
     return mean, np.maximum(sums.moments / sums.n - mean**2, 0.0)
 
 
-def _see(sums: Sums, number: int, layer: Any, inputs: np.ndarray) -> None:
-    add_statistics(sums, layer, inputs)
+def _normalize_by_what_is_seen(layers: Sequence[Any], record: _Record) -> None:
+    """Lets each normalization have the statistics of what it is given, in one pass."""
+    every = {id(layer): Sums() for layer in layers}
+
+    def see(number: int, layer: Any, inputs: np.ndarray) -> None:
+        add_statistics(every[id(layer)], layer, inputs)
+        # It computes with these next, so that layers after it see them too.
+        own = Sums()
+        add_statistics(own, layer, inputs)
+        _assign(layer, *mean_and_variance(own))
+
+    record(layers, see)
+    for layer in layers:
+        _assign(layer, *mean_and_variance(every[id(layer)]))
 
 
 def _statistics(layer: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -119,6 +119,24 @@ def test_weights_are_shared_out_among_layers(name):
     assert dc.count_weights(model) == n_weights - round(0.7 * n_weights)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64", "mixed_bfloat16"])
+def test_weights_are_of_any_dtype(dtype):
+    keras.utils.set_random_seed(0)
+    kinds = [
+        layers.Conv2D(8, 3, dtype=dtype),
+        layers.SeparableConv2D(8, 3, dtype=dtype),
+        layers.Flatten(),
+        layers.Dense(4, dtype=dtype),
+    ]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *kinds])
+    x, n_all = images(64), dc.count_weights(model, zeros=True)
+    dc.prune(model, 0.5, scope="global", data=x)
+    dc.WeightSharingQuantizer(3).quantize(model, data=x)
+    assert dc.count_weights(model) == n_all - round(0.5 * n_all)
+    for named, _ in choose(model, None):
+        assert len(np.unique(named.numpy())) <= 8
+
+
 def test_statistics_and_biases_follow():
     keras.utils.set_random_seed(0)
     model, x = convolutional(), images(256)
