@@ -24,6 +24,11 @@ def statistics_of(layers: Sequence[Any], record: _Record) -> Iterator[None]:
     Args:
         layers: The normalizations, in the order in which they are reached.
         record: Shows what layers are given.
+
+    References:
+        Nagel, van Baalen, Blankevoort, Welling 2019, "Data-free quantization through
+        weight equalization and bias correction", section 4.2: what normalization knows
+        of its outputs takes the place of data.
     """
     before = [_statistics(layer) for layer in layers]
     first = before

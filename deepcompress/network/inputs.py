@@ -119,7 +119,8 @@ def _of_arrays(data: Any, n_samples: int, batch_size: int, name: str) -> Iterato
 
 
 def _of_dataset(data: Any, n_samples: int, batch_size: int, name: str) -> Iterator[Any]:
-    if not isinstance(data, Iterable | keras.utils.PyDataset):
+    is_text = isinstance(data, str | bytes)
+    if is_text or not isinstance(data, Iterable | keras.utils.PyDataset):
         raise ValueError(
             f"`{name}` must be inputs as `predict` takes them: arrays or a dataset. "
             f"Received: {data!r}"

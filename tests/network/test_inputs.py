@@ -70,6 +70,7 @@ def test_samples_are_chosen_by_chance_and_are_the_same_again():
         (np.zeros((0, 2)), "no sample"),
         ([], "no sample"),
         (None, "`data` must be inputs"),
+        ("inputs.npy", "`data` must be inputs"),
         ([A, A[:2]], "as many samples"),
         (np.float32(1), "as many samples"),
     ],
