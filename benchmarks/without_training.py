@@ -38,6 +38,7 @@ SETTINGS: list[tuple[float, str, int, float]] = [
     (0.8, "layer", 4, 0.05),
     (0.9, "layer", 4, 0.1),
     (0.5, "global", 4, 0.01),
+    (0.6, "global", 4, 0.02),
     (0.7, "global", 4, 0.05),
     (0.9, "global", 4, 0.05),
     (0.95, "global", 4, 0.05),
@@ -149,7 +150,7 @@ def ways(
     """Yields a name and a setting of each way, and what makes its file."""
     for setting in SETTINGS:
         sparsity, scope, bits, _ = setting
-        if scope not in options.scopes:
+        if scope not in options.scopes or sparsity not in options.sparsities:
             continue
         words = f'{sparsity:.0%}, scope="{scope}", {bits} bits'
         for way, given in (
@@ -217,6 +218,12 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", help="the ways to measure")
     parser.add_argument("--scopes", nargs="+", default=["layer", "global"])
+    parser.add_argument(
+        "--sparsities",
+        type=float,
+        nargs="+",
+        default=sorted({sparsity for sparsity, *_ in SETTINGS}),
+    )
     parser.add_argument("--nets", type=Path, default=Path("nets"), help="trained nets")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="print the results")
