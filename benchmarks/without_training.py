@@ -82,9 +82,7 @@ class Trials:
     ) -> tuple[bytes, Predict]:
         """Prunes and shares, with inputs in view or without any."""
         dc.prune(self._model, sparsity, scope=scope, data=data)
-        sharing = dc.WeightSharingQuantizer(
-            bits, entropy_weight=0.0 if data is None else price
-        )
+        sharing = dc.WeightSharingQuantizer(bits, entropy_weight=price)
         sharing.quantize(self._model, data=data)
         return self._file(dc.HuffmanSerializer(coder="context").dumps(self._model))
 
@@ -149,7 +147,8 @@ def ways(
 ) -> Iterator[tuple[str, str, Callable[[], tuple[bytes, Predict]]]]:
     """Yields a name and a setting of each way, and what makes its file."""
     for setting in SETTINGS:
-        sparsity, scope, bits, _ = setting
+        *own, price = setting
+        sparsity, scope, bits = own
         if scope not in options.scopes or sparsity not in options.sparsities:
             continue
         words = f'{sparsity:.0%}, scope="{scope}", {bits} bits'
@@ -158,7 +157,9 @@ def ways(
             ("with images made up", "synthetic"),
             ("with inputs", trials.inputs),
         ):
-            yield way, words, partial(trials.changed, *setting, data=given)
+            # What is made up does not tell so well what a bit is worth.
+            own_price = price if way == "with inputs" else 0.0
+            yield way, words, partial(trials.changed, *own, own_price, data=given)
     seconds = options.seconds
     for epochs, name in ((0, "compress, epochs=0"), (None, "compress")):
         words = f"max_change=0.01, {seconds:.0f} s"
