@@ -12,7 +12,12 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    NullFormatter,
+    PercentFormatter,
+)
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 DENSE = {
@@ -82,8 +87,10 @@ def without_training(figure: Figure) -> None:
         dense = [r["before"] for r in results if r["net"] == net]
         axes.axhspan(min(dense), max(dense), color="gray", alpha=0.3, label="dense")
         axes.set(title=title, xlabel="times smaller", xscale="log", yscale="log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}x"))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        for axis, form in ((axes.xaxis, "{:,.0f}x"), (axes.yaxis, "{:.0%}")):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda at, _, f=form: f.format(at)))
+            axis.set_minor_formatter(NullFormatter())
     for axes in panels[:, 0]:
         axes.set_ylabel("test error")
     panels[0, 1].legend(fontsize=8)
