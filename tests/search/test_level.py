@@ -45,7 +45,8 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
 def test_what_sharing_has_spoilt_is_shared_nearer_or_with_more_bits(is_calibrated):
     levels = levels_of(classifier(), BUDGET, bits={"wide": 3, "out": 3})
     levels._one_shot.is_calibrated = is_calibrated
-    plain, finer = [({"wide": 3, "out": 3}, 0.0)], [({"wide": 4, "out": 4}, 0.02)]
+    plain = [({"wide": 3, "out": 3}, 0.005)]
+    finer = [({"wide": bits, "out": bits}, 0.02) for bits in range(4, 9)]
     assert list(levels._nearer(0.6)) == is_calibrated * plain + finer
     assert list(levels._nearer(0.4)) == []
     levels.bits = {"wide": 8, "out": 8}
