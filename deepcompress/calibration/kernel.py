@@ -14,6 +14,7 @@ from deepcompress.calibration.solving import (
     Share,
     problem,
     shrinkage,
+    sum_of_squares,
 )
 
 # A word counts for this part of the mean at least.
@@ -63,7 +64,7 @@ class Sums:
         for part in np.array_split(by_group, min(self.n_parts, len(rows)), axis=2):
             squares = (part @ part.transpose(0, 2, 1)).astype(np.float64)
             self.moments = self.moments + squares
-            self._parts = self._parts + _squared(squares)
+            self._parts = self._parts + sum_of_squares(squares)
             self._n_seen_parts += 1
         if made is not None:
             made = (made - self._shift_of_outputs).transpose(1, 0, 2)
@@ -93,15 +94,9 @@ class Sums:
         n = self._n_seen_parts
         if n < 2:
             return np.zeros(len(self.moments))
-        apart = self._parts - _squared(self.moments) / n
+        apart = self._parts - sum_of_squares(self.moments) / n
         found: np.ndarray = np.maximum(apart, 0.0) * n / (n - 1) / self.n**2
         return found
-
-
-def _squared(moments: np.ndarray) -> np.ndarray:
-    """Returns the sum of the squares of each group."""
-    found: np.ndarray = np.einsum("gij,gij->g", moments, moments)
-    return found
 
 
 class Kernel:

@@ -127,9 +127,15 @@ def shrinkage(moments: np.ndarray, variance: np.ndarray | float) -> np.ndarray:
     """
     diagonal = np.einsum("gii->gi", moments)
     n_inputs = diagonal.shape[1]
-    apart = np.einsum("gij,gij->g", moments, moments) - n_inputs * diagonal.mean(1) ** 2
+    apart = sum_of_squares(moments) - n_inputs * diagonal.mean(1) ** 2
     part = np.minimum(variance / np.maximum(apart, 1e-300), _MOST_SHRINKAGE)
     found: np.ndarray = np.maximum(part / (1 - part), _LEAST_DAMPING)
+    return found
+
+
+def sum_of_squares(moments: np.ndarray) -> np.ndarray:
+    """Returns the sum of the squares of the moments of each group."""
+    found: np.ndarray = np.einsum("gij,gij->g", moments, moments)
     return found
 
 
