@@ -15,13 +15,15 @@ from deepcompress.calibration import solving
 from deepcompress.calibration.allocation import DENSITIES, allocate
 from deepcompress.calibration.kernel import Kernel, Sums, problem_of
 from deepcompress.calibration.matrices import Form, Layout, forms
+from deepcompress.calibration.observing import MOST_ROWS, Observer
 from deepcompress.calibration.passage import Start
 from deepcompress.calibration.recording import Recorder, batches_for
 from deepcompress.calibration.solving import Problem
 from deepcompress.calibration.statistics import (
-    add_statistics,
     mean_and_variance,
+    moved,
     scale_for,
+    statistics,
     statistics_of,
 )
 from deepcompress.network.distribution import give, values_of
@@ -29,18 +31,8 @@ from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial
 from deepcompress.network.variables import NamedVariable, every_variable, walk
 
-# Parts of the inputs, of which each is looked at by itself.
-_N_PARTS = 16
-# Rows that a kernel is judged by: so many for each input, at least and at most, and
-# the elements that they may have together.
-_ROWS_AN_INPUT = 16
-_LEAST_ROWS, _MOST_ROWS = 8192, 60_000
-_MOST_ELEMENTS = 1 << 25
 # Bytes of outputs that are kept while the layers that they are wanted of are changed.
 _MOST_BYTES = 1 << 29
-# Statistics are not divided by less than this part of what they were.
-_LEAST_VARIANCE = 0.05
-
 # Changes a kernel.
 Treat = Callable[[NamedVariable, Kernel], None]
 
@@ -103,6 +95,7 @@ class Calibration:
     def _look_at(self, batches: list[Any], layers: list[Any]) -> None:
         self._recorder = Recorder(self.model, batches)
         self._order = self._recorder.order(layers)
+        self._observer = Observer(self._recorder, self._n_batches)
 
     def _scale(self) -> np.float32:
         """Returns how many times larger what is made up has to be."""
@@ -156,7 +149,7 @@ class Calibration:
                 bar.move(done, named.name)
                 self._change_unseen(named, treat)
                 done += 1
-            wanted: dict[Any, Sums] = {}
+            wanted: dict[int, Sums] = {}
             for at, layer in enumerate(self._order):
                 if id(layer) in self._normalized and self._originals:
                     self._come_nearer(layer)
@@ -233,7 +226,9 @@ class Calibration:
                 layer, form = self._owners[key]
                 self._come_nearer(layer)
                 kernel = form.layout.matrices(value).astype(np.float64)
-                own = problem_of(form, kernel, self._seen(layer, form))
+                own = problem_of(
+                    form, kernel, self._observer.given(layer, form, self._start)
+                )
                 distances, probe = solving.losses(own, DENSITIES)
                 probed = Kernel(value, form.layout, probe).value
                 moved = _distance(outputs([(named.variable, probed)]), as_it_is)
@@ -276,7 +271,7 @@ class Calibration:
 
     def _assign(self, variable: Any, value: np.ndarray) -> None:
         self._originals.setdefault(id(variable), (variable, variable.numpy().copy()))
-        variable.assign(value)
+        variable.assign(value.astype(variable.dtype))
 
     def _change_unseen(self, named: NamedVariable, treat: Treat) -> None:
         value = named.numpy()
@@ -291,7 +286,7 @@ class Calibration:
         value = named.numpy()
         layout = form.layout
         kernel = layout.matrices(value).astype(np.float64)
-        sums = self._seen(layer, form, wanted)
+        sums = self._observer.given(layer, form, self._start, wanted)
         own = problem_of(form, kernel, sums)
         changed = Kernel(value, layout, own)
         treat(named, changed)
@@ -300,77 +295,29 @@ class Calibration:
             made = np.einsum("gi,gio->go", sums.mean / sums.n, own.kernel)
             made = made.reshape(-1, layout.n_blocks, made.shape[-1]).sum(1)
             missing = sums.wanted_mean / sums.n - made
-            bias = form.bias.numpy()
             original = self._original(form.bias).astype(np.float64)
-            moved = original + missing.reshape(bias.shape)
-            self._assign(form.bias, moved.astype(bias.dtype))
-
-    def _chooser(self, form: Form, number: int) -> Callable[[int], np.ndarray]:
-        """Returns what chooses rows, the same ones whenever it is made anew."""
-        layout = form.layout
-        n_inputs = layout.n_inputs * layout.n_blocks
-        most = min(max(_LEAST_ROWS, _ROWS_AN_INPUT * n_inputs), _MOST_ROWS)
-        most = min(most, _MOST_ELEMENTS // (n_inputs * layout.n_groups))
-        most = max(1, -(-most // self._n_batches))
-        generator = np.random.default_rng(number)
-
-        def choose(n: int) -> np.ndarray:
-            if n <= most:
-                return np.arange(n)
-            return np.sort(generator.choice(n, most, replace=False))
-
-        return choose
+            self._assign(form.bias, original + missing.reshape(original.shape))
 
     def _wanted(
         self, begin: int, by_layer: Mapping[int, list[NamedVariable]]
-    ) -> dict[Any, Sums]:
+    ) -> dict[int, Sums]:
         """Returns what the model as it was makes at the next layers.
 
         Args:
             begin: The first of them.
             by_layer: The kernels that will be changed.
         """
-        found: dict[Any, Sums] = {}
-        layers: dict[int, Any] = {}
+        layers: list[tuple[Any, list[tuple[Form, np.ndarray]]]] = []
         n_bytes = 0
         for layer in self._order[begin:]:
-            own = by_layer.get(id(layer), ())
-            for named in own:
-                _, form = self._owners[id(named.variable)]
-                n_bytes += 4 * _MOST_ROWS * form.layout.n_outputs
+            variables = [named.variable for named in by_layer.get(id(layer), ())]
+            own = [self._owners[id(variable)][1] for variable in variables]
+            n_bytes += sum(4 * MOST_ROWS * form.layout.n_outputs for form in own)
             if layers and n_bytes > _MOST_BYTES:
                 break
             if own or id(layer) in self._normalized:
-                layers[id(layer)] = layer
-                for named in own:
-                    found[id(named.variable)] = Sums()
-                if id(layer) in self._normalized:
-                    found[id(layer)] = Sums()
-        kernels = {
-            id(named.variable): self._original(named.variable)
-            for key in layers
-            for named in by_layer.get(key, ())
-        }
-
-        def see(number: int, layer: Any, inputs: np.ndarray) -> None:
-            if id(layer) in self._normalized:
-                add_statistics(found[id(layer)], layer, inputs)
-            for named in by_layer.get(id(layer), ()):
-                _, form = self._owners[id(named.variable)]
-                if form.is_lookup:
-                    continue
-                sums = found[id(named.variable)]
-                rows = form.rows(inputs, self._chooser(form, number))
-                rows = form.layout.rows(rows)
-                kernel = kernels[id(named.variable)].astype(np.float32)
-                matrices = form.layout.matrices(kernel)
-                made = np.einsum("rgi,gio->rgo", rows, matrices, optimize=True)
-                made = made.reshape(len(rows), -1, form.layout.n_blocks, made.shape[-1])
-                made = made.sum(2)
-                sums.n += len(rows)
-                sums.wanted_mean = sums.wanted_mean + made.sum(0, dtype=np.float64)
-                sums.outputs.append(made)
-
+                kernels = [(form, self._original(form.variable)) for form in own]
+                layers.append((layer, kernels))
         now = [(v, v.numpy().copy()) for v, _ in self._originals.values()]
         try:
             for variable, value in self._originals.values():
@@ -378,65 +325,27 @@ class Calibration:
             self._start_before = self._recorder.nearer(
                 self._start_before, self._order[begin]
             )
-            self._recorder.record(list(layers.values()), see, self._start_before)
+            return self._observer.made(layers, self._start_before)
         finally:
             for variable, value in now:
                 variable.assign(value)
-        return found
 
     def _original(self, variable: Any) -> np.ndarray:
         kept = self._originals.get(id(variable))
         value: np.ndarray = variable.numpy() if kept is None else kept[1]
         return value
 
-    def _seen(self, layer: Any, form: Form, wanted: Sums | None = None) -> Sums:
-        """Returns sums over what a kernel is given now.
-
-        Args:
-            layer: Its layer.
-            form: How it is a matrix.
-            wanted: What it made of these rows, in the model as it was. Defaults to
-                `None`: what it makes of them now.
-        """
-        sums = Sums(-(-_N_PARTS // self._n_batches))
-        layout = form.layout
-        outputs = None if wanted is None else iter(wanted.outputs)
-        if wanted is not None:
-            sums.wanted_mean = wanted.wanted_mean
-        if form.is_lookup:
-            sums.moments = np.zeros(form.variable.shape[0])
-
-        def see(number: int, layer: Any, inputs: np.ndarray) -> None:
-            if form.is_lookup:
-                indices = inputs.astype(np.int64).ravel()
-                sums.moments += np.bincount(indices, minlength=len(sums.moments))
-                return
-            rows = layout.rows(form.rows(inputs, self._chooser(form, number)))
-            made = None
-            if outputs is not None and layout.n_blocks == 1:
-                made = next(outputs)
-            sums.add(rows, made)
-
-        self._recorder.record([layer], see, self._start)
-        sums.end()
-        return sums
-
     def _renormalize(self, layer: Any, wanted: Sums) -> None:
         """Moves the statistics of a normalization as its inputs have moved."""
-        now = Sums()
-        self._recorder.record(
-            [layer],
-            lambda number, layer, inputs: add_statistics(now, layer, inputs),
-            self._start,
+        now = self._observer.statistics(layer, self._start)
+        mean, variance = moved(
+            layer,
+            statistics(layer),
+            mean_and_variance(wanted),
+            mean_and_variance(now),
         )
-        means, variances = zip(*map(mean_and_variance, (wanted, now)), strict=True)
-        mean = layer.moving_mean.numpy()
-        variance = layer.moving_variance.numpy()
-        ratio = (variances[1] + layer.epsilon) / (variances[0] + layer.epsilon)
-        moved = (mean + means[1] - means[0]).astype(mean.dtype)
-        self._assign(layer.moving_mean, moved)
-        scaled = variance * np.maximum(ratio, _LEAST_VARIANCE)
-        self._assign(layer.moving_variance, scaled.astype(variance.dtype))
+        self._assign(layer.moving_mean, mean)
+        self._assign(layer.moving_variance, variance)
 
 
 def _distance(outputs: list[np.ndarray], others: list[np.ndarray]) -> float:

@@ -10,6 +10,11 @@ from deepcompress.calibration.kernel import Sums
 
 # Inputs that are made up are scaled where they are so many times too small or large.
 _FAR = 2.0
+# Variances do not become smaller than this part of what they were.
+_LEAST_VARIANCE = 0.05
+
+# The mean and the variance of each channel.
+Statistics = tuple[np.ndarray, np.ndarray]
 # Takes layers and a function, and shows it what they are given.
 _Record = Callable[[Sequence[Any], Callable[[int, Any, np.ndarray], None]], None]
 
@@ -30,20 +35,18 @@ def statistics_of(layers: Sequence[Any], record: _Record) -> Iterator[None]:
         weight equalization and bias correction", section 4.2: what normalization knows
         of its outputs takes the place of data.
     """
-    before = [_statistics(layer) for layer in layers]
+    before = [statistics(layer) for layer in layers]
     first = before
     try:
         _normalize_by_what_is_seen(layers, record)
-        first = [_statistics(layer) for layer in layers]
+        first = [statistics(layer) for layer in layers]
         yield
     except BaseException:
-        first = [_statistics(layer) for layer in layers]
+        first = [statistics(layer) for layer in layers]
         raise
     finally:
         for layer, own, was in zip(layers, before, first, strict=True):
-            now = _statistics(layer)
-            ratio = (now[1] + layer.epsilon) / (was[1] + layer.epsilon)
-            _assign(layer, own[0] + (now[0] - was[0]), own[1] * ratio)
+            _assign(layer, *moved(layer, own, was, statistics(layer)))
 
 
 def scale_for(layer: Any, record: _Record) -> np.float32:
@@ -58,7 +61,7 @@ def scale_for(layer: Any, record: _Record) -> np.float32:
     sums = Sums()
     record([layer], lambda number, layer, inputs: add_statistics(sums, layer, inputs))
     _, variance = mean_and_variance(sums)
-    _, known = _statistics(layer)
+    _, known = statistics(layer)
     scale = float(np.sqrt(known.mean() / max(float(variance.mean()), 1e-30)))
     is_near = 1 / _FAR < scale < _FAR
     return np.float32(1 if is_near or not np.isfinite(scale) else scale)
@@ -73,10 +76,29 @@ def add_statistics(sums: Sums, layer: Any, inputs: np.ndarray) -> None:
     sums.moments = sums.moments + np.square(inputs, dtype=np.float64).sum(others)
 
 
-def mean_and_variance(sums: Sums) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_variance(sums: Sums) -> Statistics:
     """Returns the mean and the variance of what was added, channel by channel."""
     mean = sums.mean / sums.n
     return mean, np.maximum(sums.moments / sums.n - mean**2, 0.0)
+
+
+def statistics(layer: Any) -> Statistics:
+    """Returns the mean and the variance that a layer normalizes by."""
+    mean, variance = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    return mean.astype(np.float64), variance.astype(np.float64)
+
+
+def moved(layer: Any, own: Statistics, was: Statistics, now: Statistics) -> Statistics:
+    """Returns statistics of a layer, moved as those of some inputs have moved.
+
+    Args:
+        layer: The normalization.
+        own: Its statistics.
+        was: Those of the inputs, before.
+        now: Those of the inputs.
+    """
+    ratio = (now[1] + layer.epsilon) / (was[1] + layer.epsilon)
+    return own[0] + now[0] - was[0], own[1] * np.maximum(ratio, _LEAST_VARIANCE)
 
 
 def _normalize_by_what_is_seen(layers: Sequence[Any], record: _Record) -> None:
@@ -93,12 +115,6 @@ def _normalize_by_what_is_seen(layers: Sequence[Any], record: _Record) -> None:
     record(layers, see)
     for layer in layers:
         _assign(layer, *mean_and_variance(every[id(layer)]))
-
-
-def _statistics(layer: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean and the variance that a layer normalizes by."""
-    mean, variance = layer.moving_mean.numpy(), layer.moving_variance.numpy()
-    return mean.astype(np.float64), variance.astype(np.float64)
 
 
 def _assign(layer: Any, mean: np.ndarray, variance: np.ndarray) -> None:

@@ -161,7 +161,8 @@ class Levels:
             """Makes such a net, and returns the part of the budget that it uses."""
             scratch.set_weights(weights)
             if sparsity:
-                self._one_shot.prune(scratch, round((1 - sparsity) * n_weights))
+                n_kept = max(1, round((1 - sparsity) * n_weights))
+                self._one_shot.prune(scratch, n_kept)
             price = _PRICE_UNTRAINED if is_priced else _PRICE_NEAR
             self._one_shot.share(scratch, bits, price=price, **_SHARING)
             value = trainer.evaluate(scratch)[budget.monitor]

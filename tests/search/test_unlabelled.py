@@ -44,6 +44,15 @@ def test_decisions_are_kept_on_inputs_held_back(is_compiled, tmp_path):
     assert changed < 0.1
 
 
+def test_of_a_net_that_does_without_its_weights_some_are_left():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(8), layers.Dense(1)])
+    x, _ = blobs()
+    result = search(model, x, measure=lambda before, after: 0.0, epochs=0)
+    assert result.is_met
+    assert min(point.n_weights for point in result.curve) in (1, 2)
+
+
 def test_what_is_measured_is_of_the_validation_inputs():
     model, (x, _), (held, _) = classifier("softmax"), blobs(), blobs(300, seed=2)
     result = search(model, x, validation_data=held, epochs=0)
