@@ -1,8 +1,8 @@
 """Kernels changed one after the other, so that what comes out of them stays near."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -26,10 +26,9 @@ from deepcompress.calibration.statistics import (
     statistics,
     statistics_of,
 )
-from deepcompress.network.distribution import give, values_of
 from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.trial import Trial
-from deepcompress.network.variables import NamedVariable, every_variable, walk
+from deepcompress.network.variables import NamedVariable, walk
 
 # Bytes of outputs that are kept while the layers that they are wanted of are changed.
 _MOST_BYTES = 1 << 29
@@ -71,15 +70,14 @@ class Calibration:
         layers.update({id(layer): layer for layer in normalized})
         self._normalized = {id(layer) for layer in normalized}
         try:
-            with self._states_kept():
-                self._look_at(batches, list(layers.values()))
-                scale = self._scale()
-                if scale != 1:
-                    scaled = [
-                        keras.tree.map_structure(lambda array: scale * array, batch)
-                        for batch in batches
-                    ]
-                    self._look_at(scaled, list(layers.values()))
+            self._look_at(batches, list(layers.values()))
+            scale = self._scale()
+            if scale != 1:
+                scaled = [
+                    keras.tree.map_structure(lambda array: scale * array, batch)
+                    for batch in batches
+                ]
+                self._look_at(scaled, list(layers.values()))
         except Exception as error:
             raise ValueError(
                 f"The model {model.name!r} cannot be called on the data; does their "
@@ -132,7 +130,7 @@ class Calibration:
                 stacklevel=4,
             )
         quiet = np.errstate(over="ignore", invalid="ignore")
-        with self._bars() as bars, quiet, self._states_kept(), self._own_statistics():
+        with self._bars() as bars, quiet, self._own_statistics():
             self._change_all(by_layer, unknown, treat, bars.add("", len(variables)))
 
     def _change_all(
@@ -243,21 +241,6 @@ class Calibration:
         self._start = self._recorder.nearer(self._start, layer)
         if is_as_it_was and not self._originals:
             self._start_before = self._start
-
-    @contextmanager
-    def _states_kept(self) -> Iterator[None]:
-        """Puts back what running the model has changed, such as states of an RNN."""
-        weights = {id(weight) for weight in self.model.weights}
-        states = [
-            (variable, values_of(variable))
-            for variable in every_variable(self.model)
-            if id(variable) not in weights
-        ]
-        try:
-            yield
-        finally:
-            for variable, values in states:
-                give(variable, values)
 
     def _own_statistics(self) -> AbstractContextManager[None]:
         """Lets the model have the statistics of inputs that are made up."""

@@ -22,6 +22,7 @@ from deepcompress.network.inputs import (
     some_inputs,
     within,
 )
+from deepcompress.network.trial import states_kept
 from deepcompress.network.variables import walk
 
 #: Inputs that are looked at: more tell hardly more. Of large ones, which take longer
@@ -107,7 +108,7 @@ class Recorder:
         if place is None:
             return start
         kept = []
-        with _without_gradients(), scope_of(self._model):
+        with _without_gradients(), self._running():
             for number, batch in enumerate(self._batches):
                 own = start.of_batch(number)
                 kept.append(self._passage.made(batch, start.at, own, place))
@@ -154,23 +155,29 @@ class Recorder:
         """
         found: list[list[np.ndarray]] = []
         n_samples = 0
-        for number, batch in enumerate(self._batches):
-            if n_samples >= self._n_outputs:
-                break
-            n_samples += len(keras.tree.flatten(batch)[0])
-            with scope_of(self._model):
+        with self._running():
+            for number, batch in enumerate(self._batches):
+                if n_samples >= self._n_outputs:
+                    break
+                n_samples += len(keras.tree.flatten(batch)[0])
                 outputs = keras.tree.flatten(self._run(number, start))
-            found.append([keras.ops.convert_to_numpy(each) for each in outputs])
+                found.append([keras.ops.convert_to_numpy(each) for each in outputs])
         return [np.concatenate(each) for each in zip(*found, strict=True)]
 
     @contextmanager
     def _watched(
         self, layers: Sequence[Any], seer: Callable[[Any], Callable[..., None]]
     ) -> Iterator[None]:
-        with ExitStack() as stack, scope_of(self._model):
+        with ExitStack() as stack, self._running():
             for layer in layers:
                 seen = self._around.get(id(layer), layer)
                 stack.enter_context(_intercepted(seen, seer(layer)))
+            yield
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Lets each pass over the inputs begin with the same states."""
+        with scope_of(self._model), states_kept(self._model):
             yield
 
     def _run(self, number: int, start: Start) -> Any:

@@ -1,6 +1,7 @@
 """What a model would be with some of its variables changed, and the model as it was."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import keras
@@ -66,3 +67,25 @@ class Trial(Generic[T]):
             # A second one, or the first at this very moment.
             self._put_back()
             raise
+
+
+@contextmanager
+def states_kept(model: keras.Model) -> Iterator[None]:
+    """Puts back what running a model has changed, such as states of an RNN.
+
+    So each run begins with the same states, and with the same random numbers.
+
+    Args:
+        model: A built model, whose weights are not changed meanwhile.
+    """
+    weights = {id(weight) for weight in model.weights}
+    states = [
+        (variable, values_of(variable))
+        for variable in every_variable(model)
+        if id(variable) not in weights
+    ]
+    try:
+        yield
+    finally:
+        for variable, values in states:
+            give(variable, values)

@@ -52,6 +52,27 @@ def recurrent():
     return keras.Model(tokens, layers.Dense(3)(layers.GRU(8)(x)))
 
 
+def stateful():
+    inputs = keras.Input(batch_shape=(8, 5, 4))
+    return keras.Model(inputs, layers.Dense(2)(layers.LSTM(6, stateful=True)(inputs)))
+
+
+class Noisy(layers.Layer):
+    """Adds noise, also where nothing is trained."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.numbers = keras.random.SeedGenerator(0)
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs), seed=self.numbers)
+
+
+def noisy():
+    inputs = keras.Input((5, 4))
+    return keras.Model(inputs, layers.Dense(2)(layers.LSTM(6)(Noisy()(inputs))))
+
+
 class Tower(keras.Model):
     """Nested, subclassed, a layer that is used twice, and its names made by Keras."""
 
@@ -296,9 +317,7 @@ def test_what_is_large_is_cut_into_blocks(monkeypatch):
 
 def test_states_are_as_they_were_and_batches_of_their_size():
     keras.utils.set_random_seed(0)
-    inputs = keras.Input(batch_shape=(8, 5, 4))
-    outputs = layers.Dense(2)(layers.LSTM(6, stateful=True)(inputs))
-    model = keras.Model(inputs, outputs)
+    model = stateful()
     x = RNG.normal(size=(50, 5, 4)).astype("f4")
     for state in model.layers[1].states:
         state.assign(RNG.normal(size=state.shape))
@@ -309,3 +328,14 @@ def test_states_are_as_they_were_and_batches_of_their_size():
         np.testing.assert_array_equal(state.numpy(), own)
     with pytest.raises(ValueError, match="takes batches of 8"):
         dc.prune(model, 0.5, data=x[:7])
+
+
+@pytest.mark.parametrize("make", [stateful, noisy])
+def test_each_look_at_the_inputs_begins_with_the_same_states(make):
+    keras.utils.set_random_seed(0)
+    model = make()
+    before = model.get_weights()
+    # What makes the same of the same inputs has nothing to make up for.
+    dc.prune(model, 0.0, data=RNG.normal(size=(64, 5, 4)).astype("f4"))
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
