@@ -6,23 +6,21 @@ import keras
 import numpy as np
 
 from deepcompress.network.inputs import batch_size_of
-from deepcompress.network.internals import flatten_layers
+from deepcompress.network.trial import begun_anew
 
 # Of so many decisions those that have changed are counted.
 _MANY = 4096
 
 
 def outputs_of(model: keras.Model, inputs: Any) -> Any:
-    """Returns what a model makes of inputs, its states as they were at the beginning.
+    """Returns what a model makes of inputs, with no states yet.
 
     Args:
         model: A built model.
         inputs: Arrays, in a form that `predict` takes.
     """
-    for layer in flatten_layers(model):
-        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
-            layer.reset_state()
-    return model.predict(inputs, batch_size=batch_size_of(model), verbose=0)
+    with begun_anew(model):
+        return model.predict(inputs, batch_size=batch_size_of(model), verbose=0)
 
 
 def decisions(before: Any, after: Any) -> float:

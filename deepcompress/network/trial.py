@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from deepcompress.network.distribution import give, values_of
-from deepcompress.network.variables import every_variable
+from deepcompress.network.internals import flatten_layers
+from deepcompress.network.variables import attributes, every_variable
 
 T = TypeVar("T")
 
@@ -89,3 +90,24 @@ def states_kept(model: keras.Model) -> Iterator[None]:
     finally:
         for variable, values in states:
             give(variable, values)
+
+
+@contextmanager
+def begun_anew(model: keras.Model) -> Iterator[None]:
+    """Lets a model have no states yet, and random numbers that any copy has too.
+
+    What is measured of two models then differs by what they are alone.
+
+    Args:
+        model: A built model, whose states are put back.
+    """
+    n_generators = 0
+    with states_kept(model):
+        for layer in flatten_layers(model):
+            if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+                layer.reset_state()
+            for each in attributes(layer):
+                if isinstance(each, keras.random.SeedGenerator):
+                    each.state.assign([n_generators, 0])
+                    n_generators += 1
+        yield

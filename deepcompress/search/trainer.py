@@ -16,6 +16,7 @@ from deepcompress.network.internals import compiled_with
 from deepcompress.network.moments import n_steps as n_steps_of
 from deepcompress.network.moments import optimizers
 from deepcompress.network.normalization import renew_statistics
+from deepcompress.network.trial import begun_anew
 from deepcompress.search import data
 from deepcompress.search.copying import Copier, compile_as_keras
 from deepcompress.search.distilling import distiller
@@ -145,7 +146,7 @@ class Trainer:
         if self._judge is not None:
             return self._judge(model)
         self._copier.reset_metrics()
-        with _named("validation_data"):
+        with _named("validation_data"), begun_anew(model):
             return evaluate(model, **self._validation)
 
     def renew_statistics(self, model: keras.Model) -> bool:

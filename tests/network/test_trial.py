@@ -4,6 +4,7 @@ import pytest
 from helpers.nets import bits, dense_net
 from keras import layers
 
+from deepcompress.network.outputs import outputs_of
 from deepcompress.network.trial import Trial
 
 
@@ -101,3 +102,38 @@ def test_bits_that_are_no_numbers_come_back():
     before = bits(model)
     Trial(model, lambda: model.set_weights([w + 1 for w in model.get_weights()]))()
     assert bits(model) == before
+
+
+class Noisy(layers.Layer):
+    """Adds noise, also where nothing is trained, and noise to that."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seeds = [keras.random.SeedGenerator(n) for n in range(2)]
+
+    def call(self, x):
+        for seed in self.seeds:
+            x = x + keras.random.normal(keras.ops.shape(x), seed=seed)
+        return x
+
+
+def test_outputs_differ_by_weights_and_not_by_states_or_chance():
+    keras.utils.set_random_seed(0)
+    model, copy = (
+        keras.Sequential(
+            [keras.Input((4, 3), batch_size=8), layers.LSTM(5, stateful=True), Noisy()]
+        )
+        for _ in range(2)
+    )
+    copy.set_weights(model.get_weights())
+    x = np.random.default_rng(0).standard_normal((16, 4, 3))
+    model.predict(x, batch_size=8, verbose=0)
+    states = [*model.layers[0].states, *(seed.state for seed in model.layers[1].seeds)]
+    before = [state.numpy() for state in states]
+    first = outputs_of(model, x)
+    np.testing.assert_array_equal(outputs_of(copy, x), first)
+    np.testing.assert_array_equal(outputs_of(model, x), first)
+    for state, old in zip(states, before, strict=True):
+        np.testing.assert_array_equal(state.numpy(), old)
+    copy.set_weights([2 * weight for weight in model.get_weights()])
+    assert np.abs(outputs_of(copy, x) - first).max() > 1e-3
