@@ -64,6 +64,7 @@ class Calibration:
             id(form.variable): (layer, form)
             for _, layer in walk(model)
             for form in forms(layer)
+            if np.prod(form.variable.shape)  # a group of columns may have none
         }
         normalized = batch_normalizations(model)
         layers = {id(layer): layer for layer, _ in self._owners.values()}
@@ -116,6 +117,8 @@ class Calibration:
         by_layer: dict[int, list[NamedVariable]] = {}
         unknown = []
         for named in variables:
+            if not np.prod(named.variable.shape):
+                continue
             if self.knows(named):
                 owner, _ = self._owners[id(named.variable)]
                 by_layer.setdefault(id(owner), []).append(named)

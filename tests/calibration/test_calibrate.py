@@ -339,3 +339,13 @@ def test_each_look_at_the_inputs_begins_with_the_same_states(make):
     dc.prune(model, 0.0, data=RNG.normal(size=(64, 5, 4)).astype("f4"))
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_a_kernel_of_no_inputs_has_nothing_to_change():
+    keras.utils.set_random_seed(0)
+    inputs = [keras.Input((0,)), keras.Input((8,))]
+    parts = [layers.Dense(4)(each) for each in inputs]
+    model = keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(parts)))
+    x = [np.zeros((32, 0), "f4"), RNG.normal(size=(32, 8)).astype("f4")]
+    dc.prune(model, 0.5, scope="global", data=x)
+    assert dc.count_weights(model) == (8 * 4 + 8 * 2) / 2
