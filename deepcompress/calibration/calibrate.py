@@ -60,15 +60,9 @@ class Calibration:
         # Where runs of the model as it was, and of the model now, can begin.
         self._start_before = self._start = Start()
         self._originals: dict[int, tuple[Any, np.ndarray]] = {}
-        self._owners = {
-            id(form.variable): (layer, form)
-            for _, layer in walk(model)
-            for form in forms(layer)
-            if np.prod(form.variable.shape)  # a group of columns may have none
-        }
         normalized = batch_normalizations(model)
-        layers = {id(layer): layer for layer, _ in self._owners.values()}
-        layers.update({id(layer): layer for layer in normalized})
+        known = [layer for _, layer in walk(model) if forms(layer)]
+        layers = {id(layer): layer for layer in [*known, *normalized]}
         self._normalized = {id(layer) for layer in normalized}
         try:
             self._look_at(batches, list(layers.values()))
@@ -84,11 +78,11 @@ class Calibration:
                 f"The model {model.name!r} cannot be called on the data; does their "
                 f"shape fit? ({type(error).__name__}: {in_short(error)})"
             ) from error
-        reached = {id(layer) for layer in self._order}
         self._owners = {
-            key: (layer, form)
-            for key, (layer, form) in self._owners.items()
-            if id(layer) in reached
+            id(form.variable): (layer, form)
+            for layer in self._order
+            for form in forms(layer, is_reversed=self._recorder.is_reversed(layer))
+            if np.prod(form.variable.shape)  # a group of columns may have none
         }
 
     def _look_at(self, batches: list[Any], layers: list[Any]) -> None:
@@ -195,10 +189,15 @@ class Calibration:
         if len(variables) == 1:
             return {id(variables[0].variable): n_kept}
         sizes = {
-            id(v.variable): max(1, int(np.count_nonzero(v.numpy()))) for v in variables
+            id(v.variable): min(
+                v.numpy().size, max(1, int(np.count_nonzero(v.numpy())))
+            )
+            for v in variables
         }
-        part = n_kept / sum(sizes.values())
-        kept = {key: max(1, round(part * size)) for key, size in sizes.items()}
+        part = n_kept / max(1, sum(sizes.values()))
+        kept = {
+            key: min(size, max(1, round(part * size))) for key, size in sizes.items()
+        }
         known = [v for v in variables if self.knows(v)]
         keys = [id(named.variable) for named in known]
         n_left = n_kept - sum(n for key, n in kept.items() if key not in keys)

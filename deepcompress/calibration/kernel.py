@@ -19,6 +19,9 @@ from deepcompress.calibration.solving import (
 
 # A word counts for this part of the mean at least.
 _LEAST_COUNT = 0.01
+# Words that are looked up need all of their elements, and not only those that tell the
+# next word: this part of the mean moment is added to each.
+_TIED = 1.0
 # Inputs are float32, and sums of their products known to so large a part.
 _PRECISION = 1e-5
 
@@ -176,7 +179,7 @@ def problem_of(form: Form, kernel: np.ndarray, sums: Sums) -> Problem:
     noise = _PRECISION * np.einsum("gii->gi", moments)
     if form.bias is not None:  # which makes up for what all rows have in common
         moments = moments - mean[:, :, None] * mean[:, None, :]
-    damping = shrinkage(moments, sums.variance)
+    damping = shrinkage(moments, sums.variance) + _TIED * form.is_tied
     if np.ndim(sums.cross) == 0:
         return problem(kernel, moments, moments @ kernel, noise=noise, damping=damping)
     cross = sums.cross / sums.n

@@ -28,6 +28,9 @@ class Form:
         bias: The bias that is added to what the kernel computes, which has an element
             for each output of each group. `None` where there is no such thing.
         is_lookup: Whether the inputs are indices of the kernel's rows.
+        is_reverse: Whether the kernel is a table of words that is multiplied by, to
+            tell the next word, as `ReversibleEmbedding` does.
+        is_tied: Whether words are looked up in it too.
     """
 
     variable: Any
@@ -35,6 +38,8 @@ class Form:
     layout: "Layout"
     bias: Any = None
     is_lookup: bool = False
+    is_reverse: bool = False
+    is_tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,12 +122,16 @@ class Layout:
         return np.pad(array, padding).reshape(shape)
 
 
-def forms(layer: Any) -> list[Form]:
+def forms(layer: Any, *, is_reversed: bool = False) -> list[Form]:
     """Returns how the kernels of a layer are matrices; none of layers not known.
 
     Args:
         layer: A built layer.
+        is_reversed: Whether the table of words that it is, if it is one, is multiplied
+            by. Defaults to `False`.
     """
+    if is_reversed:
+        return _reversible(layer)
     for kind, maker in _MAKERS:
         if isinstance(layer, kind):
             # What a kernel is not, but the sum of several, is no variable.
@@ -154,6 +163,16 @@ def _embedding(layer: Any) -> list[Form]:
     return [
         Form(table, rows, Layout(tuple(table.shape), is_whole=True), is_lookup=True)
     ]
+
+
+def _reversible(layer: Any) -> list[Form]:
+    if not layer.tie_weights:
+        kernel = layer.reverse_embeddings
+        reverse = Form(kernel, _vectors, Layout(tuple(kernel.shape)), is_reverse=True)
+        return [*_embedding(layer), reverse]
+    shape = tuple(layer.embeddings.shape)
+    layout = Layout(shape, inputs=(1,), outputs=(0,))
+    return [Form(layer.embeddings, _vectors, layout, is_reverse=True, is_tied=True)]
 
 
 def _einsum(layer: Any) -> list[Form]:

@@ -49,11 +49,11 @@ class Observer:
         found = {id(form.variable): Sums() for _, own in layers for form, _ in own}
         found |= {id(layer): Sums() for layer, own in layers if not own}
 
-        def see(number: int, layer: Any, inputs: np.ndarray) -> None:
+        def see(number: int, layer: Any, inputs: np.ndarray, is_reverse: bool) -> None:
             if not kernels[id(layer)]:
                 add_statistics(found[id(layer)], layer, inputs)
             for form, kernel in kernels[id(layer)]:
-                if form.is_lookup:
+                if form.is_lookup or form.is_reverse != is_reverse:
                     continue
                 sums, layout = found[id(form.variable)], form.layout
                 rows = layout.rows(form.rows(inputs, self._chooser(form, number)))
@@ -88,7 +88,9 @@ class Observer:
         if form.is_lookup:
             sums.moments = np.zeros(form.variable.shape[0])
 
-        def see(number: int, layer: Any, inputs: np.ndarray) -> None:
+        def see(number: int, layer: Any, inputs: np.ndarray, is_reverse: bool) -> None:
+            if form.is_reverse != is_reverse:
+                return
             if form.is_lookup:
                 indices = inputs.astype(np.int64).ravel()
                 sums.moments += np.bincount(indices, minlength=len(sums.moments))

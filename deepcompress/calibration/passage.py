@@ -11,9 +11,20 @@ import keras
 
 from deepcompress.network import internals
 from deepcompress.network.graphs import calls_in, graph_of, inner_graph
+from deepcompress.network.internals.masks import give_masks, masks_of
 
 _NOTHING = object()
 _INPUT = -1
+
+
+class _Made(NamedTuple):
+    """What a call has made, and the masks that it has where a run goes on.
+
+    Layers take masks off the tensors that they read.
+    """
+
+    tensors: Any
+    masks: list[Any]
 
 
 class Start(NamedTuple):
@@ -26,9 +37,9 @@ class Start(NamedTuple):
     """
 
     at: int = 0
-    kept: tuple[dict[int, Any], ...] = ()
+    kept: tuple[dict[int, _Made], ...] = ()
 
-    def of_batch(self, number: int) -> dict[int, Any]:
+    def of_batch(self, number: int) -> dict[int, _Made]:
         """Returns what is kept of a batch."""
         return self.kept[number] if self.kept else {}
 
@@ -107,7 +118,7 @@ class Passage:
                 return place
         return None
 
-    def outputs(self, batch: Any, at: int, kept: dict[int, Any]) -> Any:
+    def outputs(self, batch: Any, at: int, kept: dict[int, _Made]) -> Any:
         """Returns what the model makes of a batch.
 
         Args:
@@ -118,8 +129,8 @@ class Passage:
         return self._run(batch, at, kept, len(self._calls), {})
 
     def made(
-        self, batch: Any, at: int, kept: dict[int, Any], end: int
-    ) -> dict[int, Any]:
+        self, batch: Any, at: int, kept: dict[int, _Made], end: int
+    ) -> dict[int, _Made]:
         """Returns what has to be kept to begin with another call.
 
         Args:
@@ -129,11 +140,14 @@ class Passage:
             end: The other call.
         """
         needed = self._needed(end)
-        found = {number: kept[number] for number in needed if number < at}
+        found = {number: kept[number].tensors for number in needed if number < at}
         wanted: dict[int, Any] = {number: None for number in needed if number >= at}
         with suppress(_ReachedError):
             self._run(batch, at, kept, end, wanted)
-        return found | wanted
+        return {
+            number: _Made(tensors, masks_of(tensors))
+            for number, tensors in (found | wanted).items()
+        }
 
     def _needed(self, place: int) -> list[int]:
         """Returns the calls before a place that are read from there on."""
@@ -164,11 +178,13 @@ class Passage:
         self,
         batch: Any,
         at: int,
-        kept: dict[int, Any],
+        kept: dict[int, _Made],
         end: int,
         wanted: dict[int, Any],
     ) -> Any:
         number = -1
+        for tensors, masks in kept.values():
+            give_masks(tensors, masks)
 
         def call_for(operation: Any) -> Any:
             nonlocal number
@@ -182,8 +198,8 @@ class Passage:
             if own == end:
                 raise _ReachedError
             if own < at:
-                nothing = [_NOTHING] * len(self._calls[own].n_elements)
-                return lambda *args, **kwargs: kept.get(own, nothing)
+                nothing = _Made([_NOTHING] * len(self._calls[own].n_elements), [])
+                return lambda *args, **kwargs: kept.get(own, nothing).tensors
 
             def called(*args: Any, **kwargs: Any) -> Any:
                 self.at = own

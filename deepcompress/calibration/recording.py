@@ -1,6 +1,6 @@
 """What the layers of a model are given, for a few inputs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
     ExitStack,
@@ -37,7 +37,9 @@ _N_OUTPUTS = (32, 256)
 _ELEMENTS_OF_OUTPUTS = 1 << 23
 # Bytes of what layers have made that are kept, so that others run on from there.
 _KEPT_BYTES = 1 << 27
-See = Callable[[int, Any, np.ndarray], None]
+# The number of the batch, a layer, what it is given, and whether it is a table of words
+# that is multiplied by.
+See = Callable[[int, Any, np.ndarray, bool], None]
 _BEGIN = Start()
 
 
@@ -78,6 +80,7 @@ class Recorder:
         """
         self._n_calls: dict[int, int] = {}
         self._ranges: dict[int, tuple[int, int]] = {}
+        self._reversed: set[int] = set()
         reached: dict[int, Any] = {}
 
         def seer(layer: Any) -> Callable[..., None]:
@@ -87,12 +90,18 @@ class Recorder:
                 at = self._passage.at if self._passage else 0
                 first, _ = self._ranges.get(id(layer), (at, at))
                 self._ranges[id(layer)] = first, at
+                if _is_reverse(layer, args, kwargs):
+                    self._reversed.add(id(layer))
 
             return see
 
         with self._watched(layers, seer):
             self._run(0, Start())
         return list(reached.values())
+
+    def is_reversed(self, layer: Any) -> bool:
+        """Whether a layer that is reached is a table of words that is multiplied by."""
+        return id(layer) in self._reversed
 
     def nearer(self, start: Start, layer: Any) -> Start:
         """Returns a start nearer to a layer, if little has to be kept for it.
@@ -120,8 +129,7 @@ class Recorder:
         Args:
             layers: Layers that are reached.
             start: Where to begin, before all of them. Defaults to the inputs.
-            see: Is given the number of the batch, the layer, and what the layer is
-                given, as an array.
+            see: Is shown each call of theirs.
         """
         left: dict[int, int] = {}
         at = 0
@@ -134,7 +142,7 @@ class Recorder:
                     inputs = inputs.astype(np.float32)
                 if id(layer) in self._around:
                     inputs = inputs.reshape(-1, *inputs.shape[2:])
-                see(at, layer, inputs)
+                see(at, layer, inputs, _is_reverse(layer, args, kwargs))
                 left[id(layer)] -= 1
                 if not any(left.values()):
                     raise _SeenAllError
@@ -221,6 +229,13 @@ def batches_for(model: keras.Model, data: Any) -> list[Any]:
             f"`data` holds {sum(sizes)}."
         )
     return whole
+
+
+def _is_reverse(layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call multiplies by a table of words, and does not look them up."""
+    if not isinstance(layer, keras.layers.ReversibleEmbedding):
+        return False
+    return bool(args[1] if len(args) > 1 else kwargs.get("reverse", False))
 
 
 def _passage_of(model: keras.Model, batch: Any) -> Passage | None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from deepcompress.calibration.kernel import Sums
+from deepcompress.calibration.recording import See
 
 # Inputs that are made up are scaled where they are so many times too small or large.
 _FAR = 2.0
@@ -16,7 +17,7 @@ _LEAST_VARIANCE = 0.05
 # The mean and the variance of each channel.
 Statistics = tuple[np.ndarray, np.ndarray]
 # Takes layers and a function, and shows it what they are given.
-_Record = Callable[[Sequence[Any], Callable[[int, Any, np.ndarray], None]], None]
+_Record = Callable[[Sequence[Any], See], None]
 
 
 @contextmanager
@@ -59,7 +60,9 @@ def scale_for(layer: Any, record: _Record) -> np.float32:
         record: Shows what layers are given.
     """
     sums = Sums()
-    record([layer], lambda number, layer, inputs: add_statistics(sums, layer, inputs))
+    record(
+        [layer], lambda number, layer, inputs, _: add_statistics(sums, layer, inputs)
+    )
     _, variance = mean_and_variance(sums)
     _, known = statistics(layer)
     scale = float(np.sqrt(known.mean() / max(float(variance.mean()), 1e-30)))
@@ -105,7 +108,7 @@ def _normalize_by_what_is_seen(layers: Sequence[Any], record: _Record) -> None:
     """Lets each normalization have the statistics of what it is given, in one pass."""
     every = {id(layer): Sums() for layer in layers}
 
-    def see(number: int, layer: Any, inputs: np.ndarray) -> None:
+    def see(number: int, layer: Any, inputs: np.ndarray, is_reverse: bool) -> None:
         add_statistics(every[id(layer)], layer, inputs)
         # It computes with these next, so that layers after it see them too.
         own = Sums()

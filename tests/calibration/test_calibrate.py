@@ -73,6 +73,15 @@ def noisy():
     return keras.Model(inputs, layers.Dense(2)(layers.LSTM(6)(Noisy()(inputs))))
 
 
+def generative(*, tie_weights=True, is_reversed=True):
+    tokens = keras.Input((12,), dtype="int32")
+    table = layers.ReversibleEmbedding(50, 16, tie_weights=tie_weights)
+    x = layers.LayerNormalization()(table(tokens))
+    x = x + layers.MultiHeadAttention(2, 8)(x, x, use_causal_mask=True)
+    x = layers.LayerNormalization()(x + layers.Dense(16, activation="gelu")(x))
+    return keras.Model(tokens, table(x, reverse=True) if is_reversed else x)
+
+
 class Tower(keras.Model):
     """Nested, subclassed, a layer that is used twice, and its names made by Keras."""
 
@@ -98,6 +107,8 @@ NETS = {
     "attentive": (attentive, words),
     "recurrent": (recurrent, words),
     "nested and shared": (tower, images),
+    "with a tied table": (generative, words),
+    "with two tables": (lambda: generative(tie_weights=False), words),
 }
 
 
@@ -349,3 +360,16 @@ def test_a_kernel_of_no_inputs_has_nothing_to_change():
     x = [np.zeros((32, 0), "f4"), RNG.normal(size=(32, 8)).astype("f4")]
     dc.prune(model, 0.5, scope="global", data=x)
     assert dc.count_weights(model) == (8 * 4 + 8 * 2) / 2
+    model.layers[3].kernel.assign(np.zeros((8, 4)))
+    dc.prune(model, 0.5, scope="global", data=x)
+    assert 0 < dc.count_weights(model) <= 8
+
+
+def test_a_table_that_nothing_is_multiplied_by_is_looked_up_in():
+    keras.utils.set_random_seed(0)
+    model, x = generative(is_reversed=False), words()
+    n_weights = dc.count_weights(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        dc.prune(model, 0.7, scope="global", data=x)
+    assert dc.count_weights(model) == n_weights - round(0.7 * n_weights)

@@ -114,6 +114,28 @@ def test_a_mask_goes_along():
     )
 
 
+def test_a_mask_goes_along_each_time():
+    """Attention takes masks off the tensors that it reads, which are read again."""
+    keras.utils.set_random_seed(0)
+    tokens = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(9, 4, mask_zero=True)(tokens)
+    x = x + layers.MultiHeadAttention(2, 3)(x, x)
+    model = keras.Model(tokens, layers.Dense(2)(layers.LSTM(3)(x)))
+    x = np.random.default_rng(0).integers(0, 3, (20, 6))
+    passage = Passage(model)
+    wanted = numbers(model(x))
+    for place in range(1, 4):
+        kept = passage.made(x, 0, {}, place)
+        for _ in range(2):
+            np.testing.assert_array_equal(
+                numbers(passage.outputs(x, place, kept)), wanted
+            )
+    before = model.get_weights()
+    dc.prune(model, 0.0, data=x)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["states", "own"])
 def test_what_cannot_run_on_is_run_as_it_is(kind):
     class Own(keras.Model):
