@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from io import StringIO
@@ -12,8 +13,9 @@ from deepcompress import _plain
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Keras' errors may go on for pages.
+# Keras' errors may go on for pages, and have marks for terminals in between.
 _MOST_LETTERS = 200
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Shown(ABC):
@@ -35,7 +37,7 @@ class Shown(ABC):
 
 def in_short(error: BaseException) -> str:
     """Returns the words of an error on one line, the first of them if they go on."""
-    words = " ".join(str(error).split()) or type(error).__name__
+    words = " ".join(_COLOR.sub("", str(error)).split()) or type(error).__name__
     return words if len(words) <= _MOST_LETTERS else f"{words[:_MOST_LETTERS]} ..."
 
 

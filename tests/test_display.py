@@ -8,6 +8,7 @@ from deepcompress._display import (
     Shown,
     as_html,
     as_text,
+    in_short,
     new_figure,
     new_table,
     settings,
@@ -103,3 +104,10 @@ def test_without_rich_a_table_is_the_same_text(caption, monkeypatch):
     assert not isinstance(table(), Table)
     if not caption:  # which rich centres
         assert as_text(table()) == expected
+
+
+def test_an_error_of_keras_is_one_line_without_marks_for_a_terminal():
+    error = ValueError("Of layer 'a'.\n\n\x1b[1mNo such shape\x1b[0m\n  - x: 3")
+    assert in_short(error) == "Of layer 'a'. No such shape - x: 3"
+    assert in_short(ValueError()) == "ValueError"
+    assert in_short(ValueError(300 * "a")) == 200 * "a" + " ..."

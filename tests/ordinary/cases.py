@@ -112,6 +112,8 @@ class Entry:
 
     def refusal(self, verb: str) -> str | None:
         """Returns words of the sentence that refuses a verb, `None` where it works."""
+        if verb == "with inputs" and verb not in self.refuses:
+            verb = "prune"  # what is refused at all is refused with inputs in view
         usual = None if verb in self.works else self.refuses.get("*")
         return self.refuses.get(verb, usual)
 

@@ -210,6 +210,7 @@ def next_words(model, inputs):
         "save": "Give its class a `get_config`",
         "load elsewhere": "Give its class a `get_config`",
         "command": "has not yet been built",  # as Keras sees it, and saves nothing
+        "with inputs": "cannot be called on the data",
     },
     backends=("tensorflow",),
 )

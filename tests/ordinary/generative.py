@@ -146,19 +146,27 @@ def drawn(model, inputs):
     return model.generator.predict(keras.random.normal((8, 4), seed=1), verbose=0)
 
 
+NOT_CALLED = "cannot be called on the data"
 NOT_EVALUATED = "has no `test_step` that works"
 
 
 @ordinary(
     own=[GAN],
-    refuses=dict.fromkeys(("sensitivity", "compress"), NOT_EVALUATED),
+    refuses={
+        **dict.fromkeys(("sensitivity", "compress"), NOT_EVALUATED),
+        "with inputs": NOT_CALLED,
+    },
     backends=ONLY_TENSORFLOW,
 )
 def gan():
     return of_inputs_alone(compiled_gan(GAN), images(), predict=drawn)
 
 
-@ordinary(own=[MeasuredGAN], backends=ONLY_TENSORFLOW)
+@ordinary(
+    own=[MeasuredGAN],
+    refuses={"with inputs": NOT_CALLED},
+    backends=ONLY_TENSORFLOW,
+)
 def gan_with_test_step():
     monitor = {"monitor": "g_loss", "mode": "min"}
     model = compiled_gan(MeasuredGAN)
@@ -185,7 +193,11 @@ class CriticGAN(MeasuredGAN):
         return super().train_step(data)
 
 
-@ordinary(own=[CriticGAN], backends=ONLY_TENSORFLOW)
+@ordinary(
+    own=[CriticGAN],
+    refuses={"with inputs": NOT_CALLED},
+    backends=ONLY_TENSORFLOW,
+)
 def wasserstein_gan():
     model = compiled_gan(CriticGAN)
     monitor = {"monitor": "g_loss", "mode": "min"}
@@ -373,7 +385,11 @@ class Diffusion(keras.Model):
         return {"n_loss": self.noise_loss.result()}
 
 
-@ordinary(own=[Diffusion], backends=ONLY_TENSORFLOW)
+@ordinary(
+    own=[Diffusion],
+    refuses={"with inputs": NOT_CALLED},
+    backends=ONLY_TENSORFLOW,
+)
 def diffusion():
     model, x = Diffusion(), images()
     model.scale.adapt(x)

@@ -5,8 +5,8 @@ Run it with:
     python tests/ordinary/table.py --docs docs
     KERAS_BACKEND=jax python tests/ordinary/table.py --docs docs
 
-It takes an hour on two cores; the rows of some models, which are named, replace those
-that the page has of them. The exit status is 1 where a cell holds a fault.
+It takes an hour on two cores; the cells of some models, or of some verbs, which are
+named, replace those that the page has. The exit status is 1 where a cell holds a fault.
 """
 
 import argparse
@@ -62,13 +62,14 @@ def main() -> int:
             print(json.dumps({name: cells(name, verbs)}), flush=True)
         return 0
     path = (options.docs or Path()) / "results" / f"ordinary_{BACKEND}.json"
-    has_some = options.docs and options.names and path.exists()
-    found = json.loads(path.read_text()) if has_some else {}
+    is_part = bool(options.docs and (options.names or options.verb) and path.exists())
+    found = json.loads(path.read_text()) if is_part else {}
     parts = [names[i : i + N_TOGETHER] for i in range(0, len(names), N_TOGETHER)]
     with ThreadPoolExecutor(options.jobs) as pool:
         for rows in pool.map(lambda part: in_child(part, verbs), parts):
-            found.update(rows)
             for name, row in rows.items():
+                own = found.get(name, {}) | row
+                found[name] = {verb: own[verb] for verb in VERBS if verb in own}
                 signs = " ".join(cell.partition(":")[0] for cell in row.values())
                 print(f"{name}: {signs}", flush=True)
             if options.docs:

@@ -55,6 +55,19 @@ def quantize(name: str, case: Case) -> None:
     _check_values(case.model, 8)
 
 
+def with_inputs(name: str, case: Case) -> None:
+    """With inputs in view it computes the same until something is pruned or shared."""
+    data = case.arguments(case.validation)["x"]
+    expected = case.computed(case.model)
+    with _deaf():  # to kernels of which it is not known what they are multiplied by
+        dc.prune(case.model, 0.0, data=data)
+        _check_close(case.computed(case.model), expected)
+        dc.prune(case.model, 0.5, data=data)
+        _check_sparsity(case.model)
+        dc.WeightSharingQuantizer(bits=3).quantize(case.model, data=data)
+    _check_values(case.model, 8)
+
+
 def shrink(name: str, case: Case) -> None:
     """The smaller model computes the same, and the model is as it was."""
     for named in named_variables(case.model):
@@ -173,6 +186,7 @@ VERBS: dict[str, Callable[[str, Case], None]] = {
     "share in fit": share_in_fit,
     "prune": prune,
     "quantize": quantize,
+    "with inputs": with_inputs,
     "shrink": shrink,
     "sensitivity": sensitivity,
     "compress": compress,
