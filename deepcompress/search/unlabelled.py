@@ -82,7 +82,7 @@ def without_labels(
             f"The outputs of {model.name!r} hold NaN or infinity, so nothing can be "
             "held against them. Are the inputs such as the model was trained with?"
         )
-    name = None if callable(measure) else _named(measure, model, right)
+    name = None if callable(measure) else _named(measure, model, held, right)
     changed: Measure = measure if callable(measure) else distance
     shown = keras.tree.map_structure(lambda a: a[: _N_SHOWN // size * size], x)
 
@@ -120,10 +120,14 @@ def _together(first: Any, second: Any) -> Any:
     return keras.tree.map_structure(lambda *own: np.concatenate(own), first, second)
 
 
-def _named(measure: Any, model: keras.Model, outputs: Any) -> str:
+def _named(measure: Any, model: keras.Model, inputs: Any, outputs: Any) -> str:
     """Returns the name of the measure that is asked for, or fits the outputs."""
     if measure is not None:
         return str(one_of("measure", measure, get_args(MeasureName)))
+    # What gives its input back decides nothing, though its loss may be a crossentropy.
+    shapes = {tuple(each.shape) for each in keras.tree.flatten(inputs)}
+    if any(tuple(each.shape) in shapes for each in keras.tree.flatten(outputs)):
+        return "distance"
     loss = keras.tree.flatten(compiled_with(model).get("loss"))
     names = [each if isinstance(each, str) else type(each).__name__ for each in loss]
     names += [getattr(each, "__name__", "") for each in loss]

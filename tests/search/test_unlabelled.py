@@ -7,7 +7,12 @@ from helpers.searches import blobs, classifier, compress
 from keras import layers
 
 import deepcompress as dc
-from deepcompress.network.outputs import decisions, likely_decisions, outputs_of
+from deepcompress.network.outputs import (
+    decisions,
+    distance,
+    likely_decisions,
+    outputs_of,
+)
 
 
 def _plain(model):
@@ -119,6 +124,23 @@ def test_a_model_with_states_takes_batches_of_its_size():
     )
     with pytest.raises(ValueError, match="batches of 16 samples, and `train` holds 15"):
         search(model, x[:15], measure="decisions")
+
+
+def test_what_gives_its_inputs_back_decides_nothing():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((16,)),
+            layers.Dense(8, "relu"),
+            layers.Dense(16, "sigmoid"),
+        ]
+    )
+    model.compile("adam", "binary_crossentropy")
+    x, _ = blobs()
+    result = search(model, x, epochs=0, max_change=0.1)
+    before, after = (net.predict(x, verbose=0) for net in (model, result.model))
+    assert result.best.value == pytest.approx(distance(before, after), rel=0.2)
+    assert decisions(before, after) > 0.1
 
 
 def test_a_measure_may_be_told_by_name_or_as_a_function():
