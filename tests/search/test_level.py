@@ -147,28 +147,37 @@ def test_without_time_bits_are_not_measured():
     assert bits_of(model, BUDGET, seconds=0.0, before=before) == before
 
 
-def test_a_net_that_sharing_alone_has_spoilt_gets_more_bits(monkeypatch):
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_a_net_that_sharing_has_spoilt_gets_more_bits(is_trained, monkeypatch):
     model = classifier()
     baseline = model.evaluate(*blobs(300, seed=2), verbose=0)[1]
     levels = levels_of(model, Budget("accuracy", baseline, baseline - 0.02))
     levels.bits = {"wide": 1, "out": 1}
     policy = levels.policy
-    monkeypatch.setattr(policy, "is_worth_training", lambda value, clock: False)
+    monkeypatch.setattr(policy, "is_worth_training", lambda value, clock: is_trained)
     monkeypatch.setattr(policy, "finer_bits", lambda bits, value: {"wide": 8, "out": 8})
-    share = levels._one_shot.share
+    share, fit, trained = levels._one_shot.share, levels._trainer.fit, []
 
     def spoilt(net, bits, **settings):
         share(net, bits, **settings)
         if bits["wide"] == 1:
             net.set_weights([np.zeros_like(weight) for weight in net.get_weights()])
 
+    def watched(net, *args, **settings):
+        trained.append(n_distinct(net))
+        return fit(net, *args, **settings)
+
     monkeypatch.setattr(levels._one_shot, "share", spoilt)
+    monkeypatch.setattr(levels._trainer, "fit", watched)
     step = dataclasses.replace(STEP, n_weights=900, bits_seconds=0.0)
     with quiet():
         _, (_, point, loaded), *_ = levels.run(model, step)
     assert point.is_accurate
     assert point.bits == levels.bits == {"wide": 8, "out": 8}
     assert n_distinct(loaded) > 16
+    # What training cannot win back is not trained.
+    assert len(trained) == 1 + is_trained
+    assert min(trained) > 16
 
 
 def test_where_the_last_net_is_not_good_an_earlier_one_on_its_way_is():
