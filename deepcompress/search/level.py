@@ -40,8 +40,6 @@ _DIGITS = 7
 # per cent of a file, and nets do not feel it. What is trained bears less than what is
 # pruned and shared at once.
 _PRICE_NEAR, _PRICE, _PRICE_UNTRAINED = 0.005, 0.02, 0.1
-# The part of what sharing takes that training the centroids wins back.
-_WON_BACK, _WON_BACK_NORMALIZED = 0.8, 0.5
 # Centroids are few and move whole groups of weights, by the mean of what they would do:
 # gently where normalization is trained along, which moves as ever.
 _SHARING_RATE_NORMALIZED = 0.2
@@ -232,12 +230,11 @@ class Levels:
         trained, epochs = fit.seconds, fit.epochs
         net = self._copier.shrink(net)
         self.bits, value = self.choose_bits(net, step.bits_seconds)
-        won_back = _WON_BACK_NORMALIZED if is_once else _WON_BACK
         for bits, price in chain([(self.bits, _PRICE)], self._nearer(value)):
             shared = self._shared(net, bits, price)
             written = self._write(shared, bits, epochs)
-            lost = written.point.value - value
-            if self.policy.budget.is_accurate(value + (1 - won_back) * lost):
+            # Where nothing is normalized training wins back far more.
+            if not is_once or self.policy.is_to_train(written.point.value):
                 break
         self.bits = bits
         if self.policy.is_worth_training(written.point.value, self.clock):
