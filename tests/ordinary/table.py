@@ -144,17 +144,17 @@ def write_page(docs: Path) -> None:
 def grid(found: dict[str, dict[str, str]]) -> list[str]:
     """The table of one backend, and what its refusals say."""
     reasons: list[str] = []
-    verbs = list(next(iter(found.values())))
+    verbs = [verb for verb in VERBS if any(verb in row for row in found.values())]
     lines = ["| Model | " + " | ".join(verbs) + " |", "|---" * (1 + len(verbs)) + "|"]
     for name, row in found.items():
         cells = []
         for verb in verbs:
-            kind, _, sentence = row[verb].partition(": ")
+            kind, _, sentence = row.get(verb, "").partition(": ")
             if kind == "refused" and sentence not in reasons:
                 reasons.append(sentence)
             number = f" {reasons.index(sentence) + 1}" if sentence in reasons else ""
-            cells.append({"works": "+", "refused": "refused", "fault": "FAULT"}[kind])
-            cells[-1] += number
+            sign = {"works": "+", "refused": "refused", "fault": "FAULT", "": "-"}[kind]
+            cells.append(sign + number)
         lines.append(f"| {ORDINARY[name].family}: {name} | " + " | ".join(cells) + " |")
     lines += ["", "What is refused, and the line that says so:", ""] if reasons else []
     return lines + [f"{i}. {reason}" for i, reason in enumerate(reasons, 1)]
