@@ -14,6 +14,12 @@ from deepcompress.network.variables import choose, named_variables
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers(monkeypatch):
+    """Lets no test depend on which others ran before."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(0))
+
+
 def images(n=96):
     base = RNG.normal(size=(n, 4)) @ RNG.normal(size=(4, 192))
     return (base.reshape(n, 8, 8, 3) + 0.1 * RNG.normal(size=(n, 8, 8, 3))).astype("f4")
