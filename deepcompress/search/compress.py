@@ -125,7 +125,8 @@ def compress(
             `"distance"`, the mean distance of the outputs in parts of their norm; or a
             function of the outputs before and after, as arrays, that returns a number.
             Defaults to `None`: decisions where the outputs are probabilities or the
-            loss is a crossentropy, and not of the shape of an input; else distance.
+            loss is a crossentropy, but for a binary one of outputs that are of the
+            shape of an input, as of an autoencoder; else distance.
         target_ratio: How many times smaller than the weights the file is to be; the
             search stops there. Defaults to `None`: as small as can be.
         time_budget: Seconds for all of it. More time gives smaller files. Defaults to

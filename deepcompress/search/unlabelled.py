@@ -124,14 +124,14 @@ def _named(measure: Any, model: keras.Model, inputs: Any, outputs: Any) -> str:
     """Returns the name of the measure that is asked for, or fits the outputs."""
     if measure is not None:
         return str(one_of("measure", measure, get_args(MeasureName)))
-    # What gives its input back decides nothing, though its loss may be a crossentropy.
-    shapes = {tuple(each.shape) for each in keras.tree.flatten(inputs)}
-    if any(tuple(each.shape) in shapes for each in keras.tree.flatten(outputs)):
-        return "distance"
     loss = keras.tree.flatten(compiled_with(model).get("loss"))
     names = [each if isinstance(each, str) else type(each).__name__ for each in loss]
     names += [getattr(each, "__name__", "") for each in loss]
-    if any("crossentropy" in name.lower() for name in names):
+    names = [name.lower() for name in names if "crossentropy" in name.lower()]
+    shapes = {tuple(each.shape) for each in keras.tree.flatten(inputs)}
+    is_back = any(tuple(each.shape) in shapes for each in keras.tree.flatten(outputs))
+    # What gives its input back decides nothing, though its loss may be a crossentropy.
+    if names and not (is_back and all("binary" in name for name in names)):
         return "decisions"
     return "decisions" if _are_probabilities(outputs) else "distance"
 
