@@ -32,6 +32,7 @@ from deepcompress.network.variables import NamedVariable, walk
 
 # Bytes of outputs that are kept while the layers that they are wanted of are changed.
 _MOST_BYTES = 1 << 29
+
 # Changes a kernel.
 Treat = Callable[[NamedVariable, Kernel], None]
 
@@ -188,11 +189,10 @@ class Calibration:
         """
         if len(variables) == 1:
             return {id(variables[0].variable): n_kept}
+        values = {id(named.variable): named.numpy() for named in variables}
         sizes = {
-            id(v.variable): min(
-                v.numpy().size, max(1, int(np.count_nonzero(v.numpy())))
-            )
-            for v in variables
+            key: min(value.size, max(1, int(np.count_nonzero(value))))
+            for key, value in values.items()
         }
         part = n_kept / max(1, sum(sizes.values()))
         kept = {
@@ -226,13 +226,12 @@ class Calibration:
                 layer, form = self._owners[key]
                 self._come_nearer(layer)
                 kernel = form.layout.matrices(value).astype(np.float64)
-                own = problem_of(
-                    form, kernel, self._observer.given(layer, form, self._start)
-                )
+                given = self._observer.given(layer, form, self._start)
+                own = problem_of(form, kernel, given)
                 distances, probe = solving.losses(own, DENSITIES)
                 probed = Kernel(value, form.layout, probe).value
-                moved = _distance(outputs([(named.variable, probed)]), as_it_is)
-                gain = moved / max(probe.distance(), 1e-30)
+                apart = _distance(outputs([(named.variable, probed)]), as_it_is)
+                gain = apart / max(probe.distance(), 1e-30)
                 self._losses[key] = value, [gain * distance for distance in distances]
         self._start_before = self._start = Start()
         return [self._losses[id(named.variable)][1] for named in variables]
