@@ -101,7 +101,8 @@ def moved(layer: Any, own: Statistics, was: Statistics, now: Statistics) -> Stat
         now: Those of the inputs.
     """
     ratio = (now[1] + layer.epsilon) / (was[1] + layer.epsilon)
-    return own[0] + now[0] - was[0], own[1] * np.maximum(ratio, _LEAST_VARIANCE)
+    # In this order, what has not moved is left as it is to the bit.
+    return own[0] + (now[0] - was[0]), own[1] * np.maximum(ratio, _LEAST_VARIANCE)
 
 
 def _normalize_by_what_is_seen(layers: Sequence[Any], record: _Record) -> None:

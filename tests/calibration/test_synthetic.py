@@ -7,7 +7,7 @@ from keras import layers
 from sklearn.datasets import load_digits
 
 import deepcompress as dc
-from deepcompress.calibration import calibrate
+from deepcompress.calibration import calibrate, statistics
 from deepcompress.calibration.calibrate import Calibration
 from deepcompress.calibration.statistics import scale_for
 from deepcompress.calibration.synthetic import synthetic_inputs
@@ -189,3 +189,12 @@ def test_looking_changes_nothing():
     Calibration(model, "synthetic").shared_out(kernels, 100)
     for ours, theirs in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours.view("uint32"), theirs.view("uint32"))
+
+
+def test_statistics_that_have_not_moved_are_the_same_to_the_bit():
+    own = np.array([1e-10, 3.0]), np.array([1e-12, 2.0])
+    seen = np.array([100.0, 0.3]), np.array([7.0, 0.1])
+    layer = keras.layers.BatchNormalization()
+    found = statistics.moved(layer, own, seen, seen)
+    for ours, theirs in zip(found, own, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
