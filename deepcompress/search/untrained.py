@@ -60,7 +60,8 @@ class Untrained(NamedTuple):
         For each number of bits the greatest sparsity is sought, among those that more
         bits have borne: where about all of the budget is used; at last the same where
         weights give way. Where the most bits do not even bear to be shared, more are
-        tried.
+        tried. However late it is, one trial at least is of weights that are shared and
+        not pruned, unless one that is smaller has been within the budget.
 
         Args:
             trials: What was tried.
@@ -68,7 +69,8 @@ class Untrained(NamedTuple):
             has_price: Whether weights can give way. Defaults to `False`.
         """
         if spent > self.time:
-            return None
+            is_safe = any(t.is_accurate or not t.sparsity for t in trials)
+            return None if is_safe or not trials else (self.bits[0], 0.0, False)
         bits_to_try = self._bits(trials)
         # Trials are known by how many steps of the density they have gone.
         last = math.ceil(math.log(_LEAST_DENSITY, self.step)) + 1

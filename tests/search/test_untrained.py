@@ -99,3 +99,16 @@ def test_weights_give_way_at_last_from_more_of_them(plan, density):
 def test_nothing_is_begun_late():
     assert BEFORE_TRAINING.next([], BEFORE_TRAINING.time + 0.01) is None
     assert BEFORE_TRAINING.next([], BEFORE_TRAINING.time) is not None
+
+
+@pytest.mark.parametrize(("used", "is_safe"), [(0.9, True), (1.1, False)])
+def test_where_time_is_up_before_anything_is_borne_sharing_alone_is_tried(
+    used, is_safe
+):
+    trials = [Trial(4, 0.95, used)]
+    late = ALONE.time + 0.01
+    chosen = ALONE.next(trials, late)
+    assert chosen == (None if is_safe else (4, 0.0, False))
+    if chosen is not None:
+        trials.append(Trial(*chosen[:2], 1.1))
+        assert ALONE.next(trials, late) is None
