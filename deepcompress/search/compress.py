@@ -21,7 +21,7 @@ from deepcompress.network.variables import choose, count_weights
 from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.copying import Copier
 from deepcompress.search.display import Display
-from deepcompress.search.level import Levels
+from deepcompress.search.level import Levels, is_pruned_at_once
 from deepcompress.search.loop import search
 from deepcompress.search.monitor import budget_of
 from deepcompress.search.policy import Policy
@@ -298,10 +298,16 @@ def compress(
             kept = Kept(State(n_good=count_weights(model)), model, b"")
         else:
             display.resume(kept.state, checkpoint or "")
+        policy = Policy(
+            budget,
+            is_training=is_training,
+            untrained=untrained,
+            is_at_once=is_pruned_at_once(teacher, trainer, copier.note),
+        )
         levels = Levels(
             trainer,
             copier,
-            Policy(budget, is_training=is_training, untrained=untrained),
+            policy,
             Stopwatch(time_budget, spent=kept.state.seconds, begin=begin),
             coders=[coder] if coder else list(CODERS),
             dense_bytes=sum(weight.nbytes for weight in model.get_weights()),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -205,10 +205,8 @@ class Levels:
         """
         trainer, begin = self._trainer, self.stopwatch.now()
         start, net = net, self._copier.copy(net)
-        criterion = self._criterion(net)
-        # Saliency that is seen while training finds far more than a look at the inputs.
-        is_once = criterion == "magnitude"
-        is_pruned = is_once and self._one_shot.is_pruned(net, step.n_weights)
+        is_at_once = self.policy.is_at_once
+        is_pruned = is_at_once and self._one_shot.is_pruned(net, step.n_weights)
         milestones = Milestones(net)
 
         def pruning(n_steps: int) -> list[keras.callbacks.Callback]:
@@ -216,7 +214,11 @@ class Levels:
                 return [PruningCallback(0.0)]  # keeps to it
             begin, end = int(_BEGIN * n_steps), int(_END * n_steps)
             schedule = PolynomialDecay(n_weights=step.n_weights, begin=begin, end=end)
-            callback = PruningCallback(schedule, scope="global", criterion=criterion)
+            callback = PruningCallback(
+                schedule,
+                scope="global",
+                criterion="magnitude" if is_at_once else "saliency",
+            )
             return [callback, milestones]
 
         fit = trainer.fit(
@@ -234,7 +236,7 @@ class Levels:
             shared = self._shared(net, bits, price)
             written = self._write(shared, bits, epochs)
             # Where nothing is normalized training wins back far more.
-            if not is_once or self.policy.is_to_train(written.point.value):
+            if not is_at_once or self.policy.is_to_train(written.point.value):
                 break
         self.bits = bits
         if self.policy.is_worth_training(written.point.value, self.clock):
@@ -244,7 +246,7 @@ class Levels:
                 # The clusters there are: those of `quantize`, with the bits of each.
                 lambda _: [WeightSharingQuantizer(max(self.bits.values()), **_SHARING)],
                 seconds=self.stopwatch.left,
-                rate=step.rate * (_SHARING_RATE_NORMALIZED if is_once else 1.0),
+                rate=step.rate * (_SHARING_RATE_NORMALIZED if is_at_once else 1.0),
                 show=lambda epoch: show(step.n_pruning + epoch),
             )
             trained, epochs = trained + fit.seconds, epochs + fit.epochs
@@ -373,20 +375,32 @@ class Levels:
         is_kept = after.point.is_accurate and after.point.size < written.point.size
         return after if is_kept else written
 
-    def _criterion(self, net: keras.Model) -> Literal["magnitude", "saliency"]:
-        """Returns saliency, but where it is not known or no good guide."""
-        # What is normalized afterwards may be of any scale, and its gradient is of the
-        # inverse. On a ResNet magnitude left 0.8 points more, at a quarter of weights.
-        # And a net that gives the outputs it shall give has no gradient at all.
-        if batch_normalizations(net) or not self._trainer.has_labels:
-            return "magnitude"
-        if self._trainer.is_stepping_seen:
-            return "saliency"
-        self._copier.note(
-            "Pruned by magnitude: the model steps with optimizers of its own, of which "
-            "the saliency of a weight is not known."
-        )
-        return "magnitude"
+
+def is_pruned_at_once(
+    net: keras.Model, trainer: Trainer, note: Callable[[str], None]
+) -> bool:
+    """Whether a level prunes before it trains: by magnitude and a look at the inputs.
+
+    Saliency that is seen while training finds far more, but where it is not known or is
+    no good guide.
+
+    Args:
+        net: The net.
+        trainer: What trains it, and has trained some steps.
+        note: Is told what the user should know.
+    """
+    # What is normalized afterwards may be of any scale, and its gradient is of the
+    # inverse. On a ResNet magnitude left 0.8 points more, at a quarter of weights.
+    # And a net that gives the outputs it shall give has no gradient at all.
+    if batch_normalizations(net) or not trainer.has_labels:
+        return True
+    if trainer.is_stepping_seen:
+        return False
+    note(
+        "Pruned by magnitude: the model steps with optimizers of its own, of which the "
+        "saliency of a weight is not known."
+    )
+    return True
 
 
 def _round_vectors(net: keras.Model) -> bool:

@@ -35,6 +35,8 @@ _TARGET_MARGIN = 0.9
 _N_LEVELS = 10
 _LEAST_LEVELS = 2
 _EPOCHS_OF_LEVEL = 8
+# A level that prunes at once has no way on which to go back: there are more of them.
+_EPOCHS_OF_LEVEL_AT_ONCE = 4
 _MOST_OF_TIME = 0.75
 # Pruning to a part of the weights takes epochs to make up for it: half of them about so
 # many, and fewer where the net has lost little before.
@@ -134,6 +136,8 @@ class Policy:
         is_training: Whether nets may be trained. Defaults to `True`.
         untrained: What is tried without training. Defaults to what is tried where a
             training set is there.
+        is_at_once: Whether a level prunes all that it prunes before it trains. Defaults
+            to `False`: on the way.
 
     Example:
 
@@ -164,12 +168,14 @@ class Policy:
         first_bits: int = 8,
         is_training: bool = True,
         untrained: Untrained = BEFORE_TRAINING,
+        is_at_once: bool = False,
     ) -> None:
         self.budget = budget
         self._untrained = untrained
         #: The part of the time for what is tried without training.
         self.untrained_time = untrained.time
         self.is_training = is_training
+        self.is_at_once = is_at_once
         self.first_bits = first_bits
         self.bits_to_try = _BITS
 
@@ -203,7 +209,7 @@ class Policy:
             needed = _LEAST_EPOCHS * clock.epoch_seconds if is_borne else 0.0
         if clock.left <= 0 or clock.left < needed:
             return Stop.NO_TIME
-        seconds = _seconds(state.n_levels, clock)
+        seconds = self._seconds(state.n_levels, clock)
         n_weights, n_epochs = self._n_weights(state, seconds, clock)
         if state.is_to_rescue and state.n_bad is not None:
             n_weights = state.n_bad
@@ -325,8 +331,9 @@ class Policy:
 
     def is_worth_training(self, value: float, clock: Clock) -> bool:
         """Whether the shared weights of such a value are to be trained."""
-        is_poor = self.budget.used(value) > _PART_WITHOUT_TRAINING
-        return is_poor and clock.left > clock.epoch_seconds
+        # What is pruned at once goes on from weights that are not shared, and at once.
+        most = 1.0 if self.is_at_once else _PART_WITHOUT_TRAINING
+        return self.budget.used(value) > most and clock.left > clock.epoch_seconds
 
     def is_training_kept(self, before: float, after: float) -> bool:
         """Whether trained weights are kept, given the values before and after."""
@@ -373,6 +380,13 @@ class Policy:
             state, n_levels=step.number, rate_factor=rate_factor, is_to_rescue=False
         )
 
+    def _seconds(self, n_levels: int, clock: Clock) -> float:
+        """Returns the seconds that the level after so many may take."""
+        n_epochs = _EPOCHS_OF_LEVEL_AT_ONCE if self.is_at_once else _EPOCHS_OF_LEVEL
+        n_bought = int(clock.left / (n_epochs * clock.epoch_seconds))
+        n_left = max(_N_LEVELS - n_levels, _LEAST_LEVELS)
+        return clock.left / max(1 / _MOST_OF_TIME, min(n_left, n_bought))
+
     def _n_weights(self, state: State, seconds: float, clock: Clock) -> tuple[int, int]:
         """Returns the weights that a level of such seconds leaves, and its epochs."""
         best = state.curve[state.best]
@@ -416,10 +430,3 @@ def _times(clock: Clock) -> Iterator[float]:
         ends.append(end)
     for end in reversed(ends):
         yield end - clock.spent
-
-
-def _seconds(n_levels: int, clock: Clock) -> float:
-    """Returns the seconds that the level after so many may take."""
-    least = _EPOCHS_OF_LEVEL * clock.epoch_seconds
-    n_left = max(_N_LEVELS - n_levels, _LEAST_LEVELS)
-    return clock.left / max(1 / _MOST_OF_TIME, min(n_left, int(clock.left / least)))

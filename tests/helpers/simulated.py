@@ -46,6 +46,8 @@ class SimulatedNet:
         recovery: Epochs that make up for two thirds of it.
         untrained: The share of its weights that it needs where it is not trained.
         epoch_seconds: Seconds of an epoch.
+        is_at_once: Whether it is pruned at once, with no way to go back on. Defaults to
+            `False`.
     """
 
     n_weights: int
@@ -55,6 +57,7 @@ class SimulatedNet:
     recovery: float
     untrained: float
     epoch_seconds: float
+    is_at_once: bool = False
 
     @property
     def evaluation_seconds(self) -> float:
@@ -81,9 +84,9 @@ class SimulatedNet:
 
 KNOWN = {
     "like LeNet-5": SimulatedNet(430_000, 0.006, 2, 0.05, 2, 0.3, 1.0),
-    "like a small ResNet": SimulatedNet(78_714, 0.16, 2, 0.5, 4, 0.7, 45),
+    "like a small ResNet": SimulatedNet(78_714, 0.16, 2, 0.5, 4, 0.7, 45, True),
     "one that bears less": SimulatedNet(78_714, 0.25, 3, 1.0, 6, 0.85, 45),
-    "like a MobileNet": SimulatedNet(200_000, 0.3, 2, 0.8, 5, 0.8, 60),
+    "like a MobileNet": SimulatedNet(200_000, 0.3, 2, 0.8, 5, 0.8, 60, True),
     "like an LSTM": SimulatedNet(300_000, 0.08, 1.5, 0.2, 3, 0.5, 20),
     "like a perceptron": SimulatedNet(50_000, 0.03, 1.5, 0.1, 3, 0.4, 2),
     "like an autoencoder": SimulatedNet(100_000, 0.2, 1, 0.3, 4, 0.6, 5),
@@ -105,6 +108,7 @@ def by_chance(n: int, seed: int = 0) -> list[SimulatedNet]:
             recovery=rng.uniform(1.5, 7),
             untrained=rng.uniform(0.3, 0.9),
             epoch_seconds=10 ** rng.uniform(0.3, 1.9),
+            is_at_once=bool(rng.integers(2)),
         )
         for _ in range(n)
     ]
@@ -114,7 +118,7 @@ def search(
     net: SimulatedNet, seconds: float, policy: Policy | None = None
 ) -> tuple[State, Stop]:
     """Returns what a search comes to, and why it ends."""
-    policy = policy or Policy(BUDGET)
+    policy = policy or Policy(BUDGET, is_at_once=net.is_at_once)
     state = policy.after_measuring(State(n_good=net.n_weights), net.point(1, 0.0, 8))
     spent, trials = 0.0, []
     while chosen := policy.next_untrained(
@@ -136,7 +140,9 @@ def search(
         density, debt = failed if step.is_rescue else reached
         density_after = min(density, step.n_weights / net.n_weights)
         debt_after = debt + net.hit * math.log(density / density_after) ** 2
-        debt_after *= math.exp(-0.6 * step.n_pruning / net.recovery)
+        # What is pruned on the way has less time to be made up for.
+        part = 1.0 if net.is_at_once else 0.6
+        debt_after *= math.exp(-part * step.n_pruning / net.recovery)
         used = (net.enough / density_after) ** net.steep + debt_after
         used += 0.1 * math.exp(-step.n_sharing / net.recovery)
         overhead = _EVALUATIONS_OF_LEVEL * net.evaluation_seconds
@@ -147,6 +153,8 @@ def search(
             reached = density_after, debt_after
             continue
         failed = density_after, debt_after
+        if net.is_at_once:
+            continue
         for earlier, part in reversed(_on_the_way(density, density_after)):
             debt_after = debt + net.hit * math.log(density / earlier) ** 2
             debt_after *= math.exp(-0.6 * part * step.n_pruning / net.recovery)

@@ -154,7 +154,7 @@ def test_a_net_that_sharing_has_spoilt_gets_more_bits(is_trained, monkeypatch):
     levels = levels_of(model, Budget("accuracy", baseline, baseline - 0.02))
     levels.bits = {"wide": 1, "out": 1}
     policy = levels.policy
-    monkeypatch.setattr(levels, "_criterion", lambda net: "magnitude")
+    monkeypatch.setattr(policy, "is_at_once", True)
     monkeypatch.setattr(policy, "is_worth_training", lambda value, clock: is_trained)
     monkeypatch.setattr(policy, "finer_bits", lambda bits, value: {"wide": 8, "out": 8})
     share, fit, trained = levels._one_shot.share, levels._trainer.fit, []

@@ -173,6 +173,16 @@ def test_the_time_is_shared_out(n_levels, left, overhead, epoch, expected):
     assert step.reserve == overhead
 
 
+def test_levels_that_prune_at_once_are_more_and_shorter():
+    clock = Clock(left=14.0, epoch_seconds=1.0, spent=14.0)
+    steps = [
+        Policy(BUDGET, is_at_once=is_at_once).next(state(n_levels=1), clock)
+        for is_at_once in (False, True)
+    ]
+    # Three quarters of the time, and a third of it.
+    assert [step.n_pruning + step.n_sharing for step in steps] == [10, 5]
+
+
 @pytest.mark.parametrize(
     ("n_levels", "seconds"), [(0, 10.0), (1, 100 / 9), (2, 12.5), (9, 50.0)]
 )
@@ -234,7 +244,10 @@ def test_without_training_all_the_time_is_there_for_finer_steps():
 
 def test_without_training_little_time_is_taken():
     _, trials = untrained({4: 0.5, 3: 0.3}, seconds=8)
-    assert len(trials) == 3
+    assert len(trials) == 4
+    # As none of three was borne, the last one prunes nothing.
+    assert [trial.sparsity == 0 for trial in trials] == [False, False, False, True]
+    assert len(untrained({4: 0.99, 3: 0.3}, seconds=8)[1]) == 3
 
 
 def test_a_level_trains_at_the_rate_that_is_left():
@@ -301,6 +314,16 @@ def test_more_bits_help_a_net_that_only_sharing_has_spoilt():
 def test_shared_weights_are_trained_where_they_cost_much(value, left, is_trained):
     clock = Clock(left, epoch_seconds=1.0)
     assert Policy(BUDGET).is_worth_training(value, clock) is is_trained
+
+
+@pytest.mark.parametrize(
+    ("value", "is_trained"), [(0.874, False), (0.801, False), (0.799, True)]
+)
+def test_those_of_nets_pruned_at_once_are_trained_where_they_cost_too_much(
+    value, is_trained
+):
+    policy, clock = Policy(BUDGET, is_at_once=True), Clock(100, epoch_seconds=1.0)
+    assert policy.is_worth_training(value, clock) is is_trained
 
 
 @pytest.mark.parametrize(
