@@ -108,6 +108,8 @@ class Levels:
         self.stopwatch = stopwatch
         #: The bits that were chosen last.
         self.bits = dict(bits or {})
+        #: Seconds of pruning and sharing without training, as last measured.
+        self.untrained_seconds = 0.0
         self._trainer = trainer
         self._copier = copier
         self._coders = coders
@@ -160,6 +162,7 @@ class Levels:
 
         def make(bits: int, sparsity: float, is_priced: bool) -> float:
             """Makes such a net, and returns the part of the budget that it uses."""
+            begin = self.stopwatch.now()
             scratch.set_weights(weights)
             if sparsity:
                 n_kept = max(1, round((1 - sparsity) * n_weights))
@@ -169,6 +172,7 @@ class Levels:
             value = trainer.evaluate(scratch)[budget.monitor]
             if not budget.is_accurate(value) and trainer.renew_statistics(scratch):
                 value = trainer.evaluate(scratch)[budget.monitor]
+            self.untrained_seconds = self.stopwatch.now() - begin
             return budget.used(value)
 
         while True:

@@ -44,7 +44,12 @@ def search(
                     ):
                         break
                 display.measured(bar, state.curve[state.best])
-                state = replace(state, seconds=levels.stopwatch.spent)
+                # A level does the same, until one has shown what else there is.
+                state = replace(
+                    state,
+                    seconds=levels.stopwatch.spent,
+                    overhead=levels.untrained_seconds,
+                )
                 folder.save(Kept(state, net, data))
             while isinstance(step := policy.next(state, levels.clock), Step):
                 keras.utils.set_random_seed(seed + step.number)

@@ -220,6 +220,21 @@ def test_of_files_out_of_bounds_the_most_accurate_is_kept():
     assert result.best.value == min(values)
 
 
+def test_the_first_level_leaves_time_to_share_its_weights(monkeypatch):
+    model, steps = classifier(), []
+    levels = levels_of(model, Budget("accuracy", baseline=0.9, bound=0.8))
+    begin = Kept(State(n_good=dc.count_weights(model)), model, b"")
+
+    def run(net, step, show):
+        steps.append(step)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(levels, "run", run)
+    search(levels, begin, Checkpoint(None, model, {}), Display(0, "accuracy"), seed=0)
+    (step,) = steps
+    assert step.reserve == levels.untrained_seconds > 0
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("is_logits", [True, False])
 def test_a_net_of_two_class_outputs_has_a_teacher(is_logits, monkeypatch):

@@ -57,7 +57,9 @@ def test_without_training_the_smallest_files_are_written():
     model = classifier()
     before = model.get_weights()
     levels = levels_of(model, BUDGET)
+    assert levels.untrained_seconds == 0
     written = list(levels.untrained(model))
+    assert 0 < levels.untrained_seconds < levels.stopwatch.spent
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     # Of so many bits, as near as can be, and with weights that gave way.
