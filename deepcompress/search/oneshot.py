@@ -10,6 +10,7 @@ from deepcompress.network.normalization import batch_normalizations
 from deepcompress.network.variables import count_weights
 from deepcompress.pruning.prune import prune, prune_globally
 from deepcompress.sharing import WeightSharingQuantizer
+from deepcompress.shrinking.folding import fold_biases
 
 # More centroids are there to be more exact: for what bits a price is meant, and that it
 # falls beyond as the squared distance between centroids does.
@@ -67,7 +68,7 @@ class OneShot:
     def share(
         self, net: keras.Model, bits: Any, *, price: float = 0.0, **settings: Any
     ) -> None:
-        """Lets the weights of a net share few values.
+        """Lets the weights of a net share few values, biases once they are folded.
 
         Args:
             net: The net, which is changed.
@@ -76,17 +77,19 @@ class OneShot:
                 as an `entropy_weight`. Defaults to `0.0`.
             settings: Others of `WeightSharingQuantizer`.
         """
+        own = {**settings, "bias_bits": None}
 
         def calibrated(calibration: Calibration) -> None:
             most = max(bits.values()) if isinstance(bits, Mapping) else bits
             own_price = price * 4.0 ** min(0, _PRICED_BITS - most)
-            quantizer = WeightSharingQuantizer(
-                bits, entropy_weight=own_price, **settings
-            )
+            quantizer = WeightSharingQuantizer(bits, entropy_weight=own_price, **own)
             quantizer.quantize(net, data=self._inputs)
 
-        if not self._tried(net, calibrated):
-            WeightSharingQuantizer(bits, **settings).quantize(net)
+        self._tried(net, calibrated)
+        # Biases make up for what kernels have lost, wherever they are added.
+        fold_biases(net)
+        # Kernels that share their weights already stay as they are.
+        WeightSharingQuantizer(bits, **settings).quantize(net)
 
     def _tried(
         self, net: keras.Model, calibrated: Callable[[Calibration], None]

@@ -24,6 +24,9 @@ class Channels:
         constants: The value of each channel that does not depend on the input of the
             model, and NaN for the others.
         needed: Whether the output of the model depends on each channel.
+        takes: Whether all that reads a channel computes the same once a constant is
+            taken off it, if its biases change.
+        shifts: What has been taken off each channel.
     """
 
     def __init__(self, shape: Any, units: np.ndarray, blocks: Any = 0) -> None:
@@ -32,6 +35,8 @@ class Channels:
         self.blocks: np.ndarray = np.broadcast_to(np.asarray(blocks), units.shape)
         self.constants = np.full(units.shape, np.nan)
         self.needed = np.zeros(units.shape, bool)
+        self.takes = np.ones(units.shape, bool)
+        self.shifts: np.ndarray = np.zeros(units.shape)
 
     @property
     def is_known(self) -> bool:

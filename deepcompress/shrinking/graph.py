@@ -68,6 +68,18 @@ class Graph:
             is_needed[channels.units[channels.needed]] = True
         return is_needed
 
+    def moved_biases(self) -> list[tuple[Any, np.ndarray]]:
+        """Returns biases as they are once they are added as late as can be.
+
+        Where no activation follows, a bias goes through pooling and the next kernel
+        into the bias that comes after, or into the mean of batch normalization.
+        """
+        for channels in self._outputs:
+            channels.takes[:] = False
+        for rule in reversed(self.rules):
+            rule.take()
+        return [pair for rule in self.rules for pair in rule.shift()]
+
     def rule_of(self, layer: Any) -> Rule | None:
         """Returns the rule of a layer; `None` for a model that is followed inside."""
         return self._rules.get(id(layer))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from keras import layers
 
 from deepcompress.shrinking.activations import apply, is_elementwise, mixes
 from deepcompress.shrinking.channels import Channels, Units
@@ -60,6 +61,15 @@ class Rule(ABC):
     @abstractmethod
     def demand(self) -> None:
         """Marks the channels of the input that the needed output depends on."""
+
+    def take(self) -> None:
+        """Marks the channels of the inputs that no constant can be taken off."""
+        for channels in self.inputs:
+            channels.takes[:] = False
+
+    def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
+        """Yields weights, and their values once the inputs have been shifted."""
+        yield from ()
 
     def settings(self, sizes: list[int]) -> dict[str, Any]:
         """Returns what changes in the layer's config with the number of channels.
@@ -166,6 +176,13 @@ class Pass(Rule):
     def demand(self) -> None:
         self.inputs[0].needed |= self.outputs[0].needed
 
+    def take(self) -> None:
+        self.inputs[0].takes &= self.outputs[0].takes
+
+    def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
+        self.outputs[0].shifts = self.inputs[0].shifts
+        yield from ()
+
     def computed(self, constants: list[np.ndarray]) -> np.ndarray:
         """Returns what the layer itself makes of constants."""
         rank = len(self.inputs[0].shape)
@@ -179,6 +196,9 @@ class Pad(Pass):
         constants = self.inputs[0].constants
         self.outputs[0].constants = np.where(constants == 0, 0.0, np.nan)
 
+    def take(self) -> None:
+        Rule.take(self)
+
 
 class Elementwise(Pass):
     """A layer that computes each channel of its output from that of its input."""
@@ -188,6 +208,9 @@ class Elementwise(Pass):
 
     def infer(self) -> None:
         self.outputs[0].constants = self.computed([self.inputs[0].constants])
+
+    def take(self) -> None:
+        Rule.take(self)
 
 
 class Merge(Pass):
@@ -214,6 +237,17 @@ class Merge(Pass):
         for each in self.inputs:
             each.needed |= self.outputs[0].needed
 
+    def take(self) -> None:
+        is_linear = isinstance(self.layer, (layers.Add, layers.Average))
+        for each in self.inputs:
+            each.takes &= is_linear & self.outputs[0].takes
+
+    def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
+        shifts = [each.shifts for each in self.inputs]
+        if any(map(np.any, shifts)):
+            self.outputs[0].shifts = self.computed(shifts)
+        yield from ()
+
 
 class Concatenate(Pass):
     """Concatenation of channels."""
@@ -234,10 +268,21 @@ class Concatenate(Pass):
         self.outputs[0].constants = np.concatenate(constants)
 
     def demand(self) -> None:
-        bounds = np.cumsum([len(each.units) for each in self.inputs])[:-1]
-        needed = np.split(self.outputs[0].needed, bounds)
-        for each, part in zip(self.inputs, needed, strict=True):
+        for each, part in self._parts(self.outputs[0].needed):
             each.needed |= part
+
+    def take(self) -> None:
+        for each, part in self._parts(self.outputs[0].takes):
+            each.takes &= part
+
+    def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
+        self.outputs[0].shifts = np.concatenate([each.shifts for each in self.inputs])
+        yield from ()
+
+    def _parts(self, array: np.ndarray) -> Iterator[tuple[Channels, np.ndarray]]:
+        """Yields each input, and what of an array of the output is of it."""
+        bounds = np.cumsum([len(each.units) for each in self.inputs])[:-1]
+        yield from zip(self.inputs, np.split(array, bounds), strict=True)
 
 
 class Flatten(Pass):
@@ -268,6 +313,15 @@ class Flatten(Pass):
     def demand(self) -> None:
         needed = self.outputs[0].needed.reshape(-1, len(self.inputs[0].units))
         self.inputs[0].needed |= needed.any(axis=0)
+
+    def take(self) -> None:
+        takes = self.outputs[0].takes.reshape(-1, len(self.inputs[0].units))
+        self.inputs[0].takes &= takes.all(axis=0)
+
+    def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
+        shifts = self.inputs[0].shifts
+        self.outputs[0].shifts = np.resize(shifts, len(self.outputs[0].units))
+        yield from ()
 
     def settings(self, sizes: list[int]) -> dict[str, Any]:
         target = getattr(self.layer, "target_shape", None)  # that of a Reshape

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from deepcompress.network.graphs import graph_of
-from deepcompress.network.normalization import fold_statistics
 from deepcompress.network.variables import named_variables
 from deepcompress.shrinking.cloning import Clone, NotClonedError
+from deepcompress.shrinking.folding import fold as fold_constants
 from deepcompress.shrinking.graph import Graph
 from deepcompress.shrinking.kept import Kept
 
@@ -41,9 +41,10 @@ def shrink(model: keras.Model, *, sort: bool = True, fold: bool = False) -> kera
             first. Their order means nothing to a model, and makes a file half a percent
             to a percent smaller. Defaults to `True`.
         fold: Whether batch normalization takes its means and variances into its scale
-            and offset. They are 0 and 1 then, which a file holds in hardly a byte. The
-            model computes the same, up to rounding, and is not one to train on.
-            Defaults to `False`.
+            and offset, and biases that no activation follows go into those that come
+            after them. They are 0 and 1 then, which a file holds in hardly a byte. The
+            model computes the same, up to rounding, and is not one to train on where it
+            normalizes batches. Defaults to `False`.
 
     Raises:
         ValueError: The model has not been built.
@@ -90,7 +91,7 @@ def shrink(model: keras.Model, *, sort: bool = True, fold: bool = False) -> kera
             stacklevel=2,
         )
     if fold:
-        fold_statistics(small)
+        fold_constants(small)
     return small
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from keras import layers
+from keras import activations, layers
 
 from deepcompress.shrinking.activations import apply, is_elementwise, mixes
 from deepcompress.shrinking.channels import Channels, Units
@@ -26,6 +26,15 @@ class Normalization(HasWeights, Pass):
 
     def demand(self) -> None:
         self.inputs[0].needed |= self.outputs[0].needed & ~self._ignores
+
+    def take(self) -> None:
+        pass  # its mean takes all
+
+    def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
+        mean = self.layer.moving_mean
+        yield mean, _exactly(mean) - self.inputs[0].shifts
+        if self.layer.center:
+            yield self.layer.beta, _left(_exactly(self.layer.beta), self.outputs[0])
 
     @property
     def _ignores(self) -> Any:
@@ -59,9 +68,9 @@ class Weighted(HasWeights):
     def infer(self) -> None:
         if not is_elementwise(self.layer):
             return
-        sums = self._folded(self._foldable)
+        sums = self._folded(np.where(self._foldable, self.inputs[0].constants, 0))
         if self.layer.bias is not None:
-            sums = sums + self.layer.bias.numpy().astype(np.float64)
+            sums = sums + _exactly(self.layer.bias)
         sums = np.where(self._is_varying(), np.nan, sums)
         dtype = self.layer.compute_dtype
         self.outputs[0].constants = apply(self.layer.activation, [sums], 2, dtype)
@@ -80,19 +89,35 @@ class Weighted(HasWeights):
         is_folded &= self.inputs[0].constants != 0
         if not is_folded.any():
             return value
-        folded = value.astype(np.float64) + self._folded(is_folded)
+        constants = np.where(is_folded, self.inputs[0].constants, 0)
+        folded = value.astype(np.float64) + self._folded(constants)
         return np.asarray(folded.astype(value.dtype))
+
+    def take(self) -> None:
+        self.inputs[0].takes &= self._folds
+
+    def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
+        bias = self.layer.bias
+        if bias is None:
+            return
+        value = _exactly(bias) + self._folded(self.inputs[0].shifts)
+        if self.layer.activation is activations.linear:
+            value = _left(value, self.outputs[0])
+        yield bias, value
+
+    @property
+    def _folds(self) -> bool:
+        """Whether the bias can stand for a constant in the input."""
+        # Where a convolution pads with zeros, a constant is none at the border.
+        pads = getattr(self.layer, "padding", "valid") != "valid"
+        pads = pads and any(size > 1 for size in self.layer.kernel_size)
+        return self.layer.bias is not None and not pads
 
     @property
     def _foldable(self) -> np.ndarray:
         """Which channels of the input the bias can stand for."""
         constants = self.inputs[0].constants
-        # Where a convolution pads with zeros, a constant is none at the border.
-        pads = getattr(self.layer, "padding", "valid") != "valid"
-        pads = pads and any(size > 1 for size in self.layer.kernel_size)
-        if pads or self.layer.bias is None:
-            return np.asarray(constants == 0)
-        return np.asarray(np.isfinite(constants))
+        return np.asarray(np.isfinite(constants) if self._folds else constants == 0)
 
     def _taps(self) -> np.ndarray:
         """Returns whether a weight leads from each channel to each of the output."""
@@ -113,8 +138,8 @@ class Weighted(HasWeights):
         """Returns which channels of the input needed ones of the output read."""
 
     @abstractmethod
-    def _folded(self, which: np.ndarray) -> np.ndarray:
-        """Returns what some constant channels of the input add to the output."""
+    def _folded(self, constants: np.ndarray) -> np.ndarray:
+        """Returns what constants in the channels of the input add to the output."""
 
 
 class Kernel(Weighted, MakesUnits):
@@ -145,9 +170,8 @@ class Kernel(Weighted, MakesUnits):
     def _is_read(self, needed: np.ndarray) -> np.ndarray:
         return np.asarray(self._taps()[:, needed].any(axis=1))
 
-    def _folded(self, which: np.ndarray) -> np.ndarray:
-        constants = self.inputs[0].constants
-        channels = np.flatnonzero(which & (constants != 0))
+    def _folded(self, constants: np.ndarray) -> np.ndarray:
+        channels = np.flatnonzero(constants)
         return np.asarray(constants[channels] @ self._sums(channels))
 
 
@@ -170,8 +194,7 @@ class Depthwise(Weighted):
         taps = self._taps()
         return np.asarray((taps & needed.reshape(taps.shape)).any(axis=1))
 
-    def _folded(self, which: np.ndarray) -> np.ndarray:
-        constants = np.where(which, self.inputs[0].constants, 0)
+    def _folded(self, constants: np.ndarray) -> np.ndarray:
         sums = self._sums(np.arange(len(constants)))
         return np.asarray(constants[:, None] * sums).ravel()
 
@@ -218,3 +241,14 @@ class Separable(Kernel):
             depthwise.reshape(-1, n_channels, n),
             pointwise.reshape(n_channels, n, -1),
         )
+
+
+def _left(bias: np.ndarray, channels: Channels) -> np.ndarray:
+    """Returns what is left of a bias once all that can be is taken off channels."""
+    is_taken = channels.takes & np.isfinite(bias)
+    channels.shifts = np.where(is_taken, bias, 0)
+    return np.where(is_taken, 0, bias)
+
+
+def _exactly(variable: Any) -> np.ndarray:
+    return np.asarray(variable.numpy().astype(np.float64))

@@ -80,10 +80,11 @@ def shrink(name: str, case: Case) -> None:
         value[..., ::2] = 0
         named.variable.assign(value)
     expected, before = case.computed(case.model), _bits(case.model)
-    with _deaf():  # to the layers that are left alone
-        small = dc.shrink(case.model)
-    _check_bits(case.model, before)
-    _check_close(case.computed(small), expected)
+    for fold in (False, True):
+        with _deaf():  # to the layers that are left alone
+            small = dc.shrink(case.model, fold=fold)
+        _check_bits(case.model, before)
+        _check_close(case.computed(small), expected)
 
 
 def sensitivity(name: str, case: Case) -> None:

@@ -40,6 +40,7 @@ def check(build, arguments, density, seed):
     for weight, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
     check_equal(model, small)
+    check_equal(model, dc.shrink(model, fold=True))
     assert [w.path for w in small.weights] == [w.path for w in model.weights]
     assert dc.shrink(small).count_params() == small.count_params()
     large = build(*arguments)
