@@ -40,6 +40,8 @@ _DIGITS = 7
 # per cent of a file, and nets do not feel it. What is trained bears less than what is
 # pruned and shared at once.
 _PRICE_NEAR, _PRICE, _PRICE_UNTRAINED = 0.005, 0.02, 0.1
+# With more bits than these a price is little anyway.
+_BITS_OF_PRICE = 4
 # Centroids are few and move whole groups of weights, by the mean of what they would do:
 # gently where normalization is trained along, which moves as ever.
 _SHARING_RATE_NORMALIZED = 0.2
@@ -108,6 +110,7 @@ class Levels:
         self.stopwatch = stopwatch
         #: The bits that were chosen last.
         self.bits = dict(bits or {})
+        self._fewest_bits = min(self.bits.values(), default=None)
         #: Seconds of pruning and sharing without training, as last measured.
         self.untrained_seconds = 0.0
         self._trainer = trainer
@@ -185,7 +188,8 @@ class Levels:
             if trials[-1].is_accurate:  # at more sparsity than any before
                 best[bits, is_priced] = scratch.get_weights()
         if best:
-            self.bits = dict.fromkeys(_paths(net), min(bits for bits, _ in best))
+            self._fewest_bits = min(bits for bits, _ in best)
+            self.bits = dict.fromkeys(_paths(net), self._fewest_bits)
         for bits, is_priced in sorted(best):
             scratch.set_weights(best[bits, is_priced])
             written = self._write(scratch, dict.fromkeys(_paths(net), bits), 0.0)
@@ -236,33 +240,39 @@ class Levels:
         trained, epochs = fit.seconds, fit.epochs
         net = self._copier.shrink(net)
         self.bits, value = self.choose_bits(net, step.bits_seconds)
-        for bits, price in chain([(self.bits, _PRICE)], self._nearer(value)):
+        ways = chain([(self.bits, _PRICE)], self._nearer(self.bits, value))
+        tried = []
+        for bits, price in ways:
             shared = self._shared(net, bits, price)
-            written = self._write(shared, bits, epochs)
+            tried.append((shared, self._write(shared, bits, epochs)))
             # Where nothing is normalized training wins back far more.
-            if not is_at_once or self.policy.is_to_train(written.point.value):
+            if tried[-1][1].point.is_accurate or not is_at_once:
                 break
-        self.bits = bits
+        used = self.policy.budget.used
+        shared, written = min(tried, key=lambda pair: used(pair[1].point.value))
         if self.policy.is_worth_training(written.point.value, self.clock):
             fit = trainer.fit(
                 shared,
                 step.n_sharing,
                 # The clusters there are: those of `quantize`, with the bits of each.
-                lambda _: [WeightSharingQuantizer(max(self.bits.values()), **_SHARING)],
+                lambda _: [
+                    WeightSharingQuantizer(max(written.point.bits.values()), **_SHARING)
+                ],
                 seconds=self.stopwatch.left,
                 rate=step.rate * (_SHARING_RATE_NORMALIZED if is_at_once else 1.0),
                 show=lambda epoch: show(step.n_pruning + epoch),
             )
             trained, epochs = trained + fit.seconds, epochs + fit.epochs
-            after = self._write(shared, self.bits, epochs)
+            after = self._write(shared, written.point.bits, epochs)
             if self.policy.is_training_kept(written.point.value, after.point.value):
                 written = after
-        for bits, price in self._nearer(value):
+        for bits, price in ways:
             if written.point.is_accurate:
                 break
             after = self._write(self._shared(net, bits, price), bits, epochs)
             if after.point.is_accurate:
-                self.bits, written = bits, after
+                written = after
+        self.bits = dict(written.point.bits)
         earlier = None
         if not written.point.is_accurate:
             earlier = self._earlier(start, milestones, epochs)
@@ -289,7 +299,7 @@ class Levels:
             if not policy.budget.is_accurate(value):
                 continue
             net = self._copier.shrink(net)
-            for bits, price in [(self.bits, _PRICE), *self._nearer(value)]:
+            for bits, price in [(self.bits, _PRICE), *self._nearer(self.bits, value)]:
                 shared = self._shared(net, bits, price)
                 written = self._write(shared, bits, epochs)
                 if written.point.is_accurate:
@@ -313,7 +323,8 @@ class Levels:
         is_slow = (self.stopwatch.now() - begin) * n_trials > seconds
         # With the inputs in view layers bear other bits than by themselves.
         if is_slow or (self._one_shot.is_calibrated and self.bits):
-            return self.policy.unmeasured_bits(paths, self.bits), value
+            fewest = self._fewest_bits if self.policy.is_at_once else None
+            return self.policy.unmeasured_bits(paths, self.bits, fewest), value
         measured = points_of(
             net,
             compressible(net),
@@ -324,16 +335,23 @@ class Levels:
         trials = [(p.layer, int(p.setting), p.metrics[monitor]) for p in measured]
         return self.policy.bits(paths, value, trials), value
 
-    def _nearer(self, value: float) -> Iterator[tuple[dict[str, int], float]]:
-        """Yields bits and prices for a net of such a value that sharing has spoilt."""
+    def _nearer(
+        self, bits: dict[str, int], value: float
+    ) -> Iterator[tuple[dict[str, int], float]]:
+        """Yields bits and prices for a net that these bits have spoilt.
+
+        Args:
+            bits: The bits of each layer.
+            value: The monitored quantity of the net before it is shared.
+        """
         if not self.policy.budget.is_accurate(value):
             return
-        if self._one_shot.is_calibrated:
-            yield self.bits, _PRICE_NEAR
-        bits = self.policy.finer_bits(self.bits, value)
-        while bits is not None:
-            yield bits, _PRICE
-            bits = self.policy.finer_bits(bits, value)
+        if self._one_shot.is_calibrated and max(bits.values()) <= _BITS_OF_PRICE:
+            yield bits, _PRICE_NEAR
+        finer = self.policy.finer_bits(bits, value)
+        if finer is not None:
+            yield finer, _PRICE
+            yield from self._nearer(finer, value)
 
     def _shared(
         self, net: keras.Model, bits: Mapping[str, int], price: float

@@ -35,8 +35,10 @@ _TARGET_MARGIN = 0.9
 _N_LEVELS = 10
 _LEAST_LEVELS = 2
 _EPOCHS_OF_LEVEL = 8
-# A level that prunes at once has no way on which to go back: there are more of them.
+# A level that prunes at once has no way on which to go back: there are more of them,
+# and near the bound they are smaller, as one that fails leaves nothing.
 _EPOCHS_OF_LEVEL_AT_ONCE = 4
+_MOST_KEPT_AT_ONCE = 0.9
 _MOST_OF_TIME = 0.75
 # Pruning to a part of the weights takes epochs to make up for it: half of them about so
 # many, and fewer where the net has lost little before.
@@ -301,14 +303,21 @@ class Policy:
         return chosen
 
     def unmeasured_bits(
-        self, layers: Iterable[str], before: dict[str, int]
+        self,
+        layers: Iterable[str],
+        before: dict[str, int],
+        fewest: int | None = None,
     ) -> dict[str, int]:
         """Returns the bits of each layer where there is no time to measure.
 
         Args:
             layers: The paths of the layers.
             before: The bits that were chosen in a level before, or none.
+            fewest: Where it costs little to try, one bit fewer than before is, but not
+                fewer than these. Defaults to `None`: as before.
         """
+        if fewest is not None:
+            return {layer: min(n, max(n - 1, fewest)) for layer, n in before.items()}
         return before or dict.fromkeys(layers, _USUAL_BITS)
 
     def finer_bits(self, bits: dict[str, int], value: float) -> dict[str, int] | None:
@@ -331,9 +340,10 @@ class Policy:
 
     def is_worth_training(self, value: float, clock: Clock) -> bool:
         """Whether the shared weights of such a value are to be trained."""
-        # What is pruned at once goes on from weights that are not shared, and at once.
-        most = 1.0 if self.is_at_once else _PART_WITHOUT_TRAINING
-        return self.budget.used(value) > most and clock.left > clock.epoch_seconds
+        is_poor = self.budget.used(value) > _PART_WITHOUT_TRAINING
+        if self.is_at_once:  # and goes on at once, from weights that are not shared
+            is_poor = not self.budget.is_accurate(value) and self.is_to_train(value)
+        return is_poor and clock.left > clock.epoch_seconds
 
     def is_training_kept(self, before: float, after: float) -> bool:
         """Whether trained weights are kept, given the values before and after."""
@@ -402,7 +412,8 @@ class Policy:
         # A longer training makes up for more of what the one before has lost.
         longer = max(1.0, n_epochs / max(1, state.epochs_good))
         used = state.used / _MOST_USED / longer**_GAIN_OF_EPOCHS
-        kept = min(max(used, _LEAST_KEPT), _MOST_KEPT)
+        most = _MOST_KEPT_AT_ONCE if self.is_at_once else _MOST_KEPT
+        kept = min(max(used, _LEAST_KEPT), most)
         slack = min(max(1.0, 0.5 / max(state.used, 1e-9)), _MOST_SLACK)
         kept = max(kept, (1 + n_epochs / _EPOCHS_TO_HALVE) ** -slack)
         if state.n_bad is not None:

@@ -6,6 +6,7 @@ import pytest
 from helpers.searches import blobs, classifier, levels_of
 
 import deepcompress as dc
+from deepcompress.search.oneshot import OneShot
 from deepcompress.search.policy import Step
 from deepcompress.search.state import Budget
 from deepcompress.search.trainer import quiet
@@ -45,12 +46,36 @@ def test_a_level_prunes_to_so_many_weights_and_writes_the_file():
 def test_what_sharing_has_spoilt_is_shared_nearer_or_with_more_bits(is_calibrated):
     levels = levels_of(classifier(), BUDGET, bits={"wide": 3, "out": 3})
     levels._one_shot.is_calibrated = is_calibrated
-    plain = [({"wide": 3, "out": 3}, 0.005)]
-    finer = [({"wide": bits, "out": bits}, 0.02) for bits in range(4, 9)]
-    assert list(levels._nearer(0.6)) == is_calibrated * plain + finer
-    assert list(levels._nearer(0.4)) == []
-    levels.bits = {"wide": 8, "out": 8}
-    assert len(list(levels._nearer(0.6))) == is_calibrated
+    ways = [(4, 0.02), (5, 0.02), (6, 0.02), (7, 0.02), (8, 0.02)]
+    if is_calibrated:
+        ways = [(3, 0.005), (4, 0.02), (4, 0.005), *ways[1:]]
+    expected = [({"wide": bits, "out": bits}, price) for bits, price in ways]
+    assert list(levels._nearer(levels.bits, 0.6)) == expected
+    assert list(levels._nearer(levels.bits, 0.4)) == []
+    assert list(levels._nearer({"wide": 8, "out": 8}, 0.6)) == []
+
+
+def test_biases_are_folded_and_shared_once_kernels_are():
+    model = keras.Sequential(
+        [keras.Input((16,)), keras.layers.Dense(8), keras.layers.Dense(40)]
+    )
+    for layer in model.layers:
+        layer.bias.assign(np.linspace(0.5, 1, layer.units))
+    x, _ = blobs()
+    kernels = keras.models.clone_model(model)
+    kernels.set_weights(model.get_weights())
+    settings = {"init": "optimal", "mantissa_bits": 4}
+    sharing = dc.WeightSharingQuantizer(3, entropy_weight=0.02, **settings)
+    sharing.quantize(kernels, data=x)
+    expected = kernels.predict(x, verbose=0)
+    OneShot(x, 60, pytest.fail).share(model, 3, price=0.02, bias_bits=4, **settings)
+    for ours, theirs in zip(model.layers, kernels.layers, strict=True):
+        np.testing.assert_array_equal(ours.kernel.numpy(), theirs.kernel.numpy())
+    first, last = (layer.bias.numpy() for layer in model.layers)
+    assert not first.any()
+    assert 8 < len(np.unique(last)) <= 16
+    distance = np.abs(model.predict(x, verbose=0) - expected)
+    assert distance.max() < 0.1 < np.ptp(expected)
 
 
 def test_without_training_the_smallest_files_are_written():

@@ -181,6 +181,12 @@ def test_levels_that_prune_at_once_are_more_and_shorter():
     ]
     # Three quarters of the time, and a third of it.
     assert [step.n_pruning + step.n_sharing for step in steps] == [10, 5]
+    known = state(n_good=1000, used=1.0, n_levels=1, epochs_good=10_000)
+    kept = [
+        Policy(BUDGET, is_at_once=is_at_once).next(known, PLENTY).n_weights
+        for is_at_once in (False, True)
+    ]
+    assert kept == [800, 900]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +300,12 @@ def test_a_layer_gets_the_fewest_bits_that_cost_little(budget, value, trials, bi
 def test_bits_that_are_not_measured_are_those_of_before():
     policy = Policy(BUDGET)
     assert policy.unmeasured_bits(iter(["a", "b"]), {}) == {"a": 5, "b": 5}
-    assert policy.unmeasured_bits(["a", "b"], {"a": 3, "b": 4}) == {"a": 3, "b": 4}
+    before = {"a": 3, "b": 5}
+    assert policy.unmeasured_bits(["a", "b"], before) == before
+    # Or one fewer, but not fewer than the net bears.
+    for fewest, expected in ((3, (3, 4)), (4, (3, 4)), (5, (3, 5))):
+        found = policy.unmeasured_bits(["a", "b"], before, fewest)
+        assert found == dict(zip("ab", expected, strict=True))
 
 
 def test_more_bits_help_a_net_that_only_sharing_has_spoilt():
@@ -317,8 +328,10 @@ def test_shared_weights_are_trained_where_they_cost_much(value, left, is_trained
 
 
 @pytest.mark.parametrize(
-    ("value", "is_trained"), [(0.874, False), (0.801, False), (0.799, True)]
-)
+    ("value", "is_trained"),
+    [(0.874, False), (0.801, False), (0.799, True), (0.751, True), (0.749, False),
+     (math.nan, False)],
+)  # fmt: skip
 def test_those_of_nets_pruned_at_once_are_trained_where_they_cost_too_much(
     value, is_trained
 ):
