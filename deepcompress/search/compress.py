@@ -21,9 +21,10 @@ from deepcompress.network.variables import choose, count_weights
 from deepcompress.search.checkpoint import Checkpoint, Kept
 from deepcompress.search.copying import Copier
 from deepcompress.search.display import Display
-from deepcompress.search.level import Levels, is_pruned_at_once
+from deepcompress.search.level import Levels
 from deepcompress.search.loop import search
 from deepcompress.search.monitor import budget_of
+from deepcompress.search.oneshot import is_pruned_at_once
 from deepcompress.search.policy import Policy
 from deepcompress.search.result import CompressionResult
 from deepcompress.search.state import State

@@ -240,7 +240,11 @@ class Levels:
         trained, epochs = fit.seconds, fit.epochs
         net = self._copier.shrink(net)
         self.bits, value = self.choose_bits(net, step.bits_seconds)
-        ways = chain([(self.bits, _PRICE)], self._nearer(self.bits, value))
+        first, is_poor = self.bits, not self.policy.budget.is_accurate(value)
+        if is_at_once and is_poor:
+            # What the net has lost is to be told, and not what few bits have.
+            first = self.policy.unmeasured_bits(_paths(net), {})
+        ways = chain([(first, _PRICE)], self._nearer(first, value))
         tried = []
         for bits, price in ways:
             shared = self._shared(net, bits, price)
@@ -250,7 +254,11 @@ class Levels:
                 break
         used = self.policy.budget.used
         shared, written = min(tried, key=lambda pair: used(pair[1].point.value))
-        if self.policy.is_worth_training(written.point.value, self.clock):
+        # It is the net that is trained on, if at all, where that is what is poor.
+        is_trained = not (is_at_once and is_poor)
+        if is_trained and self.policy.is_worth_training(
+            written.point.value, self.clock
+        ):
             fit = trainer.fit(
                 shared,
                 step.n_sharing,
@@ -272,7 +280,8 @@ class Levels:
             after = self._write(self._shared(net, bits, price), bits, epochs)
             if after.point.is_accurate:
                 written = after
-        self.bits = dict(written.point.bits)
+        if written.point.is_accurate or not is_at_once:
+            self.bits = dict(written.point.bits)
         earlier = None
         if not written.point.is_accurate:
             earlier = self._earlier(start, milestones, epochs)
@@ -396,33 +405,6 @@ class Levels:
         after = self._write(net, written.point.bits, written.point.epochs)
         is_kept = after.point.is_accurate and after.point.size < written.point.size
         return after if is_kept else written
-
-
-def is_pruned_at_once(
-    net: keras.Model, trainer: Trainer, note: Callable[[str], None]
-) -> bool:
-    """Whether a level prunes before it trains: by magnitude and a look at the inputs.
-
-    Saliency that is seen while training finds far more, but where it is not known or is
-    no good guide.
-
-    Args:
-        net: The net.
-        trainer: What trains it, and has trained some steps.
-        note: Is told what the user should know.
-    """
-    # What is normalized afterwards may be of any scale, and its gradient is of the
-    # inverse. On a ResNet magnitude left 0.8 points more, at a quarter of weights.
-    # And a net that gives the outputs it shall give has no gradient at all.
-    if batch_normalizations(net) or not trainer.has_labels:
-        return True
-    if trainer.is_stepping_seen:
-        return False
-    note(
-        "Pruned by magnitude: the model steps with optimizers of its own, of which the "
-        "saliency of a weight is not known."
-    )
-    return True
 
 
 def _round_vectors(net: keras.Model) -> bool:

@@ -208,6 +208,26 @@ def test_a_net_that_sharing_has_spoilt_gets_more_bits(is_trained, monkeypatch):
     assert min(trained) > 16
 
 
+def test_a_net_that_is_poor_before_it_is_shared_tells_so(monkeypatch):
+    model, trained = classifier(), []
+    impossible = Budget("accuracy", baseline=2.0, bound=1.9)
+    levels = levels_of(model, impossible, is_at_once=True)
+    levels.bits = {"wide": 3, "out": 3}
+    fit = levels._trainer.fit
+
+    def watched(net, *args, **settings):
+        trained.append(net)
+        return fit(net, *args, **settings)
+
+    monkeypatch.setattr(levels._trainer, "fit", watched)
+    with quiet():
+        _, (_, point, _), *_ = levels.run(model, STEP)
+    # Not what so few bits take besides, and the next level begins with them again.
+    assert point.bits == {"wide": 5, "out": 5}
+    assert levels.bits == {"wide": 3, "out": 3}
+    assert len(trained) == 1
+
+
 def test_where_the_last_net_is_not_good_an_earlier_one_on_its_way_is():
     model = classifier()
     before = model.get_weights()
