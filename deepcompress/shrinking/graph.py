@@ -24,6 +24,7 @@ class Graph:
         weighted: Those of them that have weights.
         makers: Those of these that make units.
         tensors: The channels of each tensor, by its `id`.
+        outputs: Those of the outputs of the model.
         is_pinned: For each unit whether it stays in its place whatever the weights are:
             inputs, outputs, and what a layer that is not followed reads or makes.
 
@@ -49,9 +50,9 @@ class Graph:
         united = self._units.united()
         for channels in self.tensors.values():
             channels.units = united[channels.units]
-        self._outputs = [self.tensors[id(tensor)] for tensor in function.outputs]
+        self.outputs = [self.tensors[id(tensor)] for tensor in function.outputs]
         self.is_pinned = np.zeros(self._units.n, bool)
-        ends = self._inputs + self._outputs
+        ends = self._inputs + self.outputs
         for channels in ends + [each for rule in self.rules for each in rule.pinned()]:
             self.is_pinned[channels.units] = True
 
@@ -59,7 +60,7 @@ class Graph:
         """Returns for each unit whether the outputs depend on it, by the weights."""
         for rule in self.rules:
             rule.infer()
-        for channels in self._outputs:
+        for channels in self.outputs:
             channels.needed[:] = True
         for rule in reversed(self.rules):
             rule.demand()
@@ -74,7 +75,7 @@ class Graph:
         Where no activation follows, a bias goes through pooling and the next kernel
         into the bias that comes after, or into the mean of batch normalization.
         """
-        for channels in self._outputs:
+        for channels in self.outputs:
             channels.takes[:] = False
         for rule in reversed(self.rules):
             rule.take()

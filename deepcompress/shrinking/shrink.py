@@ -41,9 +41,10 @@ def shrink(model: keras.Model, *, sort: bool = True, fold: bool = False) -> kera
             first. Their order means nothing to a model, and makes a file half a percent
             to a percent smaller. Defaults to `True`.
         fold: Whether batch normalization takes its means and variances into its scale
-            and offset, and biases that no activation follows go into those that come
-            after them. They are 0 and 1 then, which a file holds in hardly a byte. The
-            model computes the same, up to rounding, and is not one to train on where it
+            and offset, its scale into the kernel before it unless that shares its
+            weights, and biases that no activation follows go into those that come after
+            them. They are 0 and 1 then, which a file holds in hardly a byte. The model
+            computes the same, up to rounding, and is not one to train on where it
             normalizes batches. Defaults to `False`.
 
     Raises:

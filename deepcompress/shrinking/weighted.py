@@ -9,7 +9,7 @@ from keras import activations, layers
 
 from deepcompress.shrinking.activations import apply, is_elementwise, mixes
 from deepcompress.shrinking.channels import Channels, Units
-from deepcompress.shrinking.rules import HasWeights, MakesUnits, Pass
+from deepcompress.shrinking.rules import HasWeights, MakesUnits, Pass, exactly
 
 
 class Normalization(HasWeights, Pass):
@@ -32,9 +32,9 @@ class Normalization(HasWeights, Pass):
 
     def shift(self) -> Iterator[tuple[Any, np.ndarray]]:
         mean = self.layer.moving_mean
-        yield mean, _exactly(mean) - self.inputs[0].shifts
+        yield mean, exactly(mean) - self.inputs[0].shifts
         if self.layer.center:
-            yield self.layer.beta, _left(_exactly(self.layer.beta), self.outputs[0])
+            yield self.layer.beta, _left(exactly(self.layer.beta), self.outputs[0])
 
     @property
     def _ignores(self) -> Any:
@@ -70,7 +70,7 @@ class Weighted(HasWeights):
             return
         sums = self._folded(np.where(self._foldable, self.inputs[0].constants, 0))
         if self.layer.bias is not None:
-            sums = sums + _exactly(self.layer.bias)
+            sums = sums + exactly(self.layer.bias)
         sums = np.where(self._is_varying(), np.nan, sums)
         dtype = self.layer.compute_dtype
         self.outputs[0].constants = apply(self.layer.activation, [sums], 2, dtype)
@@ -100,7 +100,7 @@ class Weighted(HasWeights):
         bias = self.layer.bias
         if bias is None:
             return
-        value = _exactly(bias) + self._folded(self.inputs[0].shifts)
+        value = exactly(bias) + self._folded(self.inputs[0].shifts)
         if self.layer.activation is activations.linear:
             value = _left(value, self.outputs[0])
         yield bias, value
@@ -128,6 +128,10 @@ class Weighted(HasWeights):
         """Returns the sums of the weights of some channels, over all positions."""
         kernel = self.layer.kernel.numpy()[..., channels, :].astype(np.float64)
         return np.asarray(kernel.sum(axis=tuple(range(kernel.ndim - 2))))
+
+    @abstractmethod
+    def scaled(self, factors: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Returns the last kernel, and it for outputs that are so many times larger."""
 
     @abstractmethod
     def _is_varying(self) -> np.ndarray:
@@ -164,6 +168,9 @@ class Kernel(Weighted, MakesUnits):
         kernel = self.kernel.numpy()
         return np.asarray(np.count_nonzero(kernel, axis=tuple(range(kernel.ndim - 1))))
 
+    def scaled(self, factors: np.ndarray) -> tuple[Any, np.ndarray]:
+        return self.kernel, exactly(self.kernel) * factors
+
     def _is_varying(self) -> np.ndarray:
         return np.asarray(self._taps()[~self._foldable].any(axis=0))
 
@@ -186,6 +193,10 @@ class Depthwise(Weighted):
         if len(variable.shape) == 1:
             return {-1: self.outputs[0]}
         return {-2: self.inputs[0]}
+
+    def scaled(self, factors: np.ndarray) -> tuple[Any, np.ndarray]:
+        kernel = exactly(self.layer.kernel)
+        return self.layer.kernel, kernel * factors.reshape(kernel.shape[-2:])
 
     def _is_varying(self) -> np.ndarray:
         return np.asarray(self._taps() & ~self._foldable[:, None]).ravel()
@@ -248,7 +259,3 @@ def _left(bias: np.ndarray, channels: Channels) -> np.ndarray:
     is_taken = channels.takes & np.isfinite(bias)
     channels.shifts = np.where(is_taken, bias, 0)
     return np.where(is_taken, 0, bias)
-
-
-def _exactly(variable: Any) -> np.ndarray:
-    return np.asarray(variable.numpy().astype(np.float64))

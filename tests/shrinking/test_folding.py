@@ -7,7 +7,7 @@ from helpers.sparse_nets import check_equal, lenet5, make_sparse, sequential
 from keras import layers
 
 import deepcompress as dc
-from deepcompress.shrinking.folding import fold_biases
+from deepcompress.shrinking.folding import fold_biases, fold_scales
 
 IMAGE = (6, 6, 2)
 
@@ -141,6 +141,56 @@ def test_batch_normalization_takes_biases_into_its_means_and_gives_its_offsets()
     small = dc.shrink(model, fold=True)
     assert not small.get_layer("other").moving_mean.numpy().any()
     assert small.get_layer("other").beta.numpy().all()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        layers.Conv2D(4, 2, padding="same", name="before"),
+        layers.Conv2D(4, 2, use_bias=False, name="before"),
+        layers.Conv2D(4, 2, groups=2, name="before"),
+        layers.DepthwiseConv2D(2, depth_multiplier=2, name="before"),
+        layers.SeparableConv2D(4, 2, depth_multiplier=2, name="before"),
+        layers.Dense(4, name="before"),
+        layers.Dense(4, activation="relu", name="before"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}])
+@pytest.mark.filterwarnings("ignore:Left alone")  # by `shrink`, where there are groups
+def test_kernels_take_the_scales_that_come_after_them(before, options):
+    before = type(before).from_config(before.get_config())
+    norm = layers.BatchNormalization(name="norm", **options)
+    model = sequential(keras.Input(IMAGE), before, norm, layers.ReLU(), layers.Dense(2))
+    is_able = getattr(before, "groups", 1) == 1
+    is_able &= before.activation is keras.activations.linear
+    small = dc.shrink(model, fold=True)
+    check_equal(model, small)
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    assert fold_scales(other) is is_able
+    check_equal(model, other)
+    found = other.get_layer("norm")
+    assert np.all(found.moving_variance.numpy() == 1) == is_able
+    if is_able and found.scale:
+        np.testing.assert_allclose(found.gamma.numpy(), np.sqrt(1 + found.epsilon))
+
+
+def test_kernels_that_others_read_too_or_that_share_their_weights_take_no_scales():
+    inputs = keras.Input(IMAGE)
+    x = layers.Conv2D(4, 3)(inputs)
+    y = layers.BatchNormalization()(x)
+    assert fold_scales(biased(keras.Model(inputs, y)))
+    assert not fold_scales(biased(keras.Model(inputs, [x, y])))
+    assert not fold_scales(biased(keras.Model(inputs, layers.Add()([x, y]))))
+    model = biased(keras.Model(inputs, y))
+    dc.WeightSharingQuantizer(2).quantize(model)
+    before = model.get_weights()
+    assert not fold_scales(model)
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    small = dc.shrink(model, fold=True)
+    check_equal(model, small)
+    assert len(np.unique(small.layers[1].kernel.numpy())) <= 4
 
 
 def test_all_that_read_a_tensor_have_to_take_the_bias():
