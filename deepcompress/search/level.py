@@ -249,8 +249,9 @@ class Levels:
         for bits, price in ways:
             shared = self._shared(net, bits, price)
             tried.append((shared, self._write(shared, bits, epochs)))
+            is_late = self.stopwatch.left <= 0
             # Where nothing is normalized training wins back far more.
-            if tried[-1][1].point.is_accurate or not is_at_once:
+            if tried[-1][1].point.is_accurate or is_late or not is_at_once:
                 break
         used = self.policy.budget.used
         shared, written = min(tried, key=lambda pair: used(pair[1].point.value))
@@ -275,7 +276,7 @@ class Levels:
             if self.policy.is_training_kept(written.point.value, after.point.value):
                 written = after
         for bits, price in ways:
-            if written.point.is_accurate:
+            if written.point.is_accurate or (is_late and is_at_once):
                 break
             after = self._write(self._shared(net, bits, price), bits, epochs)
             if after.point.is_accurate:

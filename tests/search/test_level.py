@@ -9,6 +9,7 @@ import deepcompress as dc
 from deepcompress.search.oneshot import OneShot
 from deepcompress.search.policy import Step
 from deepcompress.search.state import Budget
+from deepcompress.search.stopwatch import Stopwatch
 from deepcompress.search.trainer import quiet
 
 BUDGET = Budget("accuracy", baseline=0.9, bound=0.5)
@@ -226,6 +227,30 @@ def test_a_net_that_is_poor_before_it_is_shared_tells_so(monkeypatch):
     assert point.bits == {"wide": 5, "out": 5}
     assert levels.bits == {"wide": 3, "out": 3}
     assert len(trained) == 1
+
+
+def test_a_net_that_is_late_is_not_shared_over_and_over(monkeypatch):
+    model, shared = classifier(), []
+    levels = levels_of(model, BUDGET, is_at_once=True)
+    levels.bits = {"wide": 3, "out": 3}
+    step = dataclasses.replace(STEP, n_weights=900)
+    share = levels._one_shot.share
+
+    def spoilt(net, bits, **settings):
+        share(net, bits, **settings)
+        shared.append(bits)
+        net.set_weights([np.zeros_like(weight) for weight in net.get_weights()])
+
+    monkeypatch.setattr(levels._one_shot, "share", spoilt)
+    monkeypatch.setattr(levels.policy, "is_worth_training", lambda value, clock: False)
+    with quiet():
+        assert not levels.run(model, step).written.point.is_accurate
+        n_in_time = len(shared)
+        monkeypatch.setattr(levels, "stopwatch", Stopwatch(0.0))
+        shared.clear()
+        assert not levels.run(model, step).written.point.is_accurate
+    assert n_in_time > 5
+    assert len(shared) == 1
 
 
 def test_where_the_last_net_is_not_good_an_earlier_one_on_its_way_is():
