@@ -98,11 +98,11 @@ def fold_statistics(model: keras.Model) -> bool:
     """
     is_folded = False
     for layer in batch_normalizations(model):
-        mean, variance = map(_exactly, (layer.moving_mean, layer.moving_variance))
+        mean, variance = map(exactly, (layer.moving_mean, layer.moving_variance))
         deviation = np.sqrt(variance + layer.epsilon)
-        scale = _exactly(layer.gamma) if layer.scale else 1.0
+        scale = exactly(layer.gamma) if layer.scale else 1.0
         if layer.center:
-            layer.beta.assign(_exactly(layer.beta) - scale * mean / deviation)
+            layer.beta.assign(exactly(layer.beta) - scale * mean / deviation)
             layer.moving_mean.assign(np.zeros_like(mean))
         if layer.scale:
             layer.gamma.assign(scale * np.sqrt(1 + layer.epsilon) / deviation)
@@ -111,5 +111,6 @@ def fold_statistics(model: keras.Model) -> bool:
     return is_folded
 
 
-def _exactly(variable: Any) -> np.ndarray:
+def exactly(variable: Any) -> np.ndarray:
+    """Returns the values of a variable in double precision."""
     return np.asarray(keras.ops.convert_to_numpy(variable)).astype("float64")

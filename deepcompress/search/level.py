@@ -15,7 +15,7 @@ from deepcompress.pruning.callback import PruningCallback
 from deepcompress.pruning.schedules import PolynomialDecay
 from deepcompress.search.copying import Copier
 from deepcompress.search.milestones import Milestones
-from deepcompress.search.oneshot import OneShot
+from deepcompress.search.oneshot import PRICED_BITS, OneShot
 from deepcompress.search.policy import Clock, Policy, Step
 from deepcompress.search.state import CompressionPoint
 from deepcompress.search.stopwatch import Stopwatch
@@ -40,8 +40,6 @@ _DIGITS = 7
 # per cent of a file, and nets do not feel it. What is trained bears less than what is
 # pruned and shared at once.
 _PRICE_NEAR, _PRICE, _PRICE_UNTRAINED = 0.005, 0.02, 0.1
-# With more bits than these a price is little anyway.
-_BITS_OF_PRICE = 4
 # Centroids are few and move whole groups of weights, by the mean of what they would do:
 # gently where normalization is trained along, which moves as ever.
 _SHARING_RATE_NORMALIZED = 0.2
@@ -356,7 +354,7 @@ class Levels:
         """
         if not self.policy.budget.is_accurate(value):
             return
-        if self._one_shot.is_calibrated and max(bits.values()) <= _BITS_OF_PRICE:
+        if self._one_shot.is_calibrated and max(bits.values()) <= PRICED_BITS:
             yield bits, _PRICE_NEAR
         finer = self.policy.finer_bits(bits, value)
         if finer is not None:

@@ -15,7 +15,7 @@ from deepcompress.shrinking.folding import fold_biases
 
 # More centroids are there to be more exact: for what bits a price is meant, and that it
 # falls beyond as the squared distance between centroids does.
-_PRICED_BITS = 4
+PRICED_BITS = 4
 # Multiplications in a second, of matrices of some hundred rows; for a rough guess.
 _SPEED = 1e10
 
@@ -82,7 +82,7 @@ class OneShot:
 
         def calibrated(calibration: Calibration) -> None:
             most = max(bits.values()) if isinstance(bits, Mapping) else bits
-            own_price = price * 4.0 ** min(0, _PRICED_BITS - most)
+            own_price = price * 4.0 ** min(0, PRICED_BITS - most)
             quantizer = WeightSharingQuantizer(bits, entropy_weight=own_price, **own)
             quantizer.quantize(net, data=self._inputs)
 

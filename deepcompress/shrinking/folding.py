@@ -10,9 +10,8 @@ from keras import activations
 
 from deepcompress.network.distribution import give
 from deepcompress.network.graphs import graph_of
-from deepcompress.network.normalization import fold_statistics
+from deepcompress.network.normalization import exactly, fold_statistics
 from deepcompress.shrinking.graph import Graph
-from deepcompress.shrinking.rules import exactly
 from deepcompress.shrinking.weighted import Normalization, Weighted
 
 
@@ -60,7 +59,7 @@ def fold_scales(model: keras.Model) -> bool:
     if graph_of(model) is None:
         return False
     is_folded = False
-    for before, layer in list(_normalized(Graph(model))):
+    for before, layer in _normalized(Graph(model)):
         variance = exactly(layer.moving_variance)
         # What the layer makes of a variance of 1 without a scale.
         unit = 1 / np.sqrt(1 + layer.epsilon)
@@ -130,7 +129,7 @@ def fold_biases(model: keras.Model) -> bool:
     """
     if graph_of(model) is None:
         return False
-    found = list(Graph(model).moved_biases())
+    found = Graph(model).moved_biases()
     if len({id(variable) for variable, _ in found}) < len(found):
         return False  # one that two layers share
     changed = [

@@ -328,8 +328,3 @@ class Flatten(Pass):
         if target is None or target[-1] == -1:
             return {}
         return {"target_shape": (*target[:-1], sizes[0])}
-
-
-def exactly(variable: Any) -> np.ndarray:
-    """Returns the values of a variable in double precision."""
-    return np.asarray(variable.numpy().astype(np.float64))

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from keras import activations, layers
 
+from deepcompress.network.normalization import exactly
 from deepcompress.shrinking.activations import apply, is_elementwise, mixes
 from deepcompress.shrinking.channels import Channels, Units
-from deepcompress.shrinking.rules import HasWeights, MakesUnits, Pass, exactly
+from deepcompress.shrinking.rules import HasWeights, MakesUnits, Pass
 
 
 class Normalization(HasWeights, Pass):
